@@ -1,0 +1,48 @@
+package store
+
+import "time"
+
+// Client is a company or person we sell to (контрагент).
+type Client struct {
+	ID         int64
+	ExternalID string
+	Name       string
+	Importance Importance
+	ABC        string // A, B, C or ""
+	Stage      string // potential, one-off, regular, lost or ""
+	XYZ        string // X, Y, Z or ""
+	ManagerID  int64  // responsible; 0: nobody
+	SourceID   int64  // lead source valid now; 0: unknown
+	Domains    []string
+	Emails     []string
+	Phones     []string
+	Attributes map[string]string // free-form, "segment": "horeca"
+	Created    time.Time
+	Changed    time.Time
+	Version    int64
+}
+
+// Person is someone at a client.
+type Person struct {
+	ID         int64
+	ExternalID string
+	ClientID   int64
+	Name       string
+	Position   string
+	Emails     []string
+	Phones     []string
+	Birthday   Date // "" unknown
+	Version    int64
+}
+
+// Source is how clients hear of us (источник обращения); it may belong to a
+// campaign with a medium, a period and a cost.
+type Source struct {
+	ID         int64
+	ExternalID string
+	Name       string
+	Campaign   string
+	Medium     string
+	From, To   Date
+	Cost       Money
+}

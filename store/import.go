@@ -1,0 +1,78 @@
+package store
+
+// The rows that imports give, with the other system's keys. A key makes the
+// import repeatable: the same row twice changes nothing.
+
+// Outcome of a row that was taken.
+type RowChange string
+
+const (
+	RowNew       RowChange = "new"
+	RowChanged   RowChange = "changed"
+	RowUnchanged RowChange = "unchanged"
+)
+
+// ManagerRow is a row of `import managers`, or a [[manager]] of the settings.
+type ManagerRow struct {
+	ID, Name, Login, Role, TimeZone, Language string
+	Emails                                    []string
+}
+
+// ClientRow is a row of `import clients`.
+type ClientRow struct {
+	ID, Name, Importance, Manager, Source, Stage string
+	Domains, Emails, Phones                      []string
+	Attributes                                   map[string]string
+}
+
+// PersonRow is a row of `import persons`.
+type PersonRow struct {
+	ID, Client, Name, Position string
+	Emails, Phones             []string
+	Birthday                   Date
+}
+
+// SourceRow is a row of `import sources`.
+type SourceRow struct {
+	ID, Name, Campaign, Medium string
+	From, To                   Date
+	Cost                       Money
+}
+
+// DealRow is a row of `import deals`.
+type DealRow struct {
+	ID, Number      string
+	Date            Date
+	Client, Manager string
+	Amount          Money
+	Cost            *Money
+	ShipDue, PayDue Date
+	Status, Source  string
+}
+
+// EventRow is a row of `import events`.
+type EventRow struct {
+	ID, Deal string
+	Kind     EventKind
+	Due      Date
+	Amount   int64 // minor units of the deal's currency
+}
+
+// LineRow is a row of `import lines`.
+type LineRow struct {
+	ID, Deal, Document            string
+	Item, Article, Quantity, Unit string
+	Price, Amount, Cost           int64
+}
+
+// DocumentRow is a row of `import documents`.
+type DocumentRow struct {
+	ID     string
+	Kind   DocumentKind
+	Number string
+	Date   Date
+	Deal   string
+	Client string
+	Amount Money
+	Cost   *Money
+}

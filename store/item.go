@@ -1,0 +1,129 @@
+package store
+
+import (
+	"slices"
+	"time"
+)
+
+// ItemType is what kind of thing stands in a calendar or agenda.
+type ItemType string
+
+const (
+	ContactItem  ItemType = "contact"
+	ShipmentItem ItemType = "shipment"
+	PaymentItem  ItemType = "payment"
+)
+
+// Item is one line of an agenda or one entry of a calendar: a contact, or an
+// event of a deal. Exactly one of Contact and Event is set; Deal is the
+// event's deal, or the contact's when it has one.
+type Item struct {
+	Type     ItemType
+	Contact  *Contact
+	Event    *DealEvent
+	Deal     *Deal
+	Managers []int64 // whose calendars it belongs to
+
+	ClientID   int64
+	ClientName string
+	Importance Importance
+	Status     Status // at the moment of the query, in the viewer's zone
+	When       Span
+}
+
+// ItemKey names an item in one word: "c12" for contact 12, "e7" for event 7.
+type ItemKey struct {
+	Event bool
+	ID    int64
+}
+
+// Key names the item.
+func (it *Item) Key() ItemKey {
+	if it.Event != nil {
+		return ItemKey{Event: true, ID: it.Event.ID}
+	}
+	return ItemKey{ID: it.Contact.ID}
+}
+
+// State is the decision of people about it.
+func (it *Item) State() State {
+	if it.Event != nil {
+		return it.Event.State
+	}
+	return it.Contact.State
+}
+
+// StatusAt is the item's status at a moment for a manager in loc.
+func (it *Item) StatusAt(loc *time.Location, at time.Time) Status {
+	if it.Event != nil {
+		return it.Event.Status(loc, at)
+	}
+	return it.Contact.Status(loc, at)
+}
+
+// WhenIn is the item's span for a manager in loc: whole days are placed in
+// the zone of the one who looks.
+func (it *Item) WhenIn(loc *time.Location) Span {
+	if it.Event != nil {
+		return it.Event.When(loc)
+	}
+	if w := it.Contact.When; w.AllDay {
+		return Days(w.First, w.Last, loc)
+	}
+	return it.Contact.When
+}
+
+// Filter selects items: what is empty does not restrict. A calendar is a
+// saved Filter (design.md).
+type Filter struct {
+	Managers    []int64      `json:"managers,omitempty"`
+	Statuses    []Status     `json:"statuses,omitempty"`
+	Types       []ItemType   `json:"types,omitempty"`
+	Kinds       []Kind       `json:"kinds,omitempty"` // of contacts; events pass
+	Importances []Importance `json:"importances,omitempty"`
+	Clients     []int64      `json:"clients,omitempty"`
+	// DoneDays hides what was done longer ago.
+	DoneDays int `json:"done_days,omitempty"`
+	// NoLetters hides captured letters, which would drown a calendar.
+	NoLetters bool `json:"no_letters,omitempty"`
+}
+
+// Match reports whether the item, having that status at the moment at,
+// passes the filter.
+func (f *Filter) Match(it *Item, status Status, at time.Time) bool {
+	if status == StatusCancelled || !among(f.Statuses, status) || !among(f.Types, it.Type) ||
+		!among(f.Importances, it.Importance) || !among(f.Clients, it.ClientID) {
+		return false
+	}
+	if len(f.Managers) > 0 && !slices.ContainsFunc(it.Managers, func(m int64) bool { return slices.Contains(f.Managers, m) }) {
+		return false
+	}
+	if it.Contact != nil {
+		if !among(f.Kinds, it.Contact.Kind) || f.NoLetters && it.Contact.MessageKey != "" {
+			return false
+		}
+	}
+	if status == StatusDone && f.DoneDays > 0 {
+		if end := f.doneUntil(it); end.IsZero() || !at.Before(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// doneUntil is when a done item leaves the filter by age; zero: it is not
+// done, or the filter has no such limit.
+func (f *Filter) doneUntil(it *Item) time.Time {
+	completed := time.Time{}
+	if it.Event != nil {
+		completed = it.Event.Completed
+	} else {
+		completed = it.Contact.Completed
+	}
+	if f.DoneDays == 0 || completed.IsZero() {
+		return time.Time{}
+	}
+	return completed.AddDate(0, 0, f.DoneDays)
+}
+
+func among[T comparable](set []T, v T) bool { return len(set) == 0 || slices.Contains(set, v) }

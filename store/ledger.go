@@ -1,0 +1,64 @@
+package store
+
+import "time"
+
+// Run is one run of a job for an owner and a slot: the ledger's row. The slot
+// is the intended local date or minute, so that a day with two 02:30s has one
+// slot.
+type Run struct {
+	Job      string
+	OwnerID  int64 // manager; 0: the whole house
+	Slot     string
+	Started  time.Time
+	Finished time.Time
+	Outcome  string // "sent", "empty", "done", "failed"
+	Detail   string
+}
+
+// Mail is a message ready for the outbox: complete RFC 5322 bytes for one
+// recipient.
+type Mail struct {
+	Key       string // once per key: "digest/anna/2026-11-23"
+	MessageID string // with brackets, the same on every try
+	From      string // envelope sender
+	To        string // envelope recipient, one
+	Subject   string // for the status page
+	Bytes     []byte
+}
+
+// OutboxState of a mail.
+type OutboxState string
+
+const (
+	Queued OutboxState = "queued"
+	Sent   OutboxState = "sent"
+	Failed OutboxState = "failed"
+)
+
+// OutboxMail is a row of the outbox.
+type OutboxMail struct {
+	ID int64
+	Mail
+	State     OutboxState
+	Tries     int
+	NextTry   time.Time
+	LastError string
+	Created   time.Time
+	SentAt    time.Time
+}
+
+// OutboxSummary is what the status page shows of the outbox.
+type OutboxSummary struct {
+	Queued, Sent, Failed int64
+	OldestQueued         time.Time
+	Recent               []OutboxMail // newest first, without bytes
+}
+
+// HistoryRow is one change of a record: who, when, from where, what.
+type HistoryRow struct {
+	At        time.Time
+	ManagerID int64
+	Origin    Origin
+	Verb      string               // created, changed, moved, done, postponed, cancelled, …
+	Changes   map[string][2]string // field → old, new
+}

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/govalues/decimal"
+)
+
+// Money is a sum in minor units with its ISO 4217 currency.
+type Money struct {
+	Minor    int64
+	Currency string
+}
+
+// ParseMoney reads a sum as people write it: "1 234,56", "1234.56", "-7".
+// Spaces (also no-break ones) between thousands are dropped; more than two
+// decimals are refused rather than rounded.
+func ParseMoney(s, currency string) (Money, error) {
+	clean := strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\u00a0', '\u202f', '\'':
+			return -1
+		case ',':
+			return '.'
+		}
+		return r
+	}, strings.TrimSpace(s))
+	d, err := decimal.Parse(clean)
+	if err != nil || d.Trim(0).Scale() > 2 {
+		return Money{}, fmt.Errorf("%q is not a sum like 1234.56", s)
+	}
+	hundred, err := d.Mul(decimal.Hundred)
+	if err != nil {
+		return Money{}, fmt.Errorf("the sum %q is too large", s)
+	}
+	minor, _, ok := hundred.Int64(0)
+	if !ok || minor == math.MinInt64 || minor > math.MaxInt64/1000 || minor < -math.MaxInt64/1000 {
+		return Money{}, fmt.Errorf("the sum %q is too large", s)
+	}
+	return Money{Minor: minor, Currency: currency}, nil
+}
+
+// Plain is the sum with a point and two decimals, "1234.56", for machines.
+func (m Money) Plain() string {
+	sign, v := "", m.Minor
+	if v < 0 {
+		sign, v = "-", -v
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, v/100, v%100)
+}
+
+// Format is the sum as people of that language write it: "1 234 567,00 ₽",
+// "₽1,234,567.00". Spaces are no-break ones.
+func (m Money) Format(lang Language) string {
+	sign, v := "", m.Minor
+	if v < 0 {
+		sign, v = "−", -v
+	}
+	group, point := ",", "."
+	if lang == Russian {
+		group, point = "\u00a0", ","
+	}
+	digits := fmt.Sprint(v / 100)
+	var b strings.Builder
+	for i, r := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteString(group)
+		}
+		b.WriteRune(r)
+	}
+	number := fmt.Sprintf("%s%s%02d", b.String(), point, v%100)
+	symbol := currencySymbol(m.Currency)
+	if lang == Russian {
+		return sign + number + "\u00a0" + symbol
+	}
+	if symbol == m.Currency {
+		return sign + symbol + "\u00a0" + number
+	}
+	return sign + symbol + number
+}
+
+func currencySymbol(code string) string {
+	switch code {
+	case "RUB":
+		return "₽"
+	case "USD":
+		return "$"
+	case "EUR":
+		return "€"
+	}
+	return code
+}

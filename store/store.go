@@ -1,0 +1,223 @@
+// Package store is the ground floor: the words of the trade (Client, Person,
+// Contact, Deal, Manager, …), their rules, and their rows in SQLite or
+// PostgreSQL. Types and rules live in files without SQL (contact.go), the SQL
+// beside them (contact_sql.go). It knows no IMAP, no iCalendar, no HTML and no
+// SMTP: those rooms stand on it and meet only in its rows.
+//
+// A public method is a whole business step in one transaction. Time is read
+// once per transaction, in UTC seconds.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Options say how a Store is opened.
+type Options struct {
+	// URL is "sqlite:PATH" or "postgres://…".
+	URL string
+	// Render makes the bytes of one calendar entry; nil leaves entries empty
+	// (commands that only read).
+	Render Renderer
+	// Now is the clock, time.Now when nil. Tests set it.
+	Now func() time.Time
+	// Log receives what the operator should know; slog.Default when nil.
+	Log *slog.Logger
+	// MinutesPerLetter is the estimate of a letter's time spent (rules.md
+	// section 2); 5 when 0.
+	MinutesPerLetter int
+	// Currency is the ISO 4217 code of sums that come without one; RUB when
+	// empty.
+	Currency string
+}
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	opt     Options
+	dialect dialect
+	w       *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
+	r       *sql.DB // readers
+	log     *slog.Logger
+	logins  loginCache
+	changed notifier
+}
+
+// Errors that callers tell apart with errors.Is. The text of a *Error is what
+// a person may read.
+var (
+	// ErrNotFound: there is no such row, or the one who asks may not know of it.
+	ErrNotFound = errors.New("not found")
+	// ErrStale: the row changed since the caller read it (If-Match, version).
+	ErrStale = errors.New("changed meanwhile")
+	// ErrConflict: another row holds this key (a UID, a name, a login).
+	ErrConflict = errors.New("already exists")
+	// ErrForbidden: it is known, but may not be changed by this manager.
+	ErrForbidden = errors.New("not allowed")
+	// ErrBadLogin: unknown login or wrong password.
+	ErrBadLogin = errors.New("wrong login or password")
+	// ErrTooManyLogins: failures from this address or on this account are
+	// being slowed down; try again later.
+	ErrTooManyLogins = errors.New("too many failed logins, try again later")
+	// ErrAlreadyRan: the ledger has a run of this job, owner and slot.
+	ErrAlreadyRan = errors.New("already ran")
+)
+
+// Invalid is a fault in what somebody entered: which field, and why, in words
+// for a person. Import rows, forms and calendar edits report it.
+type Invalid struct {
+	Field  string
+	Reason string
+}
+
+func (e *Invalid) Error() string {
+	if e.Field == "" {
+		return e.Reason
+	}
+	return e.Field + ": " + e.Reason
+}
+
+func invalid(field, format string, args ...any) error {
+	return &Invalid{Field: field, Reason: fmt.Sprintf(format, args...)}
+}
+
+// Actor is who causes a change, for the history.
+type Actor struct {
+	ManagerID int64 // 0: the program itself
+	Origin    Origin
+}
+
+// Origin is how a record got here (rules.md section 1).
+type Origin string
+
+const (
+	FromMail     Origin = "mail"
+	FromCalendar Origin = "calendar"
+	FromWeb      Origin = "web"
+	FromImport   Origin = "import"
+	FromExchange Origin = "exchange"
+)
+
+// now is the transaction's time: UTC, whole seconds.
+func (s *Store) now() time.Time { return s.opt.Now().UTC().Truncate(time.Second) }
+
+// Now is the clock that the store was opened with, in UTC whole seconds, so
+// that one clock serves the whole program.
+func (s *Store) Now() time.Time { return s.now() }
+
+// Changed returns a channel that is closed at the next committed change that
+// another part may wait for (an outbox row, a new letter). Waiting on it saves
+// polling; missing it loses nothing, since due work is a query.
+func (s *Store) Changed() <-chan struct{} { return s.changed.wait() }
+
+// notifier wakes everybody who waits, once.
+type notifier struct {
+	mu sync.Mutex
+	ch chan struct{}
+}
+
+func (n *notifier) wait() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch == nil {
+		n.ch = make(chan struct{})
+	}
+	return n.ch
+}
+
+func (n *notifier) wake() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ch != nil {
+		close(n.ch)
+		n.ch = nil
+	}
+}
+
+// tx is one write transaction with its time and its actor.
+type tx struct {
+	*sql.Tx
+	s   *Store
+	ctx context.Context
+	now time.Time
+}
+
+// write runs fn in one transaction on the writer, and wakes waiters when it
+// has committed.
+func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	t, err := s.w.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer t.Rollback() // no effect after Commit
+	if err := fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()}); err != nil {
+		return err
+	}
+	if err := t.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	s.changed.wake()
+	return nil
+}
+
+// read runs fn in one read transaction: everything it reads is of one moment.
+func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
+	t, err := s.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: s.dialect.snapshot()})
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer t.Rollback()
+	return fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()})
+}
+
+// exec runs one statement.
+func (t *tx) exec(query string, args ...any) (int64, error) {
+	res, err := t.ExecContext(t.ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// row scans one row; no row is ErrNotFound.
+func (t *tx) row(query string, args []any, dest ...any) error {
+	err := t.QueryRowContext(t.ctx, query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNotFound
+	}
+	return err
+}
+
+// rows calls each for every row, with the scan function of that row.
+func (t *tx) rows(query string, args []any, each func(scan func(...any) error) error) error {
+	rows, err := t.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Ping reports whether the database answers, for /readyz.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.r.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+}
+
+// Close closes both pools.
+func (s *Store) Close() error {
+	if s.r == s.w {
+		return s.w.Close()
+	}
+	return errors.Join(s.r.Close(), s.w.Close())
+}
