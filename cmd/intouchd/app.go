@@ -1,0 +1,261 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"intouch/caldav"
+	"intouch/mailsync"
+	"intouch/scheduler"
+	"intouch/store"
+	"intouch/web"
+)
+
+// stopTime bounds the whole way down after a signal.
+const stopTime = 9 * time.Second
+
+// app is the daemon: what serve and demo run.
+type app struct {
+	cfg      *Config
+	log      *slog.Logger
+	st       *store.Store
+	listener net.Listener
+	server   *http.Server
+	workers  []*worker
+	undo     []step
+}
+
+// step is one thing to undo on the way down.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// newApp builds the house, in the order in which its parts need each other.
+// Nothing runs yet, but the port is taken. After an error everything is undone
+// again.
+func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (a *app, err error) {
+	a = &app{cfg: cfg, log: log}
+	defer func() {
+		if err != nil {
+			a.stop()
+		}
+	}()
+
+	unlock, err := lockStore(cfg.StoreURL)
+	if err != nil {
+		return nil, err
+	}
+	a.onStop("release the lock", func(context.Context) error { unlock(); return nil })
+
+	a.st, err = openStore(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a.onStop("close the database", func(context.Context) error { return a.st.Close() })
+	if err := setPasswords(ctx, a.st, cfg.Managers); err != nil {
+		return nil, err
+	}
+	if err := saveMailboxes(ctx, a.st, cfg.Mailboxes); err != nil {
+		return nil, err
+	}
+	secret, err := sessionKey(cfg.StateDir)
+	if err != nil {
+		return nil, err
+	}
+
+	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail")})
+	jobs, err := newScheduler(a.st, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a.workers = []*worker{
+		{name: "mail", run: syncer.Run},
+		{name: "jobs", run: jobs.Run},
+	}
+
+	a.listener, err = net.Listen("tcp", cfg.Server.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	a.onStop("close the listener", func(context.Context) error {
+		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	handler := routes(
+		caldav.New(a.st, caldav.Options{PublicURL: cfg.Server.PublicURL, Log: log.With("part", "calendar")}),
+		web.New(a.st, web.Options{
+			PublicURL: cfg.Server.PublicURL,
+			Secret:    secret,
+			Language:  cfg.Language,
+			Version:   version,
+			Log:       log.With("part", "pages"),
+		}),
+		readyHandler(a.st, a.workerStates),
+	)
+	a.server = newServer(guarded(handler, cfg.Server.BehindProxy, log), log)
+	a.server.TLSConfig = listenerTLS(cfg)
+	return a, nil
+}
+
+// Run serves until ctx ends, then stops everything in reverse order.
+func (a *app) Run(ctx context.Context) error {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		superviseAll(work, a.workers, a.log)
+	}()
+	a.onStop("stop mail and jobs", func(ctx context.Context) error {
+		cancel()
+		select {
+		case <-stopped:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+
+	served := make(chan error, 1)
+	go func() {
+		if a.server.TLSConfig != nil {
+			served <- a.server.ServeTLS(a.listener, "", "")
+		} else {
+			served <- a.server.Serve(a.listener)
+		}
+	}()
+	a.onStop("finish requests", a.finishRequests)
+	a.log.Info("serving", "listen", a.listener.Addr().String(), "url", a.cfg.Server.PublicURL, "mailboxes", len(a.cfg.Mailboxes), "version", version)
+
+	var err error
+	select {
+	case <-ctx.Done():
+		a.log.Info("stopping")
+	case err = <-served:
+		err = fmt.Errorf("serve: %w", err)
+	}
+	a.stop()
+	return err
+}
+
+// finishRequests lets requests end, for half of the time there is.
+func (a *app) finishRequests(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, stopTime/2)
+	defer cancel()
+	if err := a.server.Shutdown(ctx); err != nil {
+		a.server.Close()
+		return err
+	}
+	return nil
+}
+
+func (a *app) onStop(name string, do func(context.Context) error) {
+	a.undo = append(a.undo, step{name, do})
+}
+
+// stop undoes what was done, last first. A step that fails or takes too long
+// holds up no other.
+func (a *app) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTime)
+	defer cancel()
+	for len(a.undo) > 0 {
+		last := a.undo[len(a.undo)-1]
+		a.undo = a.undo[:len(a.undo)-1]
+		started := time.Now()
+		if err := last.do(ctx); err != nil {
+			a.log.Warn("step of stopping failed", "step", last.name, "err", err)
+			continue
+		}
+		a.log.Debug("step of stopping done", "step", last.name, "duration", time.Since(started).Round(time.Millisecond))
+	}
+}
+
+func (a *app) workerStates() []Part {
+	parts := make([]Part, len(a.workers))
+	for i, w := range a.workers {
+		parts[i] = w.state()
+	}
+	return parts
+}
+
+// setPasswords gives the managers the passwords of the settings. One that fits
+// already is left alone: a new hash would end the manager's sessions.
+func setPasswords(ctx context.Context, st *store.Store, managers []ManagerConfig) error {
+	for _, m := range managers {
+		if !m.Password.given {
+			continue
+		}
+		password, err := m.Password.Reveal()
+		if err != nil {
+			return fmt.Errorf("manager %s: %w", m.Row.Login, err)
+		}
+		saved, err := st.CheckLogin(ctx, m.Row.Login, password, "settings")
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, store.ErrBadLogin) && !errors.Is(err, store.ErrTooManyLogins) {
+			return fmt.Errorf("check the password of manager %s: %w", m.Row.Login, err)
+		}
+		if saved, err = st.ManagerByLogin(ctx, m.Row.Login); err == nil {
+			err = st.SetPassword(ctx, saved.ID, password)
+		}
+		if err != nil {
+			return fmt.Errorf("set the password of manager %s: %w", m.Row.Login, err)
+		}
+	}
+	return nil
+}
+
+// saveMailboxes makes sure that every mailbox has its row, and so that its
+// manager exists: one that is unknown is a fault of the settings.
+func saveMailboxes(ctx context.Context, st *store.Store, boxes []MailboxConfig) error {
+	for _, m := range boxes {
+		if m.Manager != "" {
+			if _, err := st.ManagerByLogin(ctx, m.Manager); errors.Is(err, store.ErrNotFound) {
+				return usage("mailbox %s: there is no manager %q; add one with \"intouchd manager add %s\", import managers, or put a [[manager]] into the settings", m.Name, m.Manager, m.Manager)
+			}
+		}
+		if _, err := st.SaveMailbox(ctx, m.Name, m.Manager); err != nil {
+			return fmt.Errorf("save mailbox %s: %w", m.Name, err)
+		}
+	}
+	return nil
+}
+
+// mailboxes are the mailboxes of the settings as mailsync takes them.
+func mailboxes(cfg *Config) []mailsync.Config {
+	security := map[string]mailsync.TLSMode{"tls": mailsync.ImplicitTLS, "starttls": mailsync.StartTLS, "insecure": mailsync.Insecure}
+	var out []mailsync.Config
+	for _, m := range cfg.Mailboxes {
+		out = append(out, mailsync.Config{
+			Name:     m.Name,
+			Addr:     m.IMAP.Addr,
+			TLS:      security[m.IMAP.Security],
+			Username: m.Username,
+			Password: m.Password.Reveal,
+			Folders:  m.Folders,
+			Since:    m.Since.In(time.UTC),
+			Manager:  m.Manager,
+		})
+	}
+	return out
+}
+
+// listenerTLS is nil where the listener speaks plain HTTP.
+func listenerTLS(cfg *Config) *tls.Config {
+	switch t := cfg.Server.TLS; t.Mode {
+	case "files":
+		return filesTLS(t)
+	case "acme":
+		return acmeTLS(t, cfg.StateDir)
+	}
+	return nil
+}

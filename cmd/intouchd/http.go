@@ -1,0 +1,144 @@
+package main
+
+import (
+	"crypto/rand"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+)
+
+// routes shares the one listener out: calendar programs ask below /dav/ and
+// the well-known addresses, and begin at / with methods that browsers do not
+// use; everything else is a page.
+func routes(dav, pages, ready http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte("ok\n"))
+	})
+	mux.Handle("GET /readyz", ready)
+	mux.Handle("/", pages)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Not by the mux, which would redirect names that look unclean to it.
+		if isDAV(r) {
+			dav.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func isDAV(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+		p := r.URL.Path
+		return p == "/dav" || strings.HasPrefix(p, "/dav/") ||
+			p == "/.well-known/caldav" || p == "/.well-known/carddav"
+	}
+	// PROPFIND, OPTIONS, REPORT …: Apple's account set-up sends them to the
+	// bare host.
+	return true
+}
+
+// newServer is the HTTP server. There is no WriteTimeout, which would cut a
+// long listing for a slow phone: guarded gives each write its own deadline.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       2 * time.Minute,
+		IdleTimeout:       3 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' broken TLS
+	}
+}
+
+// slowWrite is how long a client may take for one write of an answer.
+const slowWrite = time.Minute
+
+// guarded wraps everything that is served: a request id, a line in the log at
+// debug, and a panic ends the request, not the process.
+func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		started := time.Now()
+		if behindProxy {
+			r.RemoteAddr = forwardedFor(r)
+		}
+		out := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+		out.Header().Set("X-Request-Id", rand.Text()[:10])
+		defer func() {
+			p := recover()
+			if p == http.ErrAbortHandler {
+				panic(p) // the agreed way to drop a connection
+			}
+			id := out.Header().Get("X-Request-Id") // the page's own, where it has one
+			if p != nil {
+				log.Error("request panicked", "request", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				if out.status == 0 {
+					http.Error(out, "internal error, request "+id, http.StatusInternalServerError)
+				}
+			}
+			log.Debug("request served", "request", id, "method", r.Method, "path", r.URL.Path, "status", out.status,
+				"bytes", out.bytes, "duration", time.Since(started).Round(time.Microsecond), "remote", r.RemoteAddr, "agent", r.UserAgent())
+		}()
+		next.ServeHTTP(out, r)
+	})
+}
+
+// forwardedFor is the address that the proxy in front saw: the last one of
+// X-Forwarded-For, since those before it are the client's own claim.
+func forwardedFor(r *http.Request) string {
+	all := r.Header.Values("X-Forwarded-For")
+	if len(all) == 0 {
+		return r.RemoteAddr
+	}
+	list := all[len(all)-1]
+	last := strings.TrimSpace(list[strings.LastIndexByte(list, ',')+1:])
+	if net.ParseIP(last) == nil {
+		return r.RemoteAddr
+	}
+	return net.JoinHostPort(last, "0")
+}
+
+// answer notes what was answered and moves the write deadline on as long as
+// the client keeps reading.
+type answer struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	status  int
+	bytes   int64
+	moved   time.Time
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 && status >= 200 {
+		a.status = status
+	}
+	a.moveDeadline()
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answer) Write(b []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.moveDeadline()
+	n, err := a.ResponseWriter.Write(b)
+	a.bytes += int64(n)
+	return n, err
+}
+
+// moveDeadline costs a system call's worth only now and then.
+func (a *answer) moveDeadline() {
+	if now := time.Now(); now.Sub(a.moved) > slowWrite/6 {
+		a.moved = now
+		// Not every connection has deadlines (tests' recorders); then there
+		// is nothing to guard.
+		_ = a.control.SetWriteDeadline(now.Add(slowWrite))
+	}
+}

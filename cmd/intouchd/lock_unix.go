@@ -1,0 +1,38 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// lockStore makes this process the only daemon on a SQLite file: two would
+// both follow the mailboxes and run the jobs. The lock ends with the process,
+// however that ends. Other commands need none: each writes in transactions.
+// Daemons on PostgreSQL share it out by leases in the database.
+func lockStore(storeURL string) (unlock func(), err error) {
+	db, isFile := strings.CutPrefix(storeURL, "sqlite:")
+	if !isFile {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(db), 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the database: %w", err)
+	}
+	f, err := os.OpenFile(db+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the lock: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another intouchd (serve or demo) is running on %s: stop it first", db)
+		}
+		return nil, fmt.Errorf("lock %s: %w", db, err)
+	}
+	return func() { f.Close() }, nil
+}

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"intouch/store"
+)
+
+// config loads the settings that the command line names.
+func (p *program) config() (*Config, error) {
+	return LoadConfig(configFileName(p.configFile))
+}
+
+// open loads the settings and opens the database for a command that ends by
+// itself. The caller closes the store.
+func (p *program) open(ctx context.Context) (*Config, *store.Store, error) {
+	cfg, err := p.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := openStore(ctx, cfg, newLog(cfg.Log, p.err))
+	if err != nil {
+		return nil, nil, err
+	}
+	return cfg, st, nil
+}
+
+// openStore opens the database with the calendar's renderer, and tells it who
+// we are, since a changed list of own domains changes what is internal mail.
+func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store, error) {
+	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state directory: %w", err)
+	}
+	st, err := store.Open(ctx, store.Options{
+		URL:              cfg.StoreURL,
+		Log:              log,
+		MinutesPerLetter: cfg.MinutesPerLetter,
+		Currency:         cfg.Currency,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	if err := st.SetCompany(ctx, cfg.Company.Domains, cfg.Company.Blocked); err != nil {
+		st.Close()
+		return nil, fmt.Errorf("note the company's domains: %w", err)
+	}
+	if err := saveManagers(ctx, st, cfg.Managers); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return st, nil
+}
+
+// saveManagers writes the managers of the settings: what the settings say wins
+// over what was changed elsewhere. Their passwords are set by serve alone
+// (hashing costs time that a quick command should not spend).
+func saveManagers(ctx context.Context, st *store.Store, managers []ManagerConfig) error {
+	for _, m := range managers {
+		if _, _, err := st.SaveManager(ctx, store.Actor{Origin: store.FromImport}, m.Row); err != nil {
+			return fmt.Errorf("save manager %s: %w", m.Row.Login, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"intouch/store"
+)
+
+// Readiness is what /readyz answers. Ready, and the status 200, say only that
+// requests can be served: a broken mailbox or mail server is shown, but a
+// daemon with one still serves calendars and pages, and must not be taken out
+// of a balancer for it.
+type Readiness struct {
+	Ready     bool          `json:"ready"`
+	Store     Part          `json:"store"`
+	Workers   []Part        `json:"workers"`
+	Mailboxes []MailboxPart `json:"mailboxes"`
+	Outbox    OutboxPart    `json:"outbox"`
+}
+
+// Part of the daemon. Error is shown only to this machine.
+type Part struct {
+	Name  string `json:"name,omitempty"`
+	OK    bool   `json:"ok"`
+	Error string `json:"error,omitempty"`
+}
+
+// MailboxPart is one mailbox: OK once its last pass succeeded.
+type MailboxPart struct {
+	Part
+	LastSuccess *time.Time `json:"last_success"`
+	ErrorSince  *time.Time `json:"error_since,omitempty"`
+	Letters     int64      `json:"letters"`
+	Captured    int64      `json:"captured"`
+}
+
+// OutboxPart is not OK while the oldest waiting mail is older than an hour.
+type OutboxPart struct {
+	Part
+	Queued int64      `json:"queued"`
+	Sent   int64      `json:"sent"`
+	Failed int64      `json:"failed"`
+	Oldest *time.Time `json:"oldest_queued,omitempty"`
+}
+
+// mailWaits is how long a mail may wait before /readyz shows the outbox as
+// not in order.
+const mailWaits = time.Hour
+
+// readyHandler answers /readyz.
+func readyHandler(st *store.Store, workers func() []Part) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+		defer cancel()
+		ready := readiness(ctx, st)
+		ready.Workers = workers()
+		if !isLocal(r) {
+			ready.hideErrors()
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "no-store")
+		if !ready.Ready {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(ready) // the client went away
+	})
+}
+
+func readiness(ctx context.Context, st *store.Store) Readiness {
+	r := Readiness{Mailboxes: []MailboxPart{}}
+	failed := func(err error) Readiness {
+		r.Ready, r.Store = false, Part{Error: err.Error()}
+		return r
+	}
+	if err := st.Ping(ctx); err != nil {
+		return failed(err)
+	}
+	states, err := st.MailboxStates(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	for _, s := range states {
+		r.Mailboxes = append(r.Mailboxes, MailboxPart{
+			Part:        Part{Name: s.Name, OK: s.LastError == "" && !s.LastSuccess.IsZero(), Error: s.LastError},
+			LastSuccess: moment(s.LastSuccess),
+			ErrorSince:  moment(s.ErrorSince),
+			Letters:     s.Letters,
+			Captured:    s.Captured,
+		})
+	}
+	out, err := st.Outbox(ctx, 10)
+	if err != nil {
+		return failed(err)
+	}
+	r.Outbox = OutboxPart{Queued: out.Queued, Sent: out.Sent, Failed: out.Failed, Oldest: moment(out.OldestQueued)}
+	r.Outbox.OK = out.OldestQueued.IsZero() || st.Now().Sub(out.OldestQueued) < mailWaits
+	for _, m := range out.Recent {
+		if m.State == store.Queued && m.LastError != "" {
+			r.Outbox.Error = m.LastError
+			r.Outbox.OK = false
+			break
+		}
+	}
+	r.Ready, r.Store = true, Part{OK: true}
+	return r
+}
+
+func (r *Readiness) hideErrors() {
+	r.Store.Error, r.Outbox.Error = "", ""
+	for i := range r.Workers {
+		r.Workers[i].Error = ""
+	}
+	for i := range r.Mailboxes {
+		r.Mailboxes[i].Error = ""
+	}
+}
+
+// isLocal reports whether the request comes from this machine itself and not
+// through a proxy on it.
+func isLocal(r *http.Request) bool {
+	if r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "" {
+		return false
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// moment is null in JSON where there is none.
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
