@@ -1,0 +1,25 @@
+// Package caldav is the CalDAV and CardDAV server: contacts and deal events
+// as calendars that Thunderbird, Apple Calendar and phones subscribe to, and
+// persons as an address book. It speaks the protocols and reads and writes
+// iCalendar; what an edit means for a contact is decided in store.
+//
+// The protocol half (this file's neighbours):
+//
+//	handler     routing: path → resource, method → function; refusals
+//	path        the addresses of principals, homes, calendars and entries
+//	auth        Basic credentials
+//	xml         the bounded reader of request bodies, the streaming writer
+//	props       the property table: which property which resource has
+//	propfind    PROPFIND        proppatch  PROPPATCH
+//	report      REPORT          filter     calendar-query's filter
+//	sync        sync-collection object     GET, PUT, DELETE, MOVE
+//	collection  what a calendar is to a client: privileges, tokens
+//	carddav     the address book
+//	quirks      what particular programs need beyond the RFCs
+//
+// The iCalendar half: ical (bounded decoding), event and todo (contact →
+// bytes), edit (bytes → edit), recur, zone, lang.
+//
+// RFC 4918 (WebDAV), 4791 (CalDAV), 6352 (CardDAV), 6578 (sync-collection),
+// 3744 (privileges), 5397 (current-user-principal), 6764 (well-known).
+package caldav

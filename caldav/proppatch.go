@@ -1,0 +1,211 @@
+package caldav
+
+import (
+	"encoding/xml"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"intouch/store"
+)
+
+// Bounds of what a client may leave on a calendar.
+const (
+	maxDisplayName = 120      // characters
+	maxDescription = 4 << 10  // bytes
+	maxTimeZone    = 64 << 10 // bytes
+	maxDead        = 16 << 10 // bytes of one dead property
+	maxDeadCount   = 100
+)
+
+// patch is one property of a PROPPATCH and what becomes of it.
+type patch struct {
+	name   xml.Name
+	status int
+	reason xml.Name // precondition of a refusal
+}
+
+// proppatch answers PROPPATCH: all of it happens or nothing (RFC 4918
+// section 9.2).
+func (c *call) proppatch() error {
+	root, err := c.readXML()
+	if err != nil {
+		return err
+	}
+	if !root.is(nsDAV, "propertyupdate") {
+		return status(http.StatusBadRequest)
+	}
+	self, err := c.self()
+	if err != nil {
+		return err
+	}
+	col := self.col
+	if col == nil {
+		col = &store.Collection{}
+	}
+	patches, edit := c.readPatches(root, col)
+	if !slices.ContainsFunc(patches, func(p patch) bool { return p.status != http.StatusOK }) {
+		if c.place.kind == calendarKind {
+			if err := c.st.EditCollection(c.ctx, c.actor(), col.ID, edit); err != nil {
+				return err
+			}
+		}
+	} else {
+		for i := range patches {
+			if patches[i].status == http.StatusOK {
+				patches[i].status = http.StatusFailedDependency
+			}
+		}
+	}
+	a := c.startMultistatus(nil)
+	a.str("<D:response>")
+	a.href(c.place.path())
+	for _, p := range patches {
+		a.str("<D:propstat><D:prop>")
+		a.tag(p.name, true)
+		a.str("</D:prop><D:status>HTTP/1.1 ", strconv.Itoa(p.status), " ", http.StatusText(p.status), "</D:status>")
+		if p.reason.Local != "" {
+			a.str("<D:error>")
+			a.tag(p.reason, true)
+			a.str("</D:error>")
+		}
+		a.str("</D:propstat>")
+	}
+	a.str("</D:response>\n")
+	return c.finish(a, nil)
+}
+
+// readPatches judges every property in document order.
+func (c *call) readPatches(root *element, col *store.Collection) (patches []patch, edit store.CollectionEdit) {
+	count := len(col.Props)
+	for _, action := range root.children {
+		remove := action.is(nsDAV, "remove")
+		if !remove && !action.is(nsDAV, "set") {
+			continue // unknown elements are ignored, RFC 4918 section 17
+		}
+		prop := action.child(nsDAV, "prop")
+		if prop == nil {
+			continue
+		}
+		for _, e := range prop.children {
+			p := patch{name: e.Name, status: http.StatusOK}
+			row := live[e.Name]
+			switch {
+			case c.place.kind != calendarKind && forgets(c.place.kind, e.Name):
+			case row != nil && !row.settable || c.place.kind != calendarKind:
+				p.status, p.reason = http.StatusForbidden, dav("cannot-modify-protected-property")
+			case row != nil:
+				p.status, p.reason = setLive(&edit, e, remove)
+			default:
+				if count++; !remove && (count > maxDeadCount || len(e.source) > maxDead) {
+					p.status = http.StatusForbidden
+					break
+				}
+				setDead(&edit, e, remove)
+			}
+			patches = append(patches, p)
+		}
+	}
+	return patches, edit
+}
+
+func setDead(edit *store.CollectionEdit, e *element, remove bool) {
+	if edit.Props == nil {
+		edit.Props = map[string]*string{}
+	}
+	if remove {
+		edit.Props[deadKey(e.Name)] = nil
+		return
+	}
+	kept := e.standalone()
+	edit.Props[deadKey(e.Name)] = &kept
+}
+
+// setLive puts one of our own settable properties into the edit. Removing
+// returns to the default.
+func setLive(edit *store.CollectionEdit, e *element, remove bool) (int, xml.Name) {
+	value := e.text
+	if remove {
+		value = ""
+	}
+	refused := func(why xml.Name) (int, xml.Name) { return http.StatusConflict, why }
+	if !utf8.ValidString(value) {
+		return refused(xml.Name{})
+	}
+	switch e.Local {
+	case "displayname":
+		value = strings.Join(strings.Fields(value), " ")
+		if utf8.RuneCountInString(value) > maxDisplayName {
+			return refused(xml.Name{})
+		}
+		edit.Name = &value
+	case "calendar-color":
+		color, ok := normalColor(strings.TrimSpace(value))
+		if !ok {
+			return refused(xml.Name{})
+		}
+		edit.Color = &color
+	case "calendar-order":
+		value = strings.TrimSpace(value)
+		n, err := strconv.Atoi(value)
+		if value != "" && err != nil || n < -1<<31 || n > 1<<31-1 {
+			return refused(xml.Name{})
+		}
+		edit.Order = &n
+	case "calendar-description":
+		if len(value) > maxDescription {
+			return refused(xml.Name{})
+		}
+		edit.Description = &value
+	case "calendar-timezone":
+		value = strings.TrimSpace(value)
+		if value != "" && !validTimeZone(value) {
+			return http.StatusForbidden, caldav("valid-calendar-data")
+		}
+		edit.TimeZone = &value
+	}
+	return http.StatusOK, xml.Name{}
+}
+
+// normalColor brings #RGB, #RRGGBB and Apple's #RRGGBBAA to #RRGGBB; "" is
+// the default colour.
+func normalColor(s string) (string, bool) {
+	if s == "" {
+		return "", true
+	}
+	hex, ok := strings.CutPrefix(s, "#")
+	if !ok || strings.Trim(hex, "0123456789abcdefABCDEF") != "" {
+		return "", false
+	}
+	switch len(hex) {
+	case 3:
+		hex = string([]byte{hex[0], hex[0], hex[1], hex[1], hex[2], hex[2]})
+	case 6:
+	case 8:
+		hex = hex[:6]
+	default:
+		return "", false
+	}
+	return "#" + strings.ToUpper(hex), true
+}
+
+// validTimeZone reports whether a text is an iCalendar object with exactly
+// one VTIMEZONE (RFC 4791 section 5.2.2).
+func validTimeZone(text string) bool {
+	if len(text) > maxTimeZone {
+		return false
+	}
+	cal, err := decode([]byte(text))
+	if err != nil || cal == nil {
+		return false
+	}
+	zones := 0
+	for _, comp := range cal.Children {
+		if comp.Name == "VTIMEZONE" {
+			zones++
+		}
+	}
+	return zones == 1
+}

@@ -1,0 +1,289 @@
+package caldav
+
+import (
+	"encoding/xml"
+	"net/http"
+	"strconv"
+	"time"
+
+	"intouch/store"
+)
+
+// target is one resource whose properties are asked for.
+type target struct {
+	kind    kind
+	path    string // escaped
+	manager *store.Manager
+	col     *store.Collection // of a calendar and of an entry
+	book    *book             // of an address book
+
+	// Of an entry or card.
+	etag    string
+	size    int64     // 0: not known
+	changed time.Time // zero: not known
+	data    []byte    // nil: not asked for
+	shape   *shape    // which part of data; nil: all
+}
+
+// property is one row of the property table (live properties, RFC 4918
+// section 4). write gives the value, and false where this resource has none.
+type property struct {
+	name     xml.Name
+	on       kindSet
+	all      bool // among those that allprop gives
+	settable bool // by PROPPATCH on a calendar
+	write    func(a *answer, t *target) bool
+
+	open, end, none string // "<D:x>", "</D:x>", "<D:x/>"
+}
+
+type kindSet uint16
+
+func kinds(ks ...kind) (s kindSet) {
+	for _, k := range ks {
+		s |= 1 << k
+	}
+	return s
+}
+
+func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
+
+var (
+	everywhere = ^kindSet(0)
+	folders    = everywhere &^ kinds(entryKind, cardKind)
+	objects    = kinds(entryKind, cardKind)
+	calendars  = kinds(calendarKind)
+	books      = kinds(bookKind)
+	principals = kinds(principalKind)
+)
+
+// table holds every live property. Its order is that of propname.
+var table = []*property{
+	{name: dav("resourcetype"), on: everywhere, all: true, write: writeResourceType},
+	{name: dav("displayname"), on: kinds(principalKind, homeKind, calendarKind, bookHomeKind, bookKind), all: true, settable: true, write: writeDisplayName},
+	{name: dav("getetag"), on: objects, all: true, write: func(a *answer, t *target) bool {
+		a.str(`&quot;`)
+		a.text(t.etag)
+		a.str(`&quot;`)
+		return true
+	}},
+	{name: dav("getcontenttype"), on: objects, all: true, write: func(a *answer, t *target) bool {
+		a.str(contentType(t.kind))
+		return true
+	}},
+	{name: dav("getcontentlength"), on: objects, all: true, write: func(a *answer, t *target) bool {
+		a.buf = strconv.AppendInt(a.buf, t.size, 10)
+		return t.size > 0
+	}},
+	{name: dav("getlastmodified"), on: objects, all: true, write: func(a *answer, t *target) bool {
+		a.buf = t.changed.UTC().AppendFormat(a.buf, http.TimeFormat)
+		return !t.changed.IsZero()
+	}},
+	{name: dav("current-user-principal"), on: everywhere, write: writePrincipal},
+	{name: dav("owner"), on: everywhere &^ kinds(rootKind, principalsKind, homesKind, bookHomesKind), write: writePrincipal},
+	{name: dav("principal-URL"), on: principals, write: writePrincipal},
+	{name: dav("principal-collection-set"), on: everywhere, write: func(a *answer, t *target) bool {
+		a.href(principalsDir)
+		return true
+	}},
+	{name: dav("group-member-set"), on: principals, write: empty},
+	{name: dav("group-membership"), on: principals, write: empty},
+	{name: dav("alternate-URI-set"), on: principals, write: empty},
+	{name: dav("current-user-privilege-set"), on: everywhere, write: writePrivileges},
+	{name: dav("supported-report-set"), on: everywhere, write: writeReports},
+	{name: dav("sync-token"), on: calendars | books, write: func(a *answer, t *target) bool {
+		if t.book != nil {
+			return false
+		}
+		a.str(syncToken(t.col))
+		return true
+	}},
+	{name: caldav("calendar-home-set"), on: principals, write: func(a *answer, t *target) bool {
+		a.href(homePath(t.manager.Login))
+		return true
+	}},
+	{name: carddav("addressbook-home-set"), on: principals, write: func(a *answer, t *target) bool {
+		a.href(bookHomePath(t.manager.Login))
+		return true
+	}},
+	{name: caldav("calendar-user-address-set"), on: principals, write: func(a *answer, t *target) bool {
+		for _, email := range t.manager.Emails {
+			a.href("mailto:" + email)
+		}
+		a.href(principalPath(t.manager.Login))
+		return true
+	}},
+	{name: caldav("calendar-user-type"), on: principals, write: func(a *answer, t *target) bool {
+		a.str("INDIVIDUAL")
+		return true
+	}},
+	{name: cs("email-address-set"), on: principals, write: func(a *answer, t *target) bool {
+		for _, email := range t.manager.Emails {
+			a.el("CS:email-address", email)
+		}
+		return len(t.manager.Emails) > 0
+	}},
+	{name: cs("getctag"), on: calendars | books, write: func(a *answer, t *target) bool {
+		if t.book != nil {
+			a.str(t.book.ctag)
+			return true
+		}
+		a.buf = strconv.AppendInt(a.buf, t.col.Epoch, 10)
+		a.str("-")
+		a.buf = strconv.AppendInt(a.buf, t.col.Change, 10)
+		return true
+	}},
+	{name: apple("calendar-color"), on: calendars, settable: true, write: func(a *answer, t *target) bool {
+		a.text(t.col.Color)
+		return t.col.Color != ""
+	}},
+	{name: apple("calendar-order"), on: calendars, settable: true, write: func(a *answer, t *target) bool {
+		a.buf = strconv.AppendInt(a.buf, int64(t.col.Order), 10)
+		return true
+	}},
+	{name: caldav("calendar-description"), on: calendars, settable: true, write: func(a *answer, t *target) bool {
+		a.text(t.col.Description)
+		return t.col.Description != ""
+	}},
+	{name: caldav("calendar-timezone"), on: calendars, settable: true, write: func(a *answer, t *target) bool {
+		a.text(t.col.TimeZone)
+		return t.col.TimeZone != ""
+	}},
+	{name: caldav("supported-calendar-component-set"), on: calendars, write: func(a *answer, t *target) bool {
+		a.str(`<C:comp name="`, string(t.col.Component), `"/>`)
+		return true
+	}},
+	{name: caldav("supported-calendar-data"), on: calendars, write: func(a *answer, t *target) bool {
+		a.str(`<C:calendar-data content-type="text/calendar" version="2.0"/>`)
+		return true
+	}},
+	{name: caldav("supported-collation-set"), on: calendars, write: func(a *answer, t *target) bool {
+		a.str(`<C:supported-collation>i;ascii-casemap</C:supported-collation>`,
+			`<C:supported-collation>i;octet</C:supported-collation>`,
+			`<C:supported-collation>i;unicode-casemap</C:supported-collation>`)
+		return true
+	}},
+	{name: caldav("max-resource-size"), on: calendars, write: writeMaxSize},
+	{name: carddav("supported-address-data"), on: books, write: func(a *answer, t *target) bool {
+		a.str(`<CR:address-data-type content-type="text/vcard" version="3.0"/>`)
+		return true
+	}},
+	{name: carddav("max-resource-size"), on: books, write: writeMaxSize},
+	{name: caldav("calendar-data"), on: kinds(entryKind), write: func(a *answer, t *target) bool {
+		if t.data == nil {
+			return false // a report's, not a property
+		}
+		a.textBytes(t.shape.cut(t.data))
+		return true
+	}},
+	{name: carddav("address-data"), on: kinds(cardKind), write: func(a *answer, t *target) bool {
+		a.textBytes(t.data)
+		return t.data != nil
+	}},
+}
+
+func dav(local string) xml.Name     { return xml.Name{Space: nsDAV, Local: local} }
+func caldav(local string) xml.Name  { return xml.Name{Space: nsCalDAV, Local: local} }
+func carddav(local string) xml.Name { return xml.Name{Space: nsCardDAV, Local: local} }
+func cs(local string) xml.Name      { return xml.Name{Space: nsCS, Local: local} }
+func apple(local string) xml.Name   { return xml.Name{Space: nsApple, Local: local} }
+
+// live finds a property of the table by name.
+var live = func() map[xml.Name]*property {
+	m := make(map[xml.Name]*property, len(table))
+	for _, p := range table {
+		name := prefixes[p.name.Space] + p.name.Local
+		p.open, p.end, p.none = "<"+name+">", "</"+name+">", "<"+name+"/>"
+		m[p.name] = p
+	}
+	return m
+}()
+
+func empty(*answer, *target) bool { return true }
+
+func writeResourceType(a *answer, t *target) bool {
+	switch {
+	case objects.has(t.kind):
+	case t.kind == principalKind:
+		a.str("<D:collection/><D:principal/>")
+	case t.kind == calendarKind:
+		a.str("<D:collection/><C:calendar/>")
+	case t.kind == bookKind:
+		a.str("<D:collection/><CR:addressbook/>")
+	default:
+		a.str("<D:collection/>")
+	}
+	return true
+}
+
+func writeDisplayName(a *answer, t *target) bool {
+	switch t.kind {
+	case calendarKind:
+		a.text(t.col.Name)
+	case bookKind:
+		a.text(t.book.name)
+	default:
+		a.text(t.manager.Name)
+	}
+	return true
+}
+
+func writePrincipal(a *answer, t *target) bool {
+	a.href(principalPath(t.manager.Login))
+	return true
+}
+
+// leadsToPrincipal names the properties of writePrincipal.
+var leadsToPrincipal = map[xml.Name]bool{
+	dav("current-user-principal"): true,
+	dav("owner"):                  true,
+	dav("principal-URL"):          true,
+}
+
+func writeMaxSize(a *answer, t *target) bool {
+	a.buf = strconv.AppendInt(a.buf, maxRequest, 10)
+	return true
+}
+
+// writePrivileges spells out what the manager may do. A calendar without any
+// write* is read-only to Thunderbird; Apple wants each of them named
+// (clients.md sections 7 and 12).
+func writePrivileges(a *answer, t *target) bool {
+	granted := []string{"D:read", "D:read-current-user-privilege-set"}
+	if t.kind == calendarKind || t.kind == entryKind {
+		granted = append(granted, "C:read-free-busy")
+		if !readOnly(t.col) {
+			granted = append(granted, "D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
+		}
+	}
+	for _, g := range granted {
+		a.str("<D:privilege><", g, "/></D:privilege>")
+	}
+	return true
+}
+
+// reportsOn names the reports that each kind of place answers.
+var reportsOn = map[kind][]string{
+	calendarKind: {"C:calendar-query", "C:calendar-multiget", "D:sync-collection", "D:expand-property"},
+	bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:expand-property"},
+	entryKind:    {"D:expand-property"},
+	cardKind:     {"D:expand-property"},
+}
+
+func writeReports(a *answer, t *target) bool {
+	names, ok := reportsOn[t.kind]
+	if !ok {
+		names = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set"}
+	}
+	for _, n := range names {
+		a.str("<D:supported-report><D:report><", n, "/></D:report></D:supported-report>")
+	}
+	return true
+}
+
+func contentType(k kind) string {
+	if k == cardKind {
+		return "text/vcard;charset=utf-8"
+	}
+	return "text/calendar;charset=utf-8"
+}

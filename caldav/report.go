@@ -1,0 +1,347 @@
+package caldav
+
+import (
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// maxHrefs bounds a multiget.
+const maxHrefs = 5_000
+
+// batch is how many entries are read by name at once.
+const batch = 250
+
+// report answers REPORT.
+func (c *call) report() error {
+	root, err := c.readXML()
+	if err != nil {
+		return err
+	}
+	if root == nil {
+		return status(http.StatusBadRequest)
+	}
+	if d := c.depth("0"); d != "0" && d != "1" && d != "infinity" {
+		return status(http.StatusBadRequest)
+	}
+	onCalendar := c.place.kind == calendarKind
+	onBook := c.place.kind == bookKind
+	switch root.Name {
+	case caldav("calendar-query"):
+		if onCalendar {
+			return c.calendarQuery(root)
+		}
+	case caldav("calendar-multiget"):
+		if onCalendar {
+			return c.calendarMultiget(root)
+		}
+	case dav("sync-collection"):
+		if onCalendar {
+			return c.syncCollection(root)
+		}
+	case carddav("addressbook-query"):
+		if onBook {
+			return c.addressbookQuery(root)
+		}
+	case carddav("addressbook-multiget"):
+		if onBook {
+			return c.addressbookMultiget(root)
+		}
+	case dav("expand-property"):
+		return c.expandProperty(root)
+	case dav("principal-property-search"):
+		return c.principalSearch(root)
+	case dav("principal-search-property-set"):
+		return c.principalSearchProperties()
+	}
+	return violated(http.StatusForbidden, nsDAV, "supported-report")
+}
+
+// limitOf reads D:limit (RFC 5323 section 5.17); 0: none.
+func limitOf(root *element) (int, error) {
+	for _, space := range []string{nsDAV, nsCalDAV, nsCardDAV} {
+		if limit := root.child(space, "limit"); limit != nil {
+			n, err := strconv.Atoi(trimmed(limit.child(space, "nresults")))
+			if err != nil || n <= 0 {
+				return 0, status(http.StatusBadRequest)
+			}
+			return n, nil
+		}
+	}
+	return 0, nil
+}
+
+// truncated is the response for the request's own address that says that not
+// all fitted the limit (RFC 6578 section 3.6).
+func (c *call) truncated(a *answer) {
+	a.str("<D:response>")
+	a.href(c.place.path())
+	a.str("<D:status>HTTP/1.1 507 Insufficient Storage</D:status>",
+		"<D:error><D:number-of-matches-within-limits/></D:error></D:response>\n")
+}
+
+// errEnough ends a listing that has reached its limit.
+var errEnough = errors.New("limit reached")
+
+// calendarQuery answers calendar-query. Without a Depth header it is Depth 1,
+// since on a calendar nothing else makes sense (clients.md section 13).
+func (c *call) calendarQuery(root *element) error {
+	q, err := askedOf(root, c.r)
+	if err != nil {
+		return err
+	}
+	f, err := filterOf(root.child(nsCalDAV, "filter"))
+	if err != nil {
+		return err
+	}
+	limit, err := limitOf(root)
+	if err != nil {
+		return err
+	}
+	col, err := c.calendar()
+	if err != nil {
+		return err
+	}
+	floating := c.floating(root.child(nsCalDAV, "timezone"), &col)
+	a := c.startMultistatus(q)
+	if c.depth("1") == "0" {
+		return c.finish(a, nil) // a calendar itself is no calendar object
+	}
+	from, to := f.span()
+	exact := f.needsBytes(col.Component)
+	data := q.wantsData()
+	t := c.entryTarget(&col)
+	found := 0
+	err = c.st.Entries(c.ctx, col.ID, from, to, exact || data,
+		func(now store.Collection) error { col = now; return nil },
+		func(e *store.Entry) error {
+			if exact && !f.matchBytes(e.Bytes, floating) {
+				return nil
+			}
+			if found++; limit > 0 && found > limit {
+				c.truncated(a)
+				return errEnough
+			}
+			t.set(c.place, e)
+			q.respond(a, t)
+			return a.spill()
+		})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return c.finish(a, err)
+}
+
+// floating is the zone of times without one: the query's, else the
+// calendar's, else the manager's.
+func (c *call) floating(timezone *element, col *store.Collection) *time.Location {
+	for _, text := range []string{trimmed(timezone), col.TimeZone} {
+		if loc := zoneOf(text); loc != nil {
+			return loc
+		}
+	}
+	return c.manager.Location()
+}
+
+// zoneOf is the zone that a VTIMEZONE names, nil where none is known.
+func zoneOf(text string) *time.Location {
+	if text == "" || len(text) > maxTimeZone {
+		return nil
+	}
+	cal, err := decode([]byte(text))
+	if err != nil || cal == nil {
+		return nil
+	}
+	return calendarZone(cal)
+}
+
+// calendarMultiget answers calendar-multiget: one response for each href, in
+// their order, 404 for what is not there.
+func (c *call) calendarMultiget(root *element) error {
+	q, err := askedOf(root, c.r)
+	if err != nil {
+		return err
+	}
+	col, err := c.calendar()
+	if err != nil {
+		return err
+	}
+	hrefs := hrefsOf(root)
+	if len(hrefs) == 0 || len(hrefs) > maxHrefs {
+		return status(http.StatusBadRequest)
+	}
+	a := c.startMultistatus(q)
+	t := c.entryTarget(&col)
+	var names []string
+	for _, href := range hrefs {
+		if p, _, ok := parseHref(href); ok && p.kind == entryKind && p.slug == col.Slug && strings.EqualFold(p.login, c.manager.Login) {
+			names = append(names, p.name)
+		} else {
+			notThere(a, href)
+		}
+	}
+	err = c.eachNamed(col.ID, names,
+		func(e *store.Entry) error {
+			t.set(c.place, e)
+			q.respond(a, t)
+			return a.spill()
+		},
+		func(name string) {
+			p := c.place
+			p.kind, p.name = entryKind, name
+			notThere(a, p.path())
+		})
+	return c.finish(a, err)
+}
+
+// eachNamed reads entries by name in batches, each name once, and tells which
+// are missing.
+func (c *call) eachNamed(col int64, names []string, each func(*store.Entry) error, missing func(string)) error {
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for chunk := range slices.Chunk(names, batch) {
+		next := 0
+		upTo := func(name string) {
+			for next < len(chunk) && chunk[next] != name {
+				missing(chunk[next])
+				next++
+			}
+			next++
+		}
+		err := c.st.EntriesNamed(c.ctx, col, chunk, func(e *store.Entry) error {
+			upTo(e.Name)
+			return each(e)
+		})
+		if err != nil {
+			return err
+		}
+		for ; next < len(chunk); next++ {
+			missing(chunk[next])
+		}
+	}
+	return nil
+}
+
+func hrefsOf(root *element) (hrefs []string) {
+	for _, e := range root.children {
+		if e.is(nsDAV, "href") {
+			hrefs = append(hrefs, trimmed(e))
+		}
+	}
+	return hrefs
+}
+
+// expandProperty answers expand-property (RFC 3253 section 3.8) one level
+// deep; Apple asks for delegates with it.
+func (c *call) expandProperty(root *element) error {
+	self, err := c.self()
+	if err != nil {
+		return err
+	}
+	a := c.startMultistatus(nil)
+	expanded(root).respond(a, self)
+	return c.finish(a, nil)
+}
+
+func expanded(parent *element) *asked {
+	q := &asked{mode: askNamed, expand: map[xml.Name]*asked{}}
+	for _, e := range parent.children {
+		if !e.is(nsDAV, "property") {
+			continue
+		}
+		name := xml.Name{Space: nsDAV, Local: e.attr("name")}
+		if space := e.attr("namespace"); space != "" {
+			name.Space = space
+		}
+		if !validLocal(name.Local) || slices.Contains(q.names, name) {
+			continue
+		}
+		q.names = append(q.names, name)
+		q.props = append(q.props, live[name])
+		if len(e.children) > 0 {
+			q.expand[name] = expanded(e)
+		}
+	}
+	return q
+}
+
+// validLocal reports whether a name that came as an attribute's value may be
+// written as an element.
+func validLocal(s string) bool {
+	if s == "" || s[0] >= '0' && s[0] <= '9' || s[0] == '-' || s[0] == '.' {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '.') {
+			return false
+		}
+	}
+	return true
+}
+
+// principalSearch answers principal-property-search (RFC 3744 section 9.4):
+// a manager finds nobody else here.
+func (c *call) principalSearch(root *element) error {
+	q, err := askedOf(root, c.r)
+	if err != nil {
+		return err
+	}
+	if q.mode == askAll {
+		q.mode = askNamed
+	}
+	searches, hits := 0, 0
+	for _, s := range root.children {
+		if !s.is(nsDAV, "property-search") {
+			continue
+		}
+		searches++
+		want := strings.ToLower(trimmed(s.child(nsDAV, "match")))
+		if prop := s.child(nsDAV, "prop"); prop != nil && slices.ContainsFunc(prop.children, func(p *element) bool {
+			return slices.ContainsFunc(searched(p.Name, &c.manager), func(v string) bool {
+				return strings.Contains(strings.ToLower(v), want)
+			})
+		}) {
+			hits++
+		}
+	}
+	if searches == 0 {
+		return status(http.StatusBadRequest)
+	}
+	a := c.startMultistatus(q)
+	if hits == searches || hits > 0 && root.attr("test") == "anyof" {
+		q.respond(a, &target{kind: principalKind, path: principalPath(c.manager.Login), manager: &c.manager})
+	}
+	return c.finish(a, nil)
+}
+
+// searched are the texts of a principal's property that can be searched.
+func searched(name xml.Name, m *store.Manager) []string {
+	switch name {
+	case dav("displayname"):
+		return []string{m.Name}
+	case cs("email-address-set"), caldav("calendar-user-address-set"):
+		return m.Emails
+	}
+	return nil
+}
+
+// principalSearchProperties answers principal-search-property-set (RFC 3744
+// section 9.5).
+func (c *call) principalSearchProperties() error {
+	a := newAnswer(c.w, http.StatusOK)
+	a.str(`<?xml version="1.0" encoding="utf-8"?>`, "\n<D:principal-search-property-set", declarations, ">")
+	for _, p := range [][2]string{{"D:displayname", "Name"}, {"CS:email-address-set", "E-mail address"}, {"C:calendar-user-address-set", "Calendar address"}} {
+		a.str("<D:principal-search-property><D:prop><", p[0], "/></D:prop>",
+			`<D:description xml:lang="en">`, p[1], "</D:description></D:principal-search-property>")
+	}
+	a.str("</D:principal-search-property-set>\n")
+	a.close()
+	return nil
+}
