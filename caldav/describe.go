@@ -1,0 +1,162 @@
+package caldav
+
+import (
+	"regexp"
+	"strings"
+
+	"intouch/store"
+)
+
+// DESCRIPTION is what people wrote, then, under a line of its own, what the
+// manager needs without leaving the calendar. The second part is ours: it is
+// written anew each time, and taken off again from what comes back.
+
+// separator stands between the two parts.
+const separator = "— Intouch —"
+
+// separatorLine is the separator as calendar programs may have altered it.
+var separatorLine = regexp.MustCompile(`(?m)^[\s\p{Z}>]*[—–-]{1,3}[\s\p{Z}]*Intouch[\s\p{Z}]*[—–-]{1,3}[\s\p{Z}]*$`)
+
+const (
+	maxPersons = 5
+	maxPoints  = 3 // phones, addresses of each
+)
+
+// splitNote takes our part off a description. Without it the text is left as
+// it is.
+func splitNote(description string) (note string, ours bool) {
+	s := description
+	if strings.Contains(s, "\r") {
+		s = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(s)
+	}
+	at := separatorLine.FindStringIndex(s)
+	if at == nil {
+		return description, false
+	}
+	return strings.TrimRight(s[:at[0]], " \t\n\u00a0"), true
+}
+
+// noteOf is what people wrote of a description, bounded.
+func noteOf(description string) string {
+	note, _ := splitNote(description)
+	return clip(note, maxNote)
+}
+
+// describe joins the two parts.
+func describe(note, block string) string {
+	note = strings.TrimRight(note, " \t\r\n\u00a0")
+	if note != "" {
+		note += "\n\n"
+	}
+	return note + separator + "\n" + block
+}
+
+// block is our part of the description; "" when there is nothing to say.
+func block(v *store.EntryView) string {
+	it, lang, loc := v.Item, v.Owner.Language, v.Owner.Location()
+	if v.Client == nil && it.Deal == nil {
+		return ""
+	}
+	var lines []string
+	add := func(s string) { lines = append(lines, oneLine(s)) }
+	if it.Status == store.StatusOverdue || it.Status == store.StatusPostponed {
+		add(store.Word(lang, "status."+string(it.Status)))
+	}
+	if e := it.Event; e != nil {
+		if e.Moved() && e.Due != "" {
+			add(phrase(lang, "moved from", dayText(lang, e.Due)))
+		}
+		if e.Partly() && it.Deal != nil {
+			cur := it.Deal.Amount.Currency
+			add(phrase(lang, "partly", sum(e.Covered, cur, lang), sum(e.Amount, cur, lang)))
+		}
+		if !e.Known && e.State != store.Done {
+			add(phrase(lang, "unknown"))
+		}
+	}
+	if v.Client != nil {
+		add(clientLine(lang, v.Client))
+	}
+	for i, p := range v.Persons {
+		if i == maxPersons {
+			add(phrase(lang, "more people", len(v.Persons)-maxPersons))
+			break
+		}
+		add(personLine(p))
+	}
+	if d := it.Deal; d != nil {
+		if d.Date != "" {
+			add(phrase(lang, "deal of", d.Number, dayText(lang, d.Date)))
+		} else {
+			add(phrase(lang, "deal", d.Number))
+		}
+		if t := v.Totals; t != nil {
+			for _, row := range []struct {
+				label string
+				minor int64
+			}{
+				{phrase(lang, "ordered"), t.Ordered}, {phrase(lang, "shipped"), t.Shipped}, {store.Word(lang, "left to ship"), t.LeftToShip},
+				{phrase(lang, "to pay"), t.ToPay}, {phrase(lang, "paid"), t.Paid}, {store.Word(lang, "left to pay"), t.LeftToPay},
+			} {
+				add(row.label + ": " + sum(row.minor, t.Currency, lang))
+			}
+		}
+	}
+	if len(v.Recent) > 0 {
+		add(store.Word(lang, "last contacts") + ":")
+		for _, c := range v.Recent {
+			day := c.When.First
+			if !c.When.AllDay {
+				day = store.DateOf(c.When.Start, loc)
+			}
+			s := dayText(lang, day) + " " + store.Word(lang, "kind."+string(c.Kind))
+			if subject := oneLine(c.Subject); subject != "" {
+				s += ": " + shorten(subject, 120)
+			}
+			add(s)
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func sum(minor int64, currency string, lang store.Language) string {
+	return store.Money{Minor: minor, Currency: currency}.Format(lang)
+}
+
+func clientLine(lang store.Language, c *store.Client) string {
+	var more []string
+	if c.Importance != "" {
+		more = append(more, phrase(lang, "importance", strings.ToLower(store.Word(lang, "importance."+string(c.Importance)))))
+	}
+	if c.ABC != "" {
+		more = append(more, phrase(lang, "class", c.ABC+c.XYZ))
+	}
+	s := store.Word(lang, "client") + ": " + c.Name
+	if len(more) > 0 {
+		s += " (" + strings.Join(more, ", ") + ")"
+	}
+	return strings.Join(append([]string{s}, points(c.Phones)...), ", ")
+}
+
+func personLine(p store.Person) string {
+	parts := []string{p.Name}
+	if p.Position != "" {
+		parts = append(parts, p.Position)
+	}
+	parts = append(parts, points(p.Phones)...)
+	parts = append(parts, points(p.Emails)...)
+	return strings.Join(parts, ", ")
+}
+
+func points(list []string) []string { return list[:min(maxPoints, len(list))] }
+
+// shorten cuts s to n characters with an ellipsis.
+func shorten(s string, n int) string {
+	for i := range s {
+		if n == 0 {
+			return strings.TrimSpace(s[:i]) + "…"
+		}
+		n--
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package caldav
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// What people read in calendar entries, beside the words of store.Word.
+
+// phrases are {ru, en}.
+var phrases = map[string][2]string{
+	"order":       {"заказ № %s", "order No. %s"},
+	"deal":        {"Заказ № %s", "Order No. %s"},
+	"deal of":     {"Заказ № %s от %s", "Order No. %s of %s"},
+	"class":       {"класс %s", "class %s"},
+	"importance":  {"важность: %s", "importance: %s"},
+	"ordered":     {"Заказано", "Ordered"},
+	"shipped":     {"Отгружено", "Shipped"},
+	"to pay":      {"К оплате", "To pay"},
+	"paid":        {"Оплачено", "Paid"},
+	"moved from":  {"Перенесено с %s", "Moved from %s"},
+	"partly":      {"Выполнено частично: %s из %s", "Partly done: %s of %s"},
+	"unknown":     {"Учётная система не сообщает, состоялось ли это", "The accounting system does not say whether this has happened"},
+	"more people": {"и ещё %d", "and %d more"},
+}
+
+func phrase(lang store.Language, key string, args ...any) string {
+	p := phrases[key][1]
+	if lang == store.Russian {
+		p = phrases[key][0]
+	}
+	if len(args) == 0 {
+		return p
+	}
+	return fmt.Sprintf(p, args...)
+}
+
+// dayText is a day as people write it: 12.11.2026, 12 Nov 2026.
+func dayText(lang store.Language, d store.Date) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return string(d)
+	}
+	if lang == store.Russian {
+		return t.Format("02.01.2006")
+	}
+	return t.Format("2 Jan 2006")
+}
+
+// kindNames are the words by which a contact's kind is recognised in a title
+// or category: whole words, by their stems (see kindOf).
+var kindNames = []struct {
+	kind  store.Kind
+	stems []string // a word that begins so …
+	words []string // … or is exactly this
+	not   []string // but does not begin so
+}{
+	{store.Call,
+		[]string{"звонок", "звонк", "звони", "звоню", "звонят", "позвон", "перезвон", "созвон", "созван", "дозвон", "обзвон", "прозвон"},
+		[]string{"call", "calls", "calling", "phone", "phoning", "telephone"}, nil},
+	{store.Visit,
+		[]string{"визит", "посещ", "посети"},
+		[]string{"visit", "visits", "visiting"}, []string{"визитк", "визитн", "визитер"}},
+	{store.Meeting,
+		[]string{"встреч", "встрет", "переговор", "совещани"},
+		[]string{"meeting", "meetings", "meet"}, nil},
+	{store.Letter,
+		[]string{"письмо", "письма", "письму", "письме", "письмах", "письмам", "писем"},
+		[]string{"letter", "letters", "mail", "mails", "email", "emails"}, nil},
+}
+
+// kindOf guesses the kind of a contact from words; "" when none fits. The
+// first word that fits decides.
+func kindOf(s string) store.Kind {
+	s = strings.ReplaceAll(strings.ToLower(s), "ё", "е")
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'а' && r <= 'я')
+	}) {
+		for _, n := range kindNames {
+			if has(n.words, word) || begins(n.stems, word) && !begins(n.not, word) {
+				return n.kind
+			}
+		}
+	}
+	return ""
+}
+
+func has(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}
+
+func begins(stems []string, word string) bool {
+	for _, s := range stems {
+		if strings.HasPrefix(word, s) {
+			return true
+		}
+	}
+	return false
+}
