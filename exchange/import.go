@@ -1,0 +1,211 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"intouch/store"
+)
+
+// A transaction takes at most this much of a file. Each is committed before
+// the next part is read, so that a long import neither keeps the daemon's own
+// writing waiting nor needs memory for the whole file. One cut short has
+// written whole transactions; running it again writes the rest.
+const (
+	BatchRows  = 10_000
+	batchBytes = 4 << 20
+)
+
+// maxFaults bounds the faults that a Summary keeps; the others are counted.
+const maxFaults = 1000
+
+// ImportOptions say what a file holds and how to take it.
+type ImportOptions struct {
+	Kind     Kind
+	Name     string // of the file, for messages
+	Actor    store.Actor
+	DryRun   bool   // everything is read, tried and rolled back
+	Currency string // of sums whose row names none; RUB when empty
+	// Progress is told after each transaction how many rows and how many
+	// bytes of the file are done; nil for nobody.
+	Progress func(rows int, bytes int64)
+	// Refused takes the rows that were refused; nil for nobody.
+	Refused *RefusedRows
+}
+
+// RowFault is one refused row.
+type RowFault struct {
+	Line   int    // its first line in the file, from 1
+	Key    string // its id, "" when it has none
+	Field  string // "" when the whole row is meant
+	Reason string // for a person, in English
+}
+
+func (f RowFault) String() string {
+	s := fmt.Sprintf("line %d", f.Line)
+	if f.Key != "" {
+		s += fmt.Sprintf(" (%s)", f.Key)
+	}
+	if f.Field != "" {
+		s += ": " + f.Field
+	}
+	return s + ": " + f.Reason
+}
+
+// Summary is what an import did. With DryRun it is what it would have done,
+// except that a key that stands twice in a file of several transactions
+// counts as new twice.
+type Summary struct {
+	New, Changed, Unchanged, Refused int
+	Totals                           int        // lines of totals that were left out
+	Faults                           []RowFault // the first 1,000
+	UnknownColumns                   []string   // of clients: taken as attributes; else left out
+}
+
+// Rows is the number of rows that the file held.
+func (s *Summary) Rows() int { return s.New + s.Changed + s.Unchanged + s.Refused }
+
+// Import takes a file of one kind. Rows with faults are refused one by one and
+// stand in the summary; the others are written, BatchRows rows at most in one
+// transaction. An error means that the import ended early: the file is not
+// text, has no usable header, cannot be read on, or the database failed. The
+// summary then counts what was committed before.
+func Import(ctx context.Context, st *store.Store, opt ImportOptions, r io.Reader) (Summary, error) {
+	im := importer{opt: opt, st: st}
+	err := im.run(ctx, r)
+	if err != nil && opt.Name != "" {
+		err = fmt.Errorf("%s: %w", opt.Name, err)
+	}
+	return im.sum, err
+}
+
+// importer is one Import on its way.
+type importer struct {
+	opt  ImportOptions
+	st   *store.Store
+	rows *rows
+	sum  Summary
+}
+
+// ready is a row that can be tried, or one that is refused already.
+type ready struct {
+	row   *row
+	take  taker
+	fault error
+}
+
+func (im *importer) run(ctx context.Context, r io.Reader) error {
+	if err := KnownKind(im.opt.Kind, ImportKinds); err != nil {
+		return err
+	}
+	if im.opt.Currency == "" {
+		im.opt.Currency = "RUB"
+	}
+	rows, err := openRows(im.opt.Kind, r)
+	if err != nil {
+		return err
+	}
+	im.rows = rows
+	for more := true; more; {
+		var batch []ready
+		batch, more, err = im.read(ctx)
+		if err == nil {
+			err = im.write(ctx, batch)
+		}
+		im.sum.Totals, im.sum.UnknownColumns = rows.totals, rows.unknown
+		if err != nil {
+			return err
+		}
+		if im.opt.Progress != nil {
+			im.opt.Progress(im.sum.Rows(), rows.csv.in.count.n)
+		}
+	}
+	return nil
+}
+
+// read collects the rows of one transaction. No transaction is open meanwhile:
+// the file may come through a slow pipe.
+func (im *importer) read(ctx context.Context) (batch []ready, more bool, err error) {
+	start := im.rows.csv.in.count.n
+	for len(batch) < BatchRows && im.rows.csv.in.count.n-start < batchBytes {
+		if err := ctx.Err(); err != nil {
+			return nil, false, err
+		}
+		r, err := im.rows.next()
+		if errors.Is(err, io.EOF) {
+			return batch, false, nil
+		}
+		if err != nil {
+			return nil, false, fmt.Errorf("after line %d: %w", im.rows.csv.in.number, err)
+		}
+		one := ready{row: r, fault: r.fault}
+		if r.fault == nil {
+			f := fields{rows: im.rows, row: r, currency: im.opt.Currency}
+			one.take, one.fault = f.take()
+		}
+		batch = append(batch, one)
+	}
+	return batch, true, nil
+}
+
+// write tries the rows in one transaction. What it did counts once that has
+// been committed.
+func (im *importer) write(ctx context.Context, batch []ready) error {
+	if !slices.ContainsFunc(batch, func(one ready) bool { return one.fault == nil }) {
+		return im.refuse(batch)
+	}
+	changes := map[store.RowChange]int{}
+	err := im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, func(tx *store.Import) error {
+		for i, one := range batch {
+			if one.fault != nil {
+				continue
+			}
+			change, err := one.take(tx)
+			var invalid *store.Invalid
+			if err != nil && !errors.As(err, &invalid) {
+				return fmt.Errorf("line %d: %w", one.row.line, err)
+			}
+			if batch[i].fault = err; err == nil {
+				changes[change]++
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	im.sum.New += changes[store.RowNew]
+	im.sum.Changed += changes[store.RowChanged]
+	im.sum.Unchanged += changes[store.RowUnchanged]
+	return im.refuse(batch)
+}
+
+// refuse notes the rows of a batch that were not taken, in their order.
+func (im *importer) refuse(batch []ready) error {
+	for _, one := range batch {
+		if one.fault == nil {
+			continue
+		}
+		f := RowFault{Line: one.row.line, Reason: one.fault.Error()}
+		if len(one.row.cells) > 0 {
+			f.Key = one.row.cells[0] // id stands first in columnsOf
+		}
+		var invalid *store.Invalid
+		if errors.As(one.fault, &invalid) {
+			f.Field, f.Reason = invalid.Field, invalid.Reason
+		}
+		im.sum.Refused++
+		if len(im.sum.Faults) < maxFaults {
+			im.sum.Faults = append(im.sum.Faults, f)
+		}
+		if im.opt.Refused != nil {
+			if err := im.opt.Refused.add(im.opt.Name, one.row, f); err != nil {
+				return fmt.Errorf("write refused rows: %w", err)
+			}
+		}
+	}
+	return nil
+}
