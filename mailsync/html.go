@@ -1,0 +1,520 @@
+package mailsync
+
+import (
+	"bytes"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/html"
+)
+
+const (
+	maxOpenElements = 200
+	maxOpenTables   = 15 // deeper ones are read as plain blocks
+	maxAttributes   = 50
+	maxLink         = 200 // bytes of a link's address that are shown
+)
+
+// htmlLines reads an HTML part as a person sees it: blocks as lines, table
+// rows as "a | b", list items as "- a", links as "text <address>", quotes by
+// depth; no style, script, picture or hidden text. It reads tokens and keeps
+// a bounded stack of its own: the tree builder of x/net/html costs several
+// times as much, and refuses deep nesting.
+func htmlLines(src string) []line {
+	r := &htmlReader{z: html.NewTokenizer(strings.NewReader(src)), blocks: []*block{{}}}
+	r.z.SetMaxBuf(4 << 20)
+	for {
+		switch r.z.Next() {
+		case html.ErrorToken:
+			for len(r.stack) > 0 {
+				r.pop()
+			}
+			r.breakLine()
+			return r.blocks[0].lines
+		case html.TextToken:
+			if !r.top().hidden {
+				r.text(string(r.z.Text()))
+			}
+		case html.StartTagToken:
+			r.start(false)
+		case html.SelfClosingTagToken:
+			r.start(true)
+		case html.EndTagToken:
+			name, _ := r.z.TagName()
+			r.end(string(name))
+		}
+	}
+}
+
+// element is an open element; what children inherit is copied into them.
+type element struct {
+	name   string
+	hidden bool // nothing in it is shown
+	tiny   bool // font-size:0, unless a child has a size
+	pre    bool
+	quote  int // depth of quotation
+	mark   mark
+	tight  bool // a paragraph without space around it
+	item   int  // number of the next item of an ol; -1 in an ul
+	href   string
+	from   int // where the link's text begins in the line
+	fromAt int // … and in which line
+	cell   bool
+	rows   *table
+}
+
+// block collects lines; every table cell has its own.
+type block struct {
+	lines []line
+	cur   []byte
+	space bool // a space is due before the next word
+	gap   bool // an empty line is due before the next line
+}
+
+// table collects the cells of the open row.
+type table struct {
+	row [][]line
+}
+
+type htmlReader struct {
+	z      *html.Tokenizer
+	stack  []element
+	blocks []*block
+	tables int
+}
+
+var rootElement = element{item: -1}
+
+func (r *htmlReader) top() *element {
+	if len(r.stack) == 0 {
+		e := rootElement
+		return &e
+	}
+	return &r.stack[len(r.stack)-1]
+}
+
+func (r *htmlReader) block() *block { return r.blocks[len(r.blocks)-1] }
+
+// text adds words to the line, white space collapsed.
+func (r *htmlReader) text(s string) {
+	b := r.block()
+	if r.top().tiny {
+		return
+	}
+	if r.top().pre {
+		for i, l := range strings.Split(s, "\n") {
+			if i > 0 {
+				r.newLine()
+			}
+			b.cur = append(b.cur, l...)
+		}
+		return
+	}
+	for len(s) > 0 {
+		i := strings.IndexAny(s, " \t\n\r\f")
+		if i == 0 {
+			b.space = true
+			s = s[1:]
+			continue
+		}
+		word := s
+		if i > 0 {
+			word, s = s[:i], s[i:]
+		} else {
+			s = ""
+		}
+		if b.space && len(b.cur) > 0 {
+			b.cur = append(b.cur, ' ')
+		}
+		b.space = false
+		b.cur = append(b.cur, word...)
+	}
+}
+
+// newLine ends the line, empty or not, as br does.
+func (r *htmlReader) newLine() {
+	b, e := r.block(), r.top()
+	text := strings.TrimRight(cleanText(string(b.cur)), " \t\n")
+	if !e.pre {
+		text = strings.TrimLeft(text, " \t")
+	}
+	if text != "" && b.gap && len(b.lines) > 0 {
+		b.lines = append(b.lines, line{depth: e.quote, mark: e.mark})
+	}
+	b.lines = append(b.lines, line{text: text, depth: e.quote, mark: e.mark})
+	b.cur, b.space = b.cur[:0], false
+	b.gap = false
+}
+
+// breakLine ends the line where there is something on it, as a block does.
+func (r *htmlReader) breakLine() {
+	b := r.block()
+	b.space = false
+	if len(b.cur) > 0 {
+		r.newLine()
+	}
+}
+
+// paragraph ends the line and asks for an empty one.
+func (r *htmlReader) paragraph() {
+	r.breakLine()
+	r.block().gap = true
+}
+
+var voidElements = map[string]bool{"br": true, "img": true, "hr": true, "meta": true, "link": true, "input": true, "area": true,
+	"base": true, "col": true, "embed": true, "source": true, "track": true, "wbr": true, "param": true}
+
+// unseen elements have no text for people.
+var unseen = map[string]bool{"style": true, "script": true, "title": true, "noscript": true, "template": true, "object": true,
+	"svg": true, "math": true, "select": true, "textarea": true, "iframe": true, "xml": true, "audio": true, "video": true,
+	"noembed": true, "noframes": true, "datalist": true}
+
+// blockElements begin and end a line.
+var blockElements = map[string]bool{"div": true, "section": true, "article": true, "header": true, "footer": true, "main": true,
+	"nav": true, "aside": true, "center": true, "form": true, "fieldset": true, "address": true, "figure": true, "figcaption": true,
+	"dl": true, "dt": true, "dd": true, "body": true, "html": true, "head": true, "caption": true, "details": true, "summary": true, "legend": true,
+	"table": true, "tr": true, "td": true, "th": true, "tbody": true, "thead": true, "tfoot": true, "li": true}
+
+// spacedElements are blocks with an empty line around them.
+var spacedElements = map[string]bool{"p": true, "h1": true, "h2": true, "h3": true, "h4": true, "h5": true, "h6": true,
+	"ul": true, "ol": true, "blockquote": true, "pre": true}
+
+func (r *htmlReader) start(selfClosing bool) {
+	raw, more := r.z.TagName()
+	name := string(raw)
+	attr := map[string]string{}
+	for n := 0; more && n < maxAttributes; n++ {
+		var k, v []byte
+		k, v, more = r.z.TagAttr()
+		switch key := string(k); key {
+		case "style", "class", "id", "href", "hidden", "type", "start", "data-signature-widget", "title":
+			if _, ok := attr[key]; !ok {
+				attr[key] = string(v[:min(len(v), 2000)])
+			}
+		}
+	}
+	switch name {
+	case "br":
+		if !r.top().hidden {
+			r.newLine()
+		}
+		return
+	case "hr":
+		if !r.top().hidden {
+			r.breakLine()
+			r.block().cur = append(r.block().cur, divider...)
+			r.newLine()
+		}
+		return
+	case "wbr":
+		return
+	case "li":
+		r.closeOpen("li", "ul", "ol")
+	case "tr":
+		r.closeOpen("tr", "table")
+	case "td", "th":
+		r.closeCell()
+	case "dt", "dd":
+		r.closeOpen(name, "dl")
+	case "body":
+		r.closeOpen("head", "")
+	}
+	if spacedElements[name] || blockElements[name] && name != "table" {
+		r.closeOpen("p", "td", "th", "div", "blockquote", "table", "li")
+	}
+	if voidElements[name] || selfClosing || len(r.stack) >= maxOpenElements {
+		if blockElements[name] || spacedElements[name] {
+			r.breakLine()
+		}
+		return
+	}
+	r.push(name, attr)
+}
+
+func (r *htmlReader) push(name string, attr map[string]string) {
+	parent := r.top()
+	e := element{name: name, hidden: parent.hidden || unseen[name], tiny: parent.tiny, pre: parent.pre || name == "pre",
+		quote: parent.quote, mark: parent.mark, item: parent.item, from: -1}
+	if _, ok := attr["hidden"]; ok {
+		e.hidden = true
+	}
+	if s := attr["style"]; s != "" {
+		applyStyle(&e, s)
+	}
+	if name == "p" && strings.HasPrefix(attr["class"], "Mso") {
+		e.tight = true
+	}
+	recogniseMailer(&e, attr)
+
+	switch {
+	case e.hidden:
+	case spacedElements[name] && !e.tight:
+		r.paragraph()
+	case blockElements[name], spacedElements[name]:
+		r.breakLine()
+	}
+	switch name {
+	case "blockquote":
+		e.quote++
+	case "ul":
+		e.item = -1
+	case "ol":
+		e.item = 1
+		if n, err := strconv.Atoi(attr["start"]); err == nil && n >= 0 && n < 1e6 {
+			e.item = n
+		}
+	case "li":
+		if !e.hidden {
+			r.bullet()
+		}
+	case "a":
+		b := r.block()
+		e.href, e.from, e.fromAt = attr["href"], len(b.cur), len(b.lines)
+	case "table":
+		if r.tables < maxOpenTables {
+			r.tables++
+			e.rows = &table{}
+		}
+	case "td", "th":
+		if t := r.openTable(); t != nil && !e.hidden {
+			e.cell = true
+			r.blocks = append(r.blocks, &block{})
+		}
+	}
+	r.stack = append(r.stack, e)
+}
+
+func (r *htmlReader) bullet() {
+	b := r.block()
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		e := &r.stack[i]
+		if e.name == "ol" && e.item >= 0 {
+			b.cur = append(strconv.AppendInt(b.cur, int64(e.item), 10), '.')
+			e.item++
+			b.space = true
+			return
+		}
+		if e.name == "ul" {
+			break
+		}
+	}
+	b.cur = append(b.cur, '-')
+	b.space = true
+}
+
+// openTable is the innermost table that the cursor is directly in.
+func (r *htmlReader) openTable() *table {
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		switch e := &r.stack[i]; {
+		case e.cell:
+			return nil
+		case e.name == "table":
+			return e.rows
+		}
+	}
+	return nil
+}
+
+// closeOpen closes the innermost open element of that name, unless one of the
+// barriers stands between.
+func (r *htmlReader) closeOpen(name string, barriers ...string) {
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		if r.stack[i].name == name {
+			for len(r.stack) > i {
+				r.pop()
+			}
+			return
+		}
+		for _, b := range barriers {
+			if r.stack[i].name == b {
+				return
+			}
+		}
+	}
+}
+
+func (r *htmlReader) closeCell() {
+	r.closeOpen("td", "table", "tr", "th")
+	r.closeOpen("th", "table", "tr", "td")
+}
+
+// end closes an element. An end tag without a beginning is ignored, and one of
+// an inline element does not reach out of its table cell.
+func (r *htmlReader) end(name string) {
+	if name == "p" || name == "br" { // </br> shows as <br>
+		if name == "br" {
+			r.newLine()
+			return
+		}
+	}
+	structural := blockElements[name] && name != "div" && name != "center"
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		e := &r.stack[i]
+		if e.name == name {
+			for len(r.stack) > i {
+				r.pop()
+			}
+			return
+		}
+		if e.cell && !structural {
+			return
+		}
+		if e.name == "table" && (name == "td" || name == "th" || name == "tr") {
+			return
+		}
+	}
+}
+
+// pop ends the innermost element.
+func (r *htmlReader) pop() {
+	e := *r.top()
+	switch {
+	case e.hidden:
+	case e.name == "a":
+		r.link(&e)
+	case e.cell:
+		r.breakLine()
+		lines := r.block().lines
+		r.blocks = r.blocks[:len(r.blocks)-1]
+		r.stack = r.stack[:len(r.stack)-1]
+		if t := r.openTable(); t != nil {
+			t.row = append(t.row, lines)
+		} else {
+			r.block().lines = append(r.block().lines, lines...)
+		}
+		return
+	case e.name == "tr" || e.name == "table":
+		r.breakLine()
+		if t := r.openTable(); t != nil {
+			r.row(t)
+		}
+	case spacedElements[e.name] && !e.tight:
+		r.paragraph()
+	case blockElements[e.name], spacedElements[e.name]:
+		r.breakLine()
+	}
+	if e.rows != nil {
+		r.tables--
+	}
+	r.stack = r.stack[:len(r.stack)-1]
+}
+
+// row writes a table row: its cells side by side where each is one line, else
+// below one another, as a table used for layout wants it.
+func (r *htmlReader) row(t *table) {
+	b := r.block()
+	var cells [][]line
+	flat := true
+	for _, c := range t.row {
+		c = trimBlank(c)
+		if len(c) == 0 {
+			continue
+		}
+		cells = append(cells, c)
+		flat = flat && len(c) == 1 && c[0].depth == r.top().quote
+	}
+	t.row = nil
+	if len(cells) > 0 && b.gap && len(b.lines) > 0 {
+		b.lines = append(b.lines, line{depth: r.top().quote, mark: r.top().mark})
+	}
+	b.gap = false
+	if !flat {
+		for _, c := range cells {
+			b.lines = append(b.lines, c...)
+		}
+		return
+	}
+	if len(cells) == 0 {
+		return
+	}
+	l := cells[0][0]
+	var sb strings.Builder
+	for i, c := range cells {
+		if i > 0 {
+			sb.WriteString(" | ")
+		}
+		sb.WriteString(c[0].text)
+	}
+	l.text = sb.String()
+	b.lines = append(b.lines, l)
+}
+
+func trimBlank(lines []line) []line {
+	for len(lines) > 0 && lines[0].blank() {
+		lines = lines[1:]
+	}
+	for len(lines) > 0 && lines[len(lines)-1].blank() {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
+}
+
+// link adds a link's address where its text does not already say it.
+func (r *htmlReader) link(e *element) {
+	b := r.block()
+	if e.fromAt != len(b.lines) || e.from >= len(b.cur) {
+		return // nothing visible in it, or a block
+	}
+	text := strings.TrimSpace(string(b.cur[e.from:]))
+	href := strings.TrimSpace(e.href)
+	low := strings.ToLower(href)
+	switch {
+	case strings.HasPrefix(low, "mailto:"):
+		href, _, _ = strings.Cut(href[len("mailto:"):], "?")
+	case !strings.HasPrefix(low, "http://") && !strings.HasPrefix(low, "https://"):
+		return
+	}
+	if len(href) > maxLink { // a tracker's
+		href, _, _ = strings.Cut(href, "?")
+	}
+	bare := func(s string) string {
+		s = strings.ToLower(s)
+		s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
+		return strings.TrimSuffix(strings.TrimPrefix(s, "www."), "/")
+	}
+	if len(href) > maxLink || strings.ContainsAny(href, " <>\n\x00") || href == "" || strings.Contains(bare(text), bare(href)) {
+		return
+	}
+	b.cur = append(append(append(b.cur, " <"...), href...), '>')
+}
+
+var (
+	hiddenStyle = regexp.MustCompile(`display:none|visibility:hidden|mso-hide:all|max-height:0(?:px|pt|em)?(?:;|!|$)|opacity:0(?:\.0+)?(?:;|!|$)`)
+	fontSize    = regexp.MustCompile(`(?:^|;)font-size:([0-9.]+)`)
+	noMargin    = regexp.MustCompile(`(?:^|;)margin(?:-top|-bottom)?:0`)
+	metaElement = regexp.MustCompile(`(?i)<meta[^>]{1,200}charset\s*=\s*["']?([a-z0-9_:.-]{2,30})`)
+)
+
+// applyStyle takes from an inline style what hides text and what sets
+// paragraphs apart. Mailings hide their preheader this way. font-size:0 alone
+// does not hide: templates put it around cells that set a size again.
+func applyStyle(e *element, style string) {
+	s := strings.Map(func(c rune) rune {
+		switch {
+		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
+			return -1
+		case c >= 'A' && c <= 'Z':
+			return c + 'a' - 'A'
+		}
+		return c
+	}, style)
+	if strings.ContainsAny(s, "ydx") && hiddenStyle.MatchString(s) {
+		e.hidden = true
+	}
+	if m := fontSize.FindStringSubmatch(s); m != nil {
+		n, err := strconv.ParseFloat(m[1], 64)
+		e.tiny = err == nil && n < 2
+	}
+	if noMargin.MatchString(s) {
+		e.tight = true
+	}
+}
+
+// metaCharset is the charset that an HTML document claims for itself.
+func metaCharset(b []byte) string {
+	if m := metaElement.FindSubmatch(b[:min(len(b), 2048)]); m != nil {
+		return string(bytes.ToLower(m[1]))
+	}
+	return ""
+}

@@ -1,0 +1,285 @@
+package mailsync
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"intouch/store"
+)
+
+// mailgenDir is where the generator of mailboxes with known answers lies.
+const mailgenDir = "../../shared/bench/mailgen"
+
+// truth is one line of mailgen's truth.jsonl.
+type truth struct {
+	ID          int      `json:"id"`
+	MessageID   string   `json:"message_id"`
+	Kind        string   `json:"kind"`
+	From        string   `json:"from"`
+	To          []string `json:"to"`
+	Cc          []string `json:"cc"`
+	Date        time.Time
+	Direction   string
+	Clients     []string
+	Capture     bool `json:"should_capture"`
+	Reason      string
+	Subject     string
+	InReplyTo   string `json:"in_reply_to"`
+	Body        string
+	Structure   string
+	Odd         string
+	Attachments []struct {
+		Name string
+		Type string
+		Size int64
+	}
+}
+
+// TestMailgen reads whole mailboxes made by mailgen and holds what comes out
+// against what was put in.
+func TestMailgen(t *testing.T) {
+	if _, err := os.Stat(mailgenDir); err != nil {
+		t.Skipf("NOT TESTED: capture and text against known answers; %s is not there (%v)", mailgenDir, err)
+	}
+	bin := filepath.Join(t.TempDir(), "mailgen")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	build.Dir = mailgenDir
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build mailgen: %v\n%s", err, out)
+	}
+	seeds, n := []int{3, 11, 42}, 2000
+	if s := os.Getenv("MAILGEN_SEEDS"); s != "" { // MAILGEN_SEEDS=1,2,3 MAILGEN_N=20000
+		seeds = nil
+		for _, w := range strings.Split(s, ",") {
+			v, err := strconv.Atoi(w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seeds = append(seeds, v)
+		}
+	}
+	if s := os.Getenv("MAILGEN_N"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, seed := range seeds {
+		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+			dir := t.TempDir()
+			gen := exec.Command(bin, "-n", strconv.Itoa(n), "-seed", strconv.Itoa(seed), "-odd", "0.06", "-out", dir)
+			if out, err := gen.CombinedOutput(); err != nil {
+				t.Fatalf("run mailgen: %v\n%s", err, out)
+			}
+			checkMailbox(t, dir)
+		})
+	}
+}
+
+func checkMailbox(t *testing.T, dir string) {
+	parties, clientIDs := mailgenParties(t, dir)
+	letters := mailgenLetters(t, dir)
+	captured := map[string][]int64{} // key → clients
+	type bySubject struct {
+		when    time.Time
+		parties []string
+		clients []int64
+	}
+	subjects := map[string][]bySubject{}
+	fault := func(tr *truth, what string, got, want any) {
+		t.Errorf("letter %d (%s, %s, odd %q): %s %v, want %v", tr.ID, tr.Kind, tr.Structure, tr.Odd, what, got, want)
+	}
+	compared, same, shown := 0, 0, 0
+	for _, tr := range mailgenTruth(t, dir) {
+		raw, ok := letters[tr.ID]
+		if !ok {
+			t.Fatalf("letter %d is not in the Maildir", tr.ID)
+		}
+		l := ReadMessage(raw, tr.Date)
+		h := l.Header
+		d := Decide(h, parties, func() []int64 {
+			for i := len(h.References) - 1; i >= 0; i-- {
+				if c := captured[h.References[i]]; c != nil {
+					return c
+				}
+			}
+			if len(h.References) == 0 && h.IsReply() {
+				for _, s := range subjects[BareSubject(h.Subject)] {
+					if h.Date.Sub(s.when) < 30*24*time.Hour && slices.ContainsFunc(Outsiders(h, parties), func(a string) bool { return slices.Contains(s.parties, a) }) {
+						return s.clients
+					}
+				}
+			}
+			return nil
+		})
+		key := h.HashKey(l.FullText)
+		_, before := captured[key]
+		if got := d.Outcome == store.Captured && !before; got != tr.Capture {
+			fault(&tr, "captured", fmt.Sprint(got, " ", d.Reason, " ", d.Detail), fmt.Sprint(tr.Capture, " ", tr.Reason))
+		}
+		if want := map[string]store.Reason{"internal_only": store.Internal, "no_client_address": store.Unknown, "bulk_list": store.Automatic,
+			"auto_reply": store.Automatic, "auto_generated": store.Automatic, "bounce": store.Automatic, "calendar_reply": store.Automatic}[tr.Reason]; d.Reason != want &&
+			!(tr.Kind == "calendar_reply" && d.Reason == store.Internal) && !(tr.Kind == "robot" && d.Reason == store.Automatic) {
+			fault(&tr, "reason", d.Reason, want)
+		}
+		if !h.Date.Equal(tr.Date) {
+			fault(&tr, "date", h.Date, tr.Date)
+		}
+		if squeeze(h.Subject) != squeeze(tr.Subject) {
+			fault(&tr, "subject", h.Subject, tr.Subject)
+		}
+		if d.Outcome == store.Captured && !before {
+			captured[key] = d.Clients
+			b := BareSubject(h.Subject)
+			subjects[b] = append(subjects[b], bySubject{h.Date, Outsiders(h, parties), d.Clients})
+		}
+		if !tr.Capture {
+			continue
+		}
+		if string(d.Direction) != tr.Direction {
+			fault(&tr, "direction", d.Direction, tr.Direction)
+		}
+		var want []int64
+		for _, c := range tr.Clients {
+			want = append(want, clientIDs[c])
+		}
+		if !slices.Equal(sorted(d.Clients), sorted(want)) {
+			fault(&tr, "clients", d.Clients, want)
+		}
+		if tr.MessageID != "" && h.MessageID != tr.MessageID {
+			fault(&tr, "message id", h.MessageID, tr.MessageID)
+		}
+		if tr.InReplyTo != "" && (len(h.References) == 0 || h.References[len(h.References)-1] != strings.Trim(tr.InReplyTo, "<>")) {
+			fault(&tr, "references", h.References, tr.InReplyTo)
+		}
+		var names, wantNames []string
+		for i, a := range l.Attachments {
+			names = append(names, a.Name)
+			if i < len(tr.Attachments) {
+				if size := tr.Attachments[i].Size; a.Size < size*9/10-4 || a.Size > size*11/10+4 {
+					fault(&tr, "attachment size", a.Size, size)
+				}
+			}
+		}
+		for _, a := range tr.Attachments {
+			wantNames = append(wantNames, a.Name)
+		}
+		if !slices.Equal(names, wantNames) {
+			fault(&tr, "attachments", names, wantNames)
+		}
+		compared++
+		if squeeze(l.Text) == squeeze(tr.Body) {
+			same++
+		} else if shown++; shown <= 5 {
+			t.Logf("letter %d (%s, %s, odd %q) text differs\n--- got\n%s\n--- want\n%s\n--- whole\n%.1500s", tr.ID, tr.Kind, tr.Structure, tr.Odd, l.Text, tr.Body, l.FullText)
+		}
+	}
+	agree := 100 * float64(same) / float64(compared)
+	t.Logf("%d captured letters, text agrees in %.2f %%", compared, agree)
+	if agree < 99 {
+		t.Errorf("text agrees in %.2f %%, want 99", agree)
+	}
+}
+
+// squeeze collapses white space: wrapping and format=flowed differ.
+func squeeze(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, "\u00a0", " ")), " ")
+}
+
+func sorted(s []int64) []int64 {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return s
+}
+
+func mailgenTruth(t *testing.T, dir string) []truth {
+	f, err := os.Open(filepath.Join(dir, "truth.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var out []truth
+	for d := json.NewDecoder(bufio.NewReader(f)); d.More(); {
+		var tr truth
+		if err := d.Decode(&tr); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, tr)
+	}
+	return out
+}
+
+// mailgenLetters are the raw letters by X-Mailgen-Id.
+func mailgenLetters(t *testing.T, dir string) map[int][]byte {
+	files, err := filepath.Glob(filepath.Join(dir, "Maildir", "cur", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[int][]byte{}
+	for _, name := range files {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := strconv.Atoi(readFields(raw, map[string]bool{"x-mailgen-id": true}).first("x-mailgen-id"))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		out[id] = raw
+	}
+	return out
+}
+
+func mailgenParties(t *testing.T, dir string) (*store.Parties, map[string]int64) {
+	p := &store.Parties{OwnAddrs: map[string]int64{}, OwnHosts: map[string]bool{}, ByAddr: map[string][]int64{},
+		ByDomain: map[string][]int64{}, Blocked: map[string]bool{}, FreeMail: map[string]bool{}}
+	ids := map[string]int64{}
+	for i, row := range csvRows(t, filepath.Join(dir, "import", "managers.csv")) {
+		a := NormalizeAddress(row["email"])
+		p.OwnAddrs[a] = int64(i + 1)
+		p.OwnHosts[domainOf(a)] = true
+	}
+	for i, row := range csvRows(t, filepath.Join(dir, "import", "clients.csv")) {
+		id := int64(i + 1)
+		ids[row["id"]] = id
+		for _, d := range strings.Fields(row["domains"]) {
+			p.ByDomain[d] = append(p.ByDomain[d], id)
+		}
+	}
+	for _, row := range csvRows(t, filepath.Join(dir, "import", "persons.csv")) {
+		a := NormalizeAddress(row["emails"])
+		p.ByAddr[a] = append(p.ByAddr[a], ids[row["client"]])
+	}
+	return p, ids
+}
+
+func csvRows(t *testing.T, path string) []map[string]string {
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []map[string]string
+	for _, row := range rows[1:] {
+		m := map[string]string{}
+		for i, k := range rows[0] {
+			m[k] = row[i]
+		}
+		out = append(out, m)
+	}
+	return out
+}

@@ -1,0 +1,208 @@
+package mailsync
+
+import (
+	"strings"
+)
+
+const maxText = 1 << 20 // bytes of readable text kept of a letter
+
+// line is one line of a letter's text. Plain text and HTML are both read into
+// lines, so that quotes and signatures are found by the same rules.
+type line struct {
+	text  string // without trailing space
+	depth int    // of quotation; 0 is what the author wrote
+	mark  mark
+}
+
+// mark is what a mail program said about a line by its HTML.
+type mark uint8
+
+const (
+	markNone        mark = iota
+	markAttribution      // "Anna wrote:"
+	markSignature
+	markHistory // from here on it is the earlier letter
+)
+
+func (l line) blank() bool { return l.text == "" }
+
+// own reports whether the author wrote something on this line.
+func (l line) own() bool { return l.depth == 0 && l.text != "" }
+
+// ReadText makes the readable text of a letter from its fetched parts, still
+// transfer-encoded, by Section. full is the whole text, quotes marked with
+// ">"; text is what is left of it without quoted history and signature. What
+// is missing in bodies is left out.
+func ReadText(root *Part, bodies map[string][]byte) (text, full string) {
+	var lines []line
+	for _, r := range readings(root) {
+		plain, html := readParts(r.plain, bodies), readParts(r.html, bodies)
+		if len(plain) == 0 || poor(plain, html) {
+			plain = html
+		}
+		if len(plain) > 0 && len(lines) > 0 {
+			lines = append(lines, line{})
+		}
+		lines = append(lines, plain...)
+	}
+	return clipText(newText(lines), maxText), clipText(wholeText(lines), maxText)
+}
+
+func readParts(parts []*Part, bodies map[string][]byte) []line {
+	var out []line
+	for _, p := range parts {
+		body, ok := bodies[p.Section()]
+		if !ok {
+			continue
+		}
+		s := decodeBody(p, body)
+		if p.Type == "text/html" || p.Type == "application/xhtml+xml" {
+			out = append(out, htmlLines(s)...)
+		} else {
+			out = append(out, plainLines(s, strings.EqualFold(p.Params["format"], "flowed"), strings.EqualFold(p.Params["delsp"], "yes"))...)
+		}
+	}
+	return out
+}
+
+// poor reports whether the plain form says much less than the HTML, as
+// "Your program cannot show HTML" does.
+func poor(plain, html []line) bool {
+	count := func(lines []line) (n int) {
+		for _, l := range lines {
+			n += len(l.text)
+		}
+		return n
+	}
+	p := count(plain)
+	return p < 300 && count(html) > 2*p+50
+}
+
+// decodeBody undoes transfer encoding and charset of a text part.
+func decodeBody(p *Part, body []byte) string {
+	if len(body) > MaxPartBytes {
+		body = body[:MaxPartBytes]
+	}
+	switch p.Encoding {
+	case "base64", "b":
+		body = decodeBase64(body)
+	case "quoted-printable", "q":
+		body = decodeQuotedPrintable(body)
+	case "x-uuencode", "uuencode", "x-uue":
+		return ""
+	}
+	charset := p.Params["charset"]
+	if charset == "" && p.Type == "text/html" {
+		charset = metaCharset(body)
+	}
+	return cleanText(toUTF8(body, charset))
+}
+
+// plainLines reads a text/plain part: quote marks, and format=flowed
+// (RFC 3676), which joins the lines of a paragraph.
+func plainLines(s string, flowed, delsp bool) []line {
+	s = strings.TrimRight(s, "\n \t")
+	var out []line
+	joining := false // the last line goes on
+	for raw := range strings.SplitSeq(s, "\n") {
+		depth, text := quoteDepth(raw)
+		if !flowed {
+			out = append(out, line{text: strings.TrimRight(text, " \t"), depth: depth})
+			continue
+		}
+		if depth == 0 {
+			text = strings.TrimPrefix(text, " ") // space-stuffed
+		}
+		signature := text == "-- " || text == "--"
+		if joining && !signature && out[len(out)-1].depth == depth {
+			out[len(out)-1].text += text
+		} else {
+			out = append(out, line{text: text, depth: depth})
+		}
+		joining = !signature && strings.HasSuffix(text, " ")
+		if joining && delsp {
+			last := &out[len(out)-1]
+			last.text = last.text[:len(last.text)-1]
+		}
+	}
+	if flowed {
+		for i := range out {
+			out[i].text = strings.TrimRight(out[i].text, " \t")
+		}
+	}
+	return out
+}
+
+// quoteDepth counts the ">" before a line and cuts them off.
+func quoteDepth(s string) (int, string) {
+	if strings.HasPrefix(s, ">From ") { // an mbox on the way did this
+		return 0, s[1:]
+	}
+	depth, i := 0, 0
+	for i < len(s) {
+		if s[i] == '>' {
+			depth++
+			i++
+			continue
+		}
+		j := i
+		for j < len(s) && s[j] == ' ' && j-i < 3 {
+			j++
+		}
+		if j == i || j >= len(s) || s[j] != '>' {
+			break
+		}
+		i = j
+	}
+	if depth == 0 {
+		return 0, s
+	}
+	return depth, strings.TrimPrefix(s[i:], " ")
+}
+
+// wholeText is all lines, quotes marked, without runs of empty lines.
+func wholeText(lines []line) string {
+	var b strings.Builder
+	blanks := 0
+	for _, l := range lines {
+		if l.blank() {
+			blanks++
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+			if blanks > 0 {
+				b.WriteString(strings.Repeat(">", min(l.depth, 10)))
+				b.WriteByte('\n')
+			}
+		}
+		blanks = 0
+		if l.depth > 0 {
+			b.WriteString(strings.Repeat(">", min(l.depth, 10)))
+			b.WriteByte(' ')
+		}
+		b.WriteString(l.text)
+	}
+	return b.String()
+}
+
+// joinOwn is lines without marks, without runs of empty lines.
+func joinOwn(lines []line) string {
+	var b strings.Builder
+	blanks := 0
+	for _, l := range lines {
+		if l.blank() {
+			blanks++
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('\n')
+			if blanks > 0 {
+				b.WriteByte('\n')
+			}
+		}
+		blanks = 0
+		b.WriteString(l.text)
+	}
+	return b.String()
+}
