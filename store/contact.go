@@ -57,6 +57,8 @@ type Contact struct {
 	Completed  time.Time // zero unless done
 	PostponedT time.Time // when it was postponed; zero unless postponed
 	Version    int64
+
+	component Component // as which a calendar program wrote it; VEVENT else
 }
 
 // PersonRef names a person who took part.
@@ -75,7 +77,16 @@ type Attachment struct {
 
 // Status is the contact's status at a moment for a manager in loc.
 func (c *Contact) Status(loc *time.Location, at time.Time) Status {
-	return StatusAt(c.State, c.When, c.PostponedT, loc, at)
+	return StatusAt(c.State, c.passes(), c.PostponedT, loc, at)
+}
+
+// passes is the span whose end makes the contact overdue. A repeating contact
+// is not overdue because its first occurrence has passed.
+func (c *Contact) passes() Span {
+	if c.Recurrence != "" {
+		return Span{}
+	}
+	return c.When
 }
 
 // ContactDraft is a new contact. Zero fields take defaults: kind other,

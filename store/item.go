@@ -61,6 +61,18 @@ func (it *Item) StatusAt(loc *time.Location, at time.Time) Status {
 	return it.Contact.Status(loc, at)
 }
 
+// turns is the next moment after at when time alone changes the item's status
+// for a manager in loc; zero: never.
+func (it *Item) turns(loc *time.Location, at time.Time) time.Time {
+	if it.Event != nil {
+		if !it.Event.Known && it.Event.State == Planned {
+			return time.Time{}
+		}
+		return StatusTurns(it.Event.State, it.Event.When(loc), it.Event.PostponedT, loc, at)
+	}
+	return StatusTurns(it.Contact.State, it.Contact.passes(), it.Contact.PostponedT, loc, at)
+}
+
 // WhenIn is the item's span for a manager in loc: whole days are placed in
 // the zone of the one who looks.
 func (it *Item) WhenIn(loc *time.Location) Span {

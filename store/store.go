@@ -142,9 +142,10 @@ func (n *notifier) wake() {
 // tx is one write transaction with its time and its actor.
 type tx struct {
 	*sql.Tx
-	s   *Store
-	ctx context.Context
-	now time.Time
+	s     *Store
+	ctx   context.Context
+	now   time.Time
+	dirty dirt // items whose calendar entries must be renewed before commit
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it
@@ -155,8 +156,12 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer t.Rollback() // no effect after Commit
-	if err := fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()}); err != nil {
+	x := &tx{Tx: t, s: s, ctx: ctx, now: s.now()}
+	if err := fn(x); err != nil {
 		return err
+	}
+	if err := x.renew(); err != nil {
+		return fmt.Errorf("renew calendars: %w", err)
 	}
 	if err := t.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
@@ -182,6 +187,13 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// lock takes a row for this transaction, so that what is read and then written
+// cannot change in between. SQLite has one writer and needs none. table is
+// ours, never a stranger's text.
+func (t *tx) lock(table string, id int64) error {
+	return t.row(`SELECT id FROM `+table+` WHERE id = $1`+t.s.dialect.forUpdate(), []any{id}, &id)
 }
 
 // row scans one row; no row is ErrNotFound.

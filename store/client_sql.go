@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"strings"
+)
+
+const clientColumns = `cl.id, cl.external_id, cl.name, cl.importance, cl.abc, cl.stage, cl.xyz, cl.manager_id, cl.source_id, cl.attributes, cl.created, cl.changed, cl.version`
+
+func (t *tx) clients(tail string, args ...any) ([]Client, error) {
+	var out []Client
+	err := t.rows(`SELECT `+clientColumns+` FROM clients cl `+tail, args, func(scan func(...any) error) error {
+		var c Client
+		if err := scan(&c.ID, textInto{&c.ExternalID}, &c.Name, &c.Importance, &c.ABC, &c.Stage, &c.XYZ, idInto{&c.ManagerID}, idInto{&c.SourceID},
+			jsonInto{&c.Attributes}, timeInto{&c.Created}, timeInto{&c.Changed}, &c.Version); err != nil {
+			return err
+		}
+		out = append(out, c)
+		return nil
+	})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	at, ids := map[int64]*Client{}, []int64{}
+	for i := range out {
+		at[out[i].ID] = &out[i]
+		ids = append(ids, out[i].ID)
+	}
+	err = t.points("client_points", "client_id", ids, func(id int64, kind, value string) {
+		c := at[id]
+		switch kind {
+		case "domain":
+			c.Domains = append(c.Domains, value)
+		case "email":
+			c.Emails = append(c.Emails, value)
+		case "phone":
+			c.Phones = append(c.Phones, value)
+		}
+	})
+	return out, err
+}
+
+// points reads domains, addresses and phones of clients or persons.
+func (t *tx) points(table, owner string, ids []int64, each func(id int64, kind, value string)) error {
+	return t.rows(`SELECT `+owner+`, kind, value FROM `+table+` WHERE `+owner+` IN `+t.s.dialect.ids("$1")+` ORDER BY `+owner+`, kind, position`,
+		[]any{asJSON(ids)}, func(scan func(...any) error) error {
+			var id int64
+			var kind, value string
+			if err := scan(&id, &kind, &value); err != nil {
+				return err
+			}
+			each(id, kind, value)
+			return nil
+		})
+}
+
+// setPoints replaces the domains, addresses and phones of a client or person.
+func (t *tx) setPoints(table, owner string, id int64, points map[string][]string) error {
+	if _, err := t.exec(`DELETE FROM `+table+` WHERE `+owner+` = $1`, id); err != nil {
+		return err
+	}
+	for _, kind := range []string{"domain", "email", "phone"} {
+		for i, v := range points[kind] {
+			if _, err := t.exec(`INSERT INTO `+table+` (`+owner+`, kind, value, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, kind, v, i); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (t *tx) client(id int64) (Client, error) {
+	found, err := t.clients("WHERE cl.id = $1", id)
+	if err != nil {
+		return Client{}, err
+	}
+	if len(found) == 0 {
+		return Client{}, ErrNotFound
+	}
+	return found[0], nil
+}
+
+func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
+	var out []Person
+	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, p.version FROM persons p WHERE `+where+` ORDER BY p.id `+tail,
+		args, func(scan func(...any) error) error {
+			var p Person
+			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &p.Version); err != nil {
+				return err
+			}
+			out = append(out, p)
+			return nil
+		})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	at, ids := map[int64]*Person{}, []int64{}
+	for i := range out {
+		at[out[i].ID] = &out[i]
+		ids = append(ids, out[i].ID)
+	}
+	err = t.points("person_points", "person_id", ids, func(id int64, kind, value string) {
+		if kind == "email" {
+			at[id].Emails = append(at[id].Emails, value)
+		} else {
+			at[id].Phones = append(at[id].Phones, value)
+		}
+	})
+	return out, err
+}
+
+// Persons whom a manager may see, by client and name: a head everybody, a
+// manager those of the own clients. Each is called with the client's name.
+func (s *Store) Persons(ctx context.Context, viewer Manager, each func(*Person, string) error) error {
+	return s.read(ctx, func(t *tx) error {
+		where, args := "TRUE", []any{}
+		if viewer.Role != RoleHead {
+			where, args = "cl.manager_id = $1", []any{viewer.ID}
+		}
+		names := map[int64]string{}
+		err := t.rows(`SELECT cl.id, cl.name FROM clients cl WHERE `+where, args, func(scan func(...any) error) error {
+			var id int64
+			var name string
+			if err := scan(&id, &name); err != nil {
+				return err
+			}
+			names[id] = name
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		found, err := t.persons(`p.client_id IN (SELECT cl.id FROM clients cl WHERE `+where+`)`, "", args...)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if err := each(&found[i], names[found[i].ClientID]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// seesClient is the condition that a manager may know of a client: is
+// responsible, took part in one of its contacts or deals, or is a head.
+func (t *tx) seesClient(viewer Manager, c Client) error {
+	if viewer.Role == RoleHead || c.ManagerID == viewer.ID {
+		return nil
+	}
+	var one int
+	err := t.row(`SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = $1 AND cm.manager_id = $2 LIMIT 1`, []any{c.ID, viewer.ID}, &one)
+	if err != nil {
+		err = t.row(`SELECT 1 FROM deals WHERE client_id = $1 AND manager_id = $2 LIMIT 1`, []any{c.ID, viewer.ID}, &one)
+	}
+	return err
+}
+
+// Client's page; ErrNotFound where the viewer neither is responsible nor took
+// part in one of its contacts or deals nor is a head.
+func (s *Store) Client(ctx context.Context, viewer Manager, id int64) (card ClientCard, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		if card.Client, err = t.client(id); err != nil {
+			return err
+		}
+		if err := t.seesClient(viewer, card.Client); err != nil {
+			return err
+		}
+		if card.Client.ManagerID != 0 {
+			if card.Manager, err = t.manager("m.id = $1", card.Client.ManagerID); err != nil {
+				return err
+			}
+		}
+		if card.Client.SourceID != 0 {
+			if card.Source, err = t.source("id = $1", card.Client.SourceID); err != nil {
+				return err
+			}
+		}
+		if card.Persons, err = t.persons("p.client_id = $1", "LIMIT 200", id); err != nil {
+			return err
+		}
+		if card.Deals, err = t.deals("WHERE d.client_id = $1 ORDER BY d.date DESC, d.id DESC LIMIT 200", id); err != nil {
+			return err
+		}
+		loc := viewer.Location()
+		contacts, err := t.contacts(`WHERE c.client_id = $1 AND c.state IN ('planned', 'postponed') ORDER BY c.start_at LIMIT 200`, id)
+		if err != nil {
+			return err
+		}
+		for i := range contacts {
+			card.Planned = append(card.Planned, contactAsItem(&contacts[i]))
+		}
+		events, err := t.eventItems(`WHERE d.client_id = $1 AND d.status <> 'cancelled' AND e.state IN ('planned', 'postponed') ORDER BY e.due LIMIT 200`, id)
+		if err != nil {
+			return err
+		}
+		card.Planned = append(card.Planned, events...)
+		for i := range card.Planned {
+			it := &card.Planned[i]
+			it.When, it.Status = it.WhenIn(loc), it.StatusAt(loc, t.now)
+		}
+		SortAgenda(card.Planned, loc)
+		card.Balance, err = t.balance(id)
+		return err
+	})
+	if err != nil {
+		return ClientCard{}, err
+	}
+	return card, nil
+}
+
+// Clients whose name contains text (case-insensitive), by name.
+func (s *Store) Clients(ctx context.Context, viewer Manager, text string, limit int) (out []Client, err error) {
+	if limit <= 0 || limit > 500 {
+		limit = 500
+	}
+	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(fold(clip(text, 200))) + "%"
+	err = s.read(ctx, func(t *tx) error {
+		where, args := `cl.folded LIKE $1 ESCAPE '\'`, []any{pattern, limit}
+		if viewer.Role != RoleHead {
+			where += ` AND (cl.manager_id = $3 OR cl.id IN (SELECT c.client_id FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE cm.manager_id = $3))`
+			args = append(args, viewer.ID)
+		}
+		out, err = t.clients(`WHERE `+where+` ORDER BY cl.folded, cl.id LIMIT $2`, args...)
+		return err
+	})
+	return out, err
+}
+
+func (t *tx) source(where string, args ...any) (Source, error) {
+	var s Source
+	err := t.row(`SELECT id, external_id, name, campaign, medium, from_date, to_date, cost, currency FROM sources WHERE `+where, args,
+		&s.ID, &s.ExternalID, &s.Name, &s.Campaign, &s.Medium, &s.From, &s.To, &s.Cost.Minor, &s.Cost.Currency)
+	return s, err
+}
+
+// balance is what the client owes us, one sum per currency.
+func (t *tx) balance(clientID int64) ([]Money, error) {
+	var out []Money
+	err := t.rows(`SELECT currency, CAST(SUM(amount) AS BIGINT) FROM settlements WHERE client_id = $1 GROUP BY currency ORDER BY currency`,
+		[]any{clientID}, func(scan func(...any) error) error {
+			var m Money
+			if err := scan(&m.Currency, &m.Minor); err != nil {
+				return err
+			}
+			out = append(out, m)
+			return nil
+		})
+	return out, err
+}

@@ -1,0 +1,192 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Reading the entries of a calendar.
+
+const entryColumns = `n.name, n.etag, n.size, n.changed, n.item`
+
+func scanEntry(scan func(...any) error, withBytes bool) (Entry, error) {
+	var e Entry
+	var item string
+	into := []any{&e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item}
+	if withBytes {
+		into = append(into, &e.Bytes)
+	}
+	if err := scan(into...); err != nil {
+		return e, err
+	}
+	k, err := parseItemKey(item)
+	e.Key = k
+	return e, err
+}
+
+// Entries calls each for every entry of a collection, by name. from and to
+// bound the entry's time (zero: unbounded; repeating entries and those without
+// a time always pass); bytes says whether Entry.Bytes is wanted. head sees the
+// collection as of the same moment, first. The bound is a day wider on both
+// sides than asked: whole days have no zone, and the protocol decides.
+func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.Time, bytes bool, head func(Collection) error, each func(*Entry) error) error {
+	return s.read(ctx, func(t *tx) error {
+		c, err := t.collection("k.id = $1", collectionID)
+		if err != nil {
+			return err
+		}
+		if head != nil {
+			if err := head(c); err != nil {
+				return err
+			}
+		}
+		columns := entryColumns
+		if bytes {
+			columns += ", n.bytes"
+		}
+		query, args := `SELECT `+columns+` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone`, []any{collectionID}
+		if !from.IsZero() || !to.IsZero() {
+			lo, hi := int64(-1<<62), int64(1<<62)
+			if !from.IsZero() {
+				lo = from.Unix() - 86400
+			}
+			if !to.IsZero() {
+				hi = to.Unix() + 86400
+			}
+			query += ` AND (n.begins = 0 OR n.begins < $2 AND n.ends >= $3)`
+			args = append(args, hi, lo)
+		}
+		return t.rows(query+` ORDER BY n.name`, args, func(scan func(...any) error) error {
+			e, err := scanEntry(scan, bytes)
+			if err != nil {
+				return err
+			}
+			return each(&e)
+		})
+	})
+}
+
+// Entry by name; ErrNotFound.
+func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e Entry, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		e, err = t.entry(collectionID, name)
+		return err
+	})
+	return e, err
+}
+
+func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
+	found := false
+	err = t.rows(`SELECT `+entryColumns+`, n.bytes FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
+		[]any{collectionID, name}, func(scan func(...any) error) (err error) {
+			found = true
+			e, err = scanEntry(scan, true)
+			return err
+		})
+	if err == nil && !found {
+		err = ErrNotFound
+	}
+	return e, err
+}
+
+// EntriesNamed calls each for the entries that exist among names, in the
+// order of names.
+func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, each func(*Entry) error) error {
+	return s.read(ctx, func(t *tx) error {
+		for _, name := range names {
+			e, err := t.entry(collectionID, name)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := each(&e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Changes calls each for what changed after the change number since, in the
+// order of numbers, at most limit (0: all). since 0 lists all present entries
+// and no gone ones. ErrStale when since is older than the tombstones or newer
+// than the collection (a restored copy).
+func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit int, head func(Collection) error, each func(Change) error) error {
+	return s.read(ctx, func(t *tx) error {
+		c, err := t.collection("k.id = $1", collectionID)
+		if err != nil {
+			return err
+		}
+		if since < 0 || since > c.Change || since > 0 && since < c.Oldest {
+			return ErrStale
+		}
+		if head != nil {
+			if err := head(c); err != nil {
+				return err
+			}
+		}
+		query, args := `SELECT name, etag, gone, change FROM entries WHERE collection_id = $1 AND change > $2`, []any{collectionID, since}
+		if since == 0 {
+			query += ` AND NOT gone`
+		}
+		query += ` ORDER BY change`
+		if limit > 0 {
+			query += ` LIMIT $3`
+			args = append(args, limit)
+		}
+		return t.rows(query, args, func(scan func(...any) error) error {
+			var ch Change
+			if err := scan(&ch.Name, &ch.ETag, &ch.Gone, &ch.Number); err != nil {
+				return err
+			}
+			return each(ch)
+		})
+	})
+}
+
+// TurnStatuses moves the entries whose status has changed by time alone
+// between calendars; it returns how many items it renewed. Call it each
+// minute.
+func (s *Store) TurnStatuses(ctx context.Context) (int, error) {
+	const batch = 500 // so that a midnight does not hold the writer for long
+	total := 0
+	for {
+		n := 0
+		err := s.write(ctx, func(t *tx) error {
+			err := t.rows(`SELECT DISTINCT item FROM entries WHERE turns > 0 AND turns <= $1 LIMIT $2`, []any{t.now.Unix(), batch}, func(scan func(...any) error) error {
+				var item string
+				if err := scan(&item); err != nil {
+					return err
+				}
+				k, err := parseItemKey(item)
+				if err == nil {
+					n++
+					t.touch(k)
+				}
+				return err
+			})
+			if err != nil || n > 0 {
+				return err
+			}
+			return t.forget()
+		})
+		total += n
+		if err != nil || n < batch {
+			return total, err
+		}
+	}
+}
+
+// forget drops old tombstones; their collections then refuse older tokens.
+func (t *tx) forget() error {
+	before := t.now.Add(-tombstones).Unix()
+	if _, err := t.exec(`UPDATE collections SET oldest = g.number FROM (SELECT collection_id, MAX(change) AS number FROM entries WHERE gone AND changed < $1 GROUP BY collection_id) AS g
+		WHERE g.collection_id = collections.id AND g.number > collections.oldest`, before); err != nil {
+		return err
+	}
+	_, err := t.exec(`DELETE FROM entries WHERE gone AND changed < $1`, before)
+	return err
+}

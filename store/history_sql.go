@@ -1,0 +1,39 @@
+package store
+
+import "context"
+
+// changes collects what differs, for one row of history.
+type changes map[string][2]string
+
+func (c changes) note(field, old, new string) {
+	if old != new {
+		c[field] = [2]string{clip(old, 500), clip(new, 500)}
+	}
+}
+
+// remember writes one row of history.
+func (t *tx) remember(actor Actor, what string, id int64, verb string, c changes) error {
+	if c == nil {
+		c = changes{}
+	}
+	_, err := t.exec(`INSERT INTO history (at, what, what_id, manager_id, origin, verb, changes) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		t.now.Unix(), what, id, ref(actor.ManagerID), string(actor.Origin), verb, asJSON(c))
+	return err
+}
+
+// History of a contact, client, deal, event or manager, newest first.
+func (s *Store) History(ctx context.Context, what string, id int64, limit int) ([]HistoryRow, error) {
+	var out []HistoryRow
+	err := s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT at, manager_id, origin, verb, changes FROM history WHERE what = $1 AND what_id = $2 ORDER BY id DESC LIMIT $3`,
+			[]any{what, id, limit}, func(scan func(...any) error) error {
+				var h HistoryRow
+				if err := scan(timeInto{&h.At}, idInto{&h.ManagerID}, &h.Origin, &h.Verb, jsonInto{&h.Changes}); err != nil {
+					return err
+				}
+				out = append(out, h)
+				return nil
+			})
+	})
+	return out, err
+}

@@ -1,0 +1,701 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Import is one transaction of imported rows. A *Invalid from a row method
+// means that row was refused and nothing of it written; any other error ends
+// the import.
+type Import struct {
+	t     *tx
+	actor Actor
+}
+
+// renewEvery bounds how many items wait for their calendars in one import.
+const renewEvery = 2000
+
+var errDryRun = errors.New("dry run")
+
+// Import runs fn in one transaction and renews the calendars that its rows
+// touched. With dry, everything is rolled back at the end.
+func (s *Store) Import(ctx context.Context, actor Actor, dry bool, fn func(*Import) error) error {
+	err := s.write(ctx, func(t *tx) error {
+		if err := fn(&Import{t, actor}); err != nil {
+			return err
+		}
+		if dry {
+			return errDryRun
+		}
+		return nil
+	})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	return err
+}
+
+// done ends a row: what it touched is renewed in batches.
+func (im *Import) done(c RowChange, err error) (RowChange, error) {
+	if err == nil && len(im.t.dirty.order) > renewEvery {
+		err = im.t.renew()
+	}
+	return c, err
+}
+
+// saved finds a row by its external key, 0 when there is none.
+func (t *tx) saved(table, externalID string) (id int64, err error) {
+	if externalID == "" {
+		return 0, nil
+	}
+	err = t.row(`SELECT id FROM `+table+` WHERE external_id = $1`, []any{externalID}, &id)
+	return id, ignoreNotFound(err)
+}
+
+// named finds the row that another row refers to; an empty reference is 0, an
+// unknown one a fault of that field.
+func (t *tx) named(table, field, externalID string) (int64, error) {
+	id, err := t.saved(table, externalID)
+	if err == nil && id == 0 && externalID != "" {
+		err = invalid(field, "unknown %s %q", field, clip(externalID, 80))
+	}
+	return id, err
+}
+
+// managerNamed finds a manager by id or login.
+func (t *tx) managerNamed(s string) (int64, error) {
+	if s == "" {
+		return 0, nil
+	}
+	m, err := t.manager("m.external_id = $1 OR m.login = $2", s, strings.ToLower(s))
+	if errors.Is(err, ErrNotFound) {
+		return 0, invalid("manager", "unknown manager %q", clip(s, 80))
+	}
+	return m.ID, err
+}
+
+func required(field, v string, most int) error {
+	switch {
+	case v == "":
+		return invalid(field, "is missing")
+	case len(v) > most:
+		return invalid(field, "is longer than %d bytes", most)
+	}
+	return nil
+}
+
+func addresses(field string, list []string) ([]string, error) {
+	var out []string
+	for _, s := range list {
+		a, err := Address(s)
+		if err != nil {
+			return nil, invalid(field, "%v", err)
+		}
+		if !slices.Contains(out, a) {
+			out = append(out, a)
+		}
+	}
+	return out, nil
+}
+
+func tidy(list []string, most int) []string {
+	var out []string
+	for _, s := range list {
+		if s = clip(strings.TrimSpace(clean(s)), most); s != "" && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// Manager makes or changes a manager by ID or Login.
+func (im *Import) Manager(row ManagerRow) (RowChange, error) {
+	if row.ID == "" && row.Login == "" {
+		return "", invalid("id", "is missing")
+	}
+	_, c, err := im.t.saveManager(im.actor, row)
+	return im.done(c, err)
+}
+
+// Client makes or changes a client by ID. Empty importance, stage, source and
+// manager keep what is there; attributes are merged.
+func (im *Import) Client(row ClientRow) (RowChange, error) {
+	t := im.t
+	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	if err := cmp.Or(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
+		return "", err
+	}
+	id, err := t.saved("clients", row.ID)
+	if err != nil {
+		return "", err
+	}
+	old := Client{Importance: Normal}
+	if id != 0 {
+		if old, err = t.client(id); err != nil {
+			return "", err
+		}
+	}
+	c := old
+	c.ExternalID, c.Name = row.ID, row.Name
+	c.Importance = Importance(cmp.Or(row.Importance, string(old.Importance)))
+	if c.Importance != High && c.Importance != Normal && c.Importance != Low {
+		return "", invalid("importance", "%q is none of high, normal, low", clip(row.Importance, 40))
+	}
+	c.Stage = cmp.Or(row.Stage, old.Stage)
+	if !slices.Contains([]string{"", "potential", "one-off", "regular", "lost"}, c.Stage) {
+		return "", invalid("stage", "%q is none of potential, one-off, regular, lost", clip(row.Stage, 40))
+	}
+	m, err := t.managerNamed(row.Manager)
+	if err != nil {
+		return "", err
+	}
+	c.ManagerID = cmp.Or(m, old.ManagerID)
+	src, err := t.named("sources", "source", row.Source)
+	if err != nil {
+		return "", err
+	}
+	c.SourceID = cmp.Or(src, old.SourceID)
+	c.Domains = nil
+	for _, d := range row.Domains {
+		domain, err := Domain(strings.TrimPrefix(d, "@"))
+		if err != nil {
+			return "", invalid("domains", "%v", err)
+		}
+		if !slices.Contains(c.Domains, domain) {
+			c.Domains = append(c.Domains, domain)
+		}
+	}
+	if c.Emails, err = addresses("emails", row.Emails); err != nil {
+		return "", err
+	}
+	c.Phones = tidy(row.Phones, 60)
+	c.Attributes = maps.Clone(old.Attributes)
+	if c.Attributes == nil {
+		c.Attributes = map[string]string{}
+	}
+	for k, v := range row.Attributes {
+		if len(c.Attributes) > 100 || len(k) > 200 || len(v) > 10_000 {
+			return "", invalid("attributes", "more than 100, or longer than 10000 bytes")
+		}
+		if v = clean(v); v == "" {
+			delete(c.Attributes, clean(k))
+		} else {
+			c.Attributes[clean(k)] = v
+		}
+	}
+	d := changes{}
+	d.note("name", old.Name, c.Name)
+	d.note("importance", string(old.Importance), string(c.Importance))
+	d.note("stage", old.Stage, c.Stage)
+	d.note("manager", idText(old.ManagerID), idText(c.ManagerID))
+	d.note("source", idText(old.SourceID), idText(c.SourceID))
+	d.note("domains", strings.Join(old.Domains, " "), strings.Join(c.Domains, " "))
+	d.note("emails", strings.Join(old.Emails, " "), strings.Join(c.Emails, " "))
+	d.note("phones", strings.Join(old.Phones, ", "), strings.Join(c.Phones, ", "))
+	if !maps.Equal(old.Attributes, c.Attributes) {
+		d.note("attributes", asJSON(old.Attributes), asJSON(c.Attributes))
+	}
+	if id != 0 && len(d) == 0 {
+		return RowUnchanged, nil
+	}
+	change, verb := RowChanged, "changed"
+	args := []any{key(c.ExternalID), c.Name, clip(fold(c.Name), 500), clip(coreName(c.Name), 500), string(c.Importance), c.Stage, ref(c.ManagerID), ref(c.SourceID),
+		asJSON(c.Attributes), t.now.Unix()}
+	if id == 0 {
+		change, verb = RowNew, "created"
+		err = t.row(`INSERT INTO clients (external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING id`, args, &id)
+	} else {
+		_, err = t.exec(`UPDATE clients SET external_id = $1, name = $2, folded = $3, core = $4, importance = $5, stage = $6, manager_id = $7, source_id = $8,
+			attributes = $9, changed = $10, version = version + 1 WHERE id = $11`, append(args, id)...)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := t.setPoints("client_points", "client_id", id, map[string][]string{"domain": c.Domains, "email": c.Emails, "phone": c.Phones}); err != nil {
+		return "", err
+	}
+	if err := t.remember(im.actor, "client", id, verb, d); err != nil {
+		return "", err
+	}
+	if change == RowChanged {
+		if err := t.touchClient(id); err != nil {
+			return "", err
+		}
+	}
+	return im.done(change, t.directoryChanged())
+}
+
+// Person makes or changes a person by ID; without one, by client and first
+// address.
+func (im *Import) Person(row PersonRow) (RowChange, error) {
+	t := im.t
+	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	client, err := t.named("clients", "client", row.Client)
+	if err != nil {
+		return "", err
+	}
+	if err := cmp.Or(required("client", row.Client, 200), required("name", row.Name, 500)); err != nil {
+		return "", err
+	}
+	p := Person{ExternalID: row.ID, ClientID: client, Name: row.Name, Position: clip(strings.TrimSpace(clean(row.Position)), 500), Birthday: row.Birthday}
+	if p.Emails, err = addresses("emails", row.Emails); err != nil {
+		return "", err
+	}
+	p.Phones = tidy(row.Phones, 60)
+	id, err := t.saved("persons", row.ID)
+	if err != nil {
+		return "", err
+	}
+	if row.ID == "" {
+		if len(p.Emails) == 0 {
+			return "", invalid("id", "is missing, and so is an e-mail address to know the person by")
+		}
+		err := t.row(`SELECT p.id FROM persons p JOIN person_points pp ON pp.person_id = p.id
+			WHERE pp.kind = 'email' AND pp.value = $1 AND p.client_id = $2 ORDER BY p.id LIMIT 1`, []any{p.Emails[0], client}, &id)
+		if ignoreNotFound(err) != nil {
+			return "", err
+		}
+	}
+	return im.done(t.savePerson(im.actor, id, p))
+}
+
+// savePerson writes a person; id 0 makes a new one.
+func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
+	old := Person{}
+	if id != 0 {
+		found, err := t.persons("p.id = $1", "", id)
+		if err != nil {
+			return "", err
+		}
+		old = found[0]
+		p.ExternalID = cmp.Or(p.ExternalID, old.ExternalID)
+	}
+	d := changes{}
+	d.note("client", idText(old.ClientID), idText(p.ClientID))
+	d.note("name", old.Name, p.Name)
+	d.note("position", old.Position, p.Position)
+	d.note("birthday", string(old.Birthday), string(p.Birthday))
+	d.note("emails", strings.Join(old.Emails, " "), strings.Join(p.Emails, " "))
+	d.note("phones", strings.Join(old.Phones, ", "), strings.Join(p.Phones, ", "))
+	if id != 0 && len(d) == 0 {
+		return RowUnchanged, nil
+	}
+	change, verb := RowChanged, "changed"
+	var err error
+	if id == 0 {
+		change, verb = RowNew, "created"
+		err = t.row(`INSERT INTO persons (external_id, client_id, name, position, birthday, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+			[]any{key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix()}, &id)
+	} else {
+		_, err = t.exec(`UPDATE persons SET external_id = $1, client_id = $2, name = $3, position = $4, birthday = $5, version = version + 1 WHERE id = $6`,
+			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), id)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := t.setPoints("person_points", "person_id", id, map[string][]string{"email": p.Emails, "phone": p.Phones}); err != nil {
+		return "", err
+	}
+	if err := t.remember(actor, "person", id, verb, d); err != nil {
+		return "", err
+	}
+	if err := t.touchClient(p.ClientID); err != nil {
+		return "", err
+	}
+	if old.ClientID != 0 && old.ClientID != p.ClientID {
+		if err := t.touchClient(old.ClientID); err != nil {
+			return "", err
+		}
+	}
+	return change, t.directoryChanged()
+}
+
+// Source makes or changes a lead source by ID.
+func (im *Import) Source(row SourceRow) (RowChange, error) {
+	t := im.t
+	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	if err := cmp.Or(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
+		return "", err
+	}
+	if row.Cost.Minor < 0 {
+		return "", invalid("cost", "is negative")
+	}
+	if row.From != "" && row.To != "" && row.To < row.From {
+		return "", invalid("to", "is before from")
+	}
+	new := Source{ExternalID: row.ID, Name: row.Name, Campaign: clip(clean(row.Campaign), 500), Medium: clip(clean(row.Medium), 500), From: row.From, To: row.To, Cost: row.Cost}
+	old, err := t.source("external_id = $1", row.ID)
+	if errors.Is(err, ErrNotFound) {
+		_, err = t.exec(`INSERT INTO sources (external_id, name, campaign, medium, from_date, to_date, cost, currency) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			new.ExternalID, new.Name, new.Campaign, new.Medium, string(new.From), string(new.To), new.Cost.Minor, new.Cost.Currency)
+		return RowNew, err
+	}
+	if err != nil {
+		return "", err
+	}
+	new.ID = old.ID
+	if new == old {
+		return RowUnchanged, nil
+	}
+	_, err = t.exec(`UPDATE sources SET name = $1, campaign = $2, medium = $3, from_date = $4, to_date = $5, cost = $6, currency = $7 WHERE id = $8`,
+		new.Name, new.Campaign, new.Medium, string(new.From), string(new.To), new.Cost.Minor, new.Cost.Currency, new.ID)
+	return RowChanged, err
+}
+
+// Deal makes or changes a deal by ID. ShipDue and PayDue make its one shipment
+// and one payment of the whole sum.
+func (im *Import) Deal(row DealRow) (RowChange, error) {
+	t := im.t
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := cmp.Or(required("id", row.ID, 200), required("client", row.Client, 200), required("date", string(row.Date), 10)); err != nil {
+		return "", err
+	}
+	if row.Amount.Minor < 0 {
+		return "", invalid("amount", "is negative")
+	}
+	if row.Cost != nil && row.Cost.Minor < 0 {
+		return "", invalid("cost", "is negative")
+	}
+	client, err := t.named("clients", "client", row.Client)
+	if err != nil {
+		return "", err
+	}
+	manager, err := t.managerNamed(row.Manager)
+	if err != nil {
+		return "", err
+	}
+	source, err := t.named("sources", "source", row.Source)
+	if err != nil {
+		return "", err
+	}
+	id, err := t.saved("deals", row.ID)
+	if err != nil {
+		return "", err
+	}
+	var old Deal
+	if id != 0 {
+		if old, err = t.deal(id); err != nil {
+			return "", err
+		}
+	}
+	d := old
+	d.ExternalID, d.Number, d.Date, d.ClientID = row.ID, clip(cmp.Or(strings.TrimSpace(clean(row.Number)), row.ID), 200), row.Date, client
+	d.ManagerID, d.SourceID = cmp.Or(manager, old.ManagerID), cmp.Or(source, old.SourceID)
+	d.Amount = Money{row.Amount.Minor, cmp.Or(row.Amount.Currency, t.s.opt.Currency)}
+	d.Status = clip(strings.TrimSpace(clean(row.Status)), 100)
+	if row.Cost != nil {
+		d.Cost, d.CostKnown = row.Cost.Minor, true
+	}
+	ch := changes{}
+	ch.note("number", old.Number, d.Number)
+	ch.note("date", string(old.Date), string(d.Date))
+	ch.note("client", idText(old.ClientID), idText(d.ClientID))
+	ch.note("manager", idText(old.ManagerID), idText(d.ManagerID))
+	ch.note("amount", old.Amount.Plain()+" "+old.Amount.Currency, d.Amount.Plain()+" "+d.Amount.Currency)
+	ch.note("cost", costText(old), costText(d))
+	ch.note("status", old.Status, d.Status)
+	ch.note("source", idText(old.SourceID), idText(d.SourceID))
+	change, verb := RowChanged, "changed"
+	var cost any
+	if d.CostKnown {
+		cost = d.Cost
+	}
+	args := []any{d.ExternalID, d.Number, string(d.Date), d.ClientID, ref(d.ManagerID), d.Amount.Minor, d.Amount.Currency, cost, d.Status, ref(d.SourceID), t.now.Unix()}
+	switch {
+	case id == 0:
+		change, verb = RowNew, "created"
+		err = t.row(`INSERT INTO deals (external_id, number, date, client_id, manager_id, amount, currency, cost, status, source_id, created, changed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING id`, args, &id)
+	case len(ch) == 0:
+		change = RowUnchanged
+	default:
+		_, err = t.exec(`UPDATE deals SET external_id = $1, number = $2, date = $3, client_id = $4, manager_id = $5, amount = $6, currency = $7, cost = $8,
+			status = $9, source_id = $10, changed = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
+	}
+	if err != nil {
+		return "", err
+	}
+	if change != RowUnchanged {
+		if err := t.remember(im.actor, "deal", id, verb, ch); err != nil {
+			return "", err
+		}
+		if old.ClientID != 0 && old.ClientID != d.ClientID { // the settlements are the new client's
+			for _, table := range []string{"documents", "settlements"} {
+				if _, err := t.exec(`UPDATE `+table+` SET client_id = $1 WHERE deal_id = $2`, d.ClientID, id); err != nil {
+					return "", err
+				}
+			}
+		}
+	}
+	moved := false
+	for kind, due := range map[EventKind]Date{Shipment: row.ShipDue, Payment: row.PayDue} {
+		m, err := t.saveDue(im.actor, id, kind, due, d.Amount.Minor)
+		if err != nil {
+			return "", err
+		}
+		moved = moved || m
+	}
+	if d.Status == "cancelled" != (old.Status == "cancelled") {
+		to, from := Cancelled, Planned
+		if d.Status != "cancelled" {
+			to, from = Planned, Cancelled
+		}
+		if _, err := t.exec(`UPDATE deal_events SET state = $1, changed = $2, version = version + 1 WHERE deal_id = $3 AND state = $4 AND due <> ''`, string(to), t.now.Unix(), id, string(from)); err != nil {
+			return "", err
+		}
+		moved = true
+	}
+	if change == RowUnchanged && !moved {
+		return RowUnchanged, nil
+	}
+	if change == RowUnchanged {
+		change = RowChanged
+	}
+	return im.done(change, t.cover(id))
+}
+
+func costText(d Deal) string {
+	if !d.CostKnown {
+		return ""
+	}
+	return strconv.FormatInt(d.Cost, 10)
+}
+
+// saveDue keeps the one event that ship_due or pay_due makes. Where events of
+// that kind were given one by one, those stand instead.
+func (t *tx) saveDue(actor Actor, dealID int64, kind EventKind, due Date, amount int64) (bool, error) {
+	var given int64
+	if err := t.row(`SELECT COUNT(*) FROM deal_events WHERE deal_id = $1 AND kind = $2 AND external_id IS NOT NULL`, []any{dealID, string(kind)}, &given); err != nil || given > 0 {
+		return false, err
+	}
+	found, err := t.eventItems(`WHERE e.deal_id = $1 AND e.kind = $2 AND e.external_id IS NULL`, dealID, string(kind))
+	if err != nil {
+		return false, err
+	}
+	if len(found) == 0 {
+		if due == "" {
+			return false, nil
+		}
+		return true, t.insertEvent(DealEvent{UID: newUID(), DealID: dealID, Kind: kind, Due: due, Amount: amount, Known: true, State: Planned})
+	}
+	return t.changeEvent(actor, *found[0].Event, due, amount)
+}
+
+func (t *tx) insertEvent(e DealEvent) error {
+	_, err := t.exec(`INSERT INTO deal_events (uid, external_id, deal_id, kind, due, due_set, amount, known, state, changed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $6)`,
+		e.UID, key(e.ExternalID), e.DealID, string(e.Kind), string(e.Due), t.now.Unix(), e.Amount, e.Known, string(e.State))
+	return err
+}
+
+// changeEvent keeps what the accounting system says of an event: an empty due
+// leaves the one that is there.
+func (t *tx) changeEvent(actor Actor, e DealEvent, due Date, amount int64) (bool, error) {
+	due = cmp.Or(due, e.Due)
+	if due == e.Due && amount == e.Amount {
+		return false, nil
+	}
+	c := changes{}
+	c.note("due", string(e.Due), string(due))
+	c.note("amount", strconv.FormatInt(e.Amount, 10), strconv.FormatInt(amount, 10))
+	set := e.DueSet
+	if due != e.Due {
+		set = t.now
+	}
+	if _, err := t.exec(`UPDATE deal_events SET due = $1, due_set = $2, amount = $3, changed = $4, version = version + 1 WHERE id = $5`,
+		string(due), unix(set), amount, t.now.Unix(), e.ID); err != nil {
+		return false, err
+	}
+	return true, t.remember(actor, "event", e.ID, "changed", c)
+}
+
+// Event makes or changes one planned shipment or payment of a deal by ID. The
+// first one of its kind replaces the event that the deal's own date made.
+func (im *Import) Event(row EventRow) (RowChange, error) {
+	t := im.t
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := cmp.Or(required("id", row.ID, 200), required("deal", row.Deal, 200), required("due", string(row.Due), 10)); err != nil {
+		return "", err
+	}
+	if row.Kind != Shipment && row.Kind != Payment {
+		return "", invalid("kind", "%q is neither shipment nor payment", clip(string(row.Kind), 40))
+	}
+	if row.Amount < 0 {
+		return "", invalid("amount", "is negative")
+	}
+	deal, err := t.named("deals", "deal", row.Deal)
+	if err != nil {
+		return "", err
+	}
+	id, err := t.saved("deal_events", row.ID)
+	if err != nil {
+		return "", err
+	}
+	if id != 0 {
+		it, err := t.item(ItemKey{Event: true, ID: id})
+		if err != nil {
+			return "", err
+		}
+		if it.Event.DealID != deal || it.Event.Kind != row.Kind {
+			return "", invalid("id", "belongs to an event of another deal or kind")
+		}
+		changed, err := t.changeEvent(im.actor, *it.Event, row.Due, row.Amount)
+		if err != nil || !changed {
+			return RowUnchanged, err
+		}
+		return im.done(RowChanged, t.cover(deal))
+	}
+	if err := t.insertEvent(DealEvent{UID: newUID(), ExternalID: row.ID, DealID: deal, Kind: row.Kind, Due: row.Due, Amount: row.Amount, Known: true, State: Planned}); err != nil {
+		return "", err
+	}
+	if _, err := t.exec(`UPDATE deal_events SET state = 'cancelled', changed = $1, version = version + 1 WHERE deal_id = $2 AND kind = $3 AND external_id IS NULL AND state <> 'cancelled'`,
+		t.now.Unix(), deal, string(row.Kind)); err != nil {
+		return "", err
+	}
+	return im.done(RowNew, t.cover(deal))
+}
+
+// Line makes or changes a line of a deal or document by ID.
+func (im *Import) Line(row LineRow) (RowChange, error) {
+	t := im.t
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := cmp.Or(required("id", row.ID, 200), required("item", strings.TrimSpace(row.Item), 1000)); err != nil {
+		return "", err
+	}
+	if (row.Deal == "") == (row.Document == "") {
+		return "", invalid("deal", "a line belongs to one deal or to one document")
+	}
+	if row.Price < 0 || row.Amount < 0 || row.Cost < 0 {
+		return "", invalid("amount", "is negative")
+	}
+	deal, err := t.named("deals", "deal", row.Deal)
+	if err != nil {
+		return "", err
+	}
+	document, err := t.named("documents", "document", row.Document)
+	if err != nil {
+		return "", err
+	}
+	l := Line{ExternalID: row.ID, DealID: deal, DocumentID: document, Item: strings.TrimSpace(clean(row.Item)), Article: clip(clean(row.Article), 200),
+		Quantity: clip(clean(row.Quantity), 40), Unit: clip(clean(row.Unit), 40), Price: row.Price, Amount: row.Amount, Cost: row.Cost}
+	found, err := t.lines("external_id = $1", row.ID)
+	if err != nil {
+		return "", err
+	}
+	args := []any{l.ExternalID, ref(l.DealID), ref(l.DocumentID), l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost}
+	if len(found) == 0 {
+		_, err := t.exec(`INSERT INTO lines (external_id, deal_id, document_id, item, article, quantity, unit, price, amount, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, args...)
+		return RowNew, err
+	}
+	if l.ID = found[0].ID; l == found[0] {
+		return RowUnchanged, nil
+	}
+	_, err = t.exec(`UPDATE lines SET external_id = $1, deal_id = $2, document_id = $3, item = $4, article = $5, quantity = $6, unit = $7, price = $8, amount = $9, cost = $10 WHERE id = $11`, append(args, l.ID)...)
+	return RowChanged, err
+}
+
+// Document makes or changes a document by ID, its settlement, and the events
+// of its deal that it fills.
+func (im *Import) Document(row DocumentRow) (RowChange, error) {
+	t := im.t
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := cmp.Or(required("id", row.ID, 200), required("date", string(row.Date), 10)); err != nil {
+		return "", err
+	}
+	switch row.Kind {
+	case InvoiceDoc, ShipmentDoc, PaymentDoc, ReturnDoc:
+	default:
+		return "", invalid("kind", "%q is none of invoice, shipment, payment, return", clip(string(row.Kind), 40))
+	}
+	if row.Amount.Minor < 0 {
+		return "", invalid("amount", "is negative")
+	}
+	if row.Cost != nil && row.Cost.Minor < 0 {
+		return "", invalid("cost", "is negative")
+	}
+	deal, err := t.named("deals", "deal", row.Deal)
+	if err != nil {
+		return "", err
+	}
+	client, err := t.named("clients", "client", row.Client)
+	if err != nil {
+		return "", err
+	}
+	d := Document{ExternalID: row.ID, Kind: row.Kind, Number: clip(clean(row.Number), 200), Date: row.Date, DealID: deal, ClientID: client,
+		Amount: Money{row.Amount.Minor, row.Amount.Currency}}
+	if deal != 0 {
+		of, err := t.deal(deal)
+		if err != nil {
+			return "", err
+		}
+		if client != 0 && client != of.ClientID {
+			return "", invalid("client", "is not the client of the deal %q", clip(row.Deal, 80))
+		}
+		d.ClientID = of.ClientID
+		d.Amount.Currency = cmp.Or(d.Amount.Currency, of.Amount.Currency)
+	}
+	if d.ClientID == 0 {
+		return "", invalid("client", "is missing, and so is the deal")
+	}
+	d.Amount.Currency = cmp.Or(d.Amount.Currency, t.s.opt.Currency)
+	var cost any
+	if row.Cost != nil {
+		d.Cost, d.CostKnown = row.Cost.Minor, true
+		cost = d.Cost
+	}
+	found, err := t.documents("external_id = $1", row.ID)
+	if err != nil {
+		return "", err
+	}
+	change := RowNew
+	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost}
+	touched := []int64{d.DealID}
+	if len(found) == 0 {
+		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`, args, &d.ID)
+	} else {
+		old := found[0]
+		if d.ID = old.ID; d == old {
+			return RowUnchanged, nil
+		}
+		change = RowChanged
+		if old.DealID != d.DealID {
+			touched = append(touched, old.DealID)
+		}
+		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9 WHERE id = $10`, append(args, d.ID)...)
+	}
+	if err != nil {
+		return "", err
+	}
+	if err := t.settleDocument(d); err != nil {
+		return "", err
+	}
+	for _, id := range touched {
+		if id != 0 {
+			if err := t.cover(id); err != nil {
+				return "", err
+			}
+		}
+	}
+	return im.done(change, nil)
+}
+
+// settleDocument writes the document's movement of debt; an invoice moves
+// none.
+func (t *tx) settleDocument(d Document) error {
+	if _, err := t.exec(`DELETE FROM settlements WHERE document_id = $1`, d.ID); err != nil || d.Kind == InvoiceDoc {
+		return err
+	}
+	amount := d.Amount.Minor
+	if d.Kind != ShipmentDoc {
+		amount = -amount
+	}
+	_, err := t.exec(`INSERT INTO settlements (document_id, client_id, deal_id, date, amount, currency) VALUES ($1, $2, $3, $4, $5, $6)`,
+		d.ID, d.ClientID, ref(d.DealID), string(d.Date), amount, d.Amount.Currency)
+	return err
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Reading contacts and deal events, alone and as Items.
+
+const contactColumns = `c.id, c.uid, c.kind, c.direction, c.state, c.importance, c.client_id, cl.name, c.client_text,
+	c.manager_id, c.deal_id, c.source_id, c.subject, c.body, c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence,
+	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component`
+
+// contacts reads contacts with their managers and persons. tail is WHERE …
+// ORDER BY … LIMIT … over "contacts c LEFT JOIN clients cl".
+func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
+	var out []Contact
+	err := t.rows(`SELECT `+contactColumns+` FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id `+tail, args, func(scan func(...any) error) error {
+		var c Contact
+		if err := scan(&c.ID, &c.UID, &c.Kind, &c.Direction, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText,
+			idInto{&c.ManagerID}, idInto{&c.DealID}, idInto{&c.SourceID}, &c.Subject, &c.Body, timeInto{&c.When.Start}, timeInto{&c.When.End},
+			&c.When.First, &c.When.Last, &c.Recurrence, &c.Minutes, &c.Estimated, &c.Thread, &c.MessageKey, jsonInto{&c.Attachments},
+			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component); err != nil {
+			return err
+		}
+		c.When.AllDay = c.When.First != ""
+		out = append(out, c)
+		return nil
+	})
+	if err != nil || len(out) == 0 {
+		return nil, err
+	}
+	at, ids := map[int64]*Contact{}, make([]int64, len(out))
+	for i := range out {
+		at[out[i].ID], ids[i] = &out[i], out[i].ID
+	}
+	in := t.s.dialect.ids("$1")
+	err = t.rows(`SELECT contact_id, manager_id FROM contact_managers WHERE contact_id IN `+in+` ORDER BY contact_id, manager_id`,
+		[]any{asJSON(ids)}, func(scan func(...any) error) error {
+			var contact, manager int64
+			if err := scan(&contact, &manager); err != nil {
+				return err
+			}
+			at[contact].Managers = append(at[contact].Managers, manager)
+			return nil
+		})
+	if err != nil {
+		return nil, err
+	}
+	err = t.rows(`SELECT cp.contact_id, p.id, p.name, cp.address FROM contact_persons cp JOIN persons p ON p.id = cp.person_id
+		WHERE cp.contact_id IN `+in+` ORDER BY cp.contact_id, p.id`,
+		[]any{asJSON(ids)}, func(scan func(...any) error) error {
+			var contact int64
+			var p PersonRef
+			if err := scan(&contact, &p.ID, &p.Name, &p.Email); err != nil {
+				return err
+			}
+			at[contact].Persons = append(at[contact].Persons, p)
+			return nil
+		})
+	return out, err
+}
+
+func (t *tx) contact(id int64) (Contact, error) {
+	found, err := t.contacts("WHERE c.id = $1", id)
+	if err != nil {
+		return Contact{}, err
+	}
+	if len(found) == 0 {
+		return Contact{}, ErrNotFound
+	}
+	return found[0], nil
+}
+
+func contactAsItem(c *Contact) Item {
+	return Item{Type: ContactItem, Contact: c, Managers: c.Managers, ClientID: c.ClientID, ClientName: c.ClientName,
+		Importance: c.Importance, When: c.When}
+}
+
+const eventColumns = `e.id, e.uid, e.external_id, e.deal_id, e.kind, e.due, e.due_set, e.expected, e.expect_set, e.amount, e.covered,
+	e.known, e.state, e.postponed, e.completed, e.note, e.version`
+
+func scanEvent(scan func(...any) error, e *DealEvent, more ...any) error {
+	return scan(append([]any{&e.ID, &e.UID, textInto{&e.ExternalID}, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.Expected, timeInto{&e.ExpectSet},
+		&e.Amount, &e.Covered, &e.Known, &e.State, timeInto{&e.PostponedT}, timeInto{&e.Completed}, &e.Note, &e.Version}, more...)...)
+}
+
+// eventItems reads deal events as Items. tail is WHERE … over "deal_events e
+// JOIN deals d JOIN clients cl".
+func (t *tx) eventItems(tail string, args ...any) ([]Item, error) {
+	var out []Item
+	err := t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id
+		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
+		e, d := &DealEvent{}, &Deal{}
+		var it Item
+		var clientManager int64
+		if err := scanEvent(scan, e, append(d.into(), &it.Importance, idInto{&clientManager})...); err != nil {
+			return err
+		}
+		it.Type, it.Event, it.Deal, it.ClientID, it.ClientName = ItemType(e.Kind), e, d, d.ClientID, d.ClientName
+		if m := d.ManagerID; m != 0 {
+			it.Managers = []int64{m}
+		} else if clientManager != 0 {
+			it.Managers = []int64{clientManager}
+		}
+		it.When = e.When(time.UTC)
+		out = append(out, it)
+		return nil
+	})
+	return out, err
+}
+
+// item reads one item by its key.
+func (t *tx) item(k ItemKey) (Item, error) {
+	if !k.Event {
+		c, err := t.contact(k.ID)
+		if err != nil {
+			return Item{}, err
+		}
+		it := contactAsItem(&c)
+		return it, nil
+	}
+	found, err := t.eventItems("WHERE e.id = $1", k.ID)
+	if err != nil {
+		return Item{}, err
+	}
+	if len(found) == 0 {
+		return Item{}, ErrNotFound
+	}
+	return found[0], nil
+}
+
+// AgendaQuery selects items for the user calendar (rules.md section 6.1).
+type AgendaQuery struct {
+	Viewer   Manager   // sees only what Manager.Sees allows; statuses in its zone
+	Filter   Filter    // Managers empty: the viewer's own
+	From, To time.Time // by start; zero: unbounded
+	Limit    int       // 500 when 0
+}
+
+// Agenda gives planned contacts and deal events, sorted by status, then time.
+func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
+	var out []Item
+	if q.Limit <= 0 {
+		q.Limit = 500
+	}
+	whose := []int64{}
+	for _, id := range q.Filter.Managers {
+		if q.Viewer.Sees(id) {
+			whose = append(whose, id)
+		}
+	}
+	if len(q.Filter.Managers) == 0 {
+		whose = append(whose, q.Viewer.ID)
+	}
+	q.Filter.Managers = whose
+	if len(whose) == 0 {
+		return nil, nil
+	}
+	loc := q.Viewer.Location()
+	err := s.read(ctx, func(t *tx) error {
+		keep := func(it Item) {
+			it.When = it.WhenIn(loc)
+			it.Status = it.StatusAt(loc, t.now)
+			start := it.When.Begins(loc)
+			if q.Filter.Match(&it, it.Status, t.now) && (q.From.IsZero() || !start.Before(q.From)) && (q.To.IsZero() || start.Before(q.To)) {
+				out = append(out, it)
+			}
+		}
+		open := "c.state IN ('planned', 'postponed')"
+		if slices.Contains(q.Filter.Statuses, StatusDone) {
+			open = "c.state IN ('planned', 'postponed', 'done')"
+		}
+		contacts, err := t.contacts(`WHERE `+open+` AND c.id IN (SELECT contact_id FROM contact_managers WHERE manager_id IN `+s.dialect.ids("$1")+`)
+			ORDER BY c.start_at DESC LIMIT 5000`, asJSON(whose))
+		if err != nil {
+			return err
+		}
+		for i := range contacts {
+			keep(contactAsItem(&contacts[i]))
+		}
+		open = "e.state IN ('planned', 'postponed')"
+		if slices.Contains(q.Filter.Statuses, StatusDone) {
+			open = "e.state IN ('planned', 'postponed', 'done')"
+		}
+		events, err := t.eventItems(`WHERE `+open+` AND d.status <> 'cancelled' AND COALESCE(d.manager_id, cl.manager_id) IN `+s.dialect.ids("$1")+`
+			ORDER BY e.due DESC LIMIT 5000`, asJSON(whose))
+		if err != nil {
+			return err
+		}
+		for _, it := range events {
+			keep(it)
+		}
+		return nil
+	})
+	SortAgenda(out, loc)
+	if len(out) > q.Limit {
+		out = out[:q.Limit]
+	}
+	return out, err
+}
+
+// SortAgenda sorts by status (overdue, current, postponed, done), then time,
+// then importance. What has no time comes last.
+func SortAgenda(items []Item, loc *time.Location) {
+	slices.SortStableFunc(items, func(a, b Item) int {
+		if d := a.Status.Rank() - b.Status.Rank(); d != 0 {
+			return d
+		}
+		if a.When.IsZero() != b.When.IsZero() {
+			if a.When.IsZero() {
+				return 1
+			}
+			return -1
+		}
+		if d := a.When.Begins(loc).Compare(b.When.Begins(loc)); d != 0 {
+			return d
+		}
+		return a.Importance.Rank() - b.Importance.Rank()
+	})
+}
+
+// MovedEvents are deal events of that manager whose day a person or the
+// accounting system moved since a moment.
+func (s *Store) MovedEvents(ctx context.Context, managerID int64, since time.Time) ([]Item, error) {
+	var out []Item
+	err := s.read(ctx, func(t *tx) (err error) {
+		out, err = t.eventItems(`WHERE e.expect_set >= $1 AND e.expected <> '' AND e.expected <> e.due AND e.state IN ('planned', 'postponed')
+			AND COALESCE(d.manager_id, cl.manager_id) = $2 ORDER BY e.expect_set LIMIT 200`, since.Unix(), managerID)
+		return err
+	})
+	return out, err
+}

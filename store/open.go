@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	"github.com/pressly/goose/v3"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Open opens the database, making and migrating it where needed. A database
+// newer than this program is refused.
+func Open(ctx context.Context, opt Options) (*Store, error) {
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.MinutesPerLetter == 0 {
+		opt.MinutesPerLetter = 5
+	}
+	if opt.Currency == "" {
+		opt.Currency = "RUB"
+	}
+	s := &Store{opt: opt, log: opt.Log, logins: newLoginCache()}
+	var err error
+	switch {
+	case strings.HasPrefix(opt.URL, "sqlite:"):
+		s.dialect = sqliteDialect
+		s.w, s.r, err = openSQLite(strings.TrimPrefix(opt.URL, "sqlite:"))
+	case strings.HasPrefix(opt.URL, "postgres://"), strings.HasPrefix(opt.URL, "postgresql://"):
+		s.dialect = postgresDialect
+		s.w, err = sql.Open("pgx", opt.URL)
+		s.r = s.w
+	default:
+		return nil, fmt.Errorf("open store: the address must begin with sqlite: or postgres://")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", hideAddress(err))
+	}
+	if err := s.migrate(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
+	}
+	return s, nil
+}
+
+// openSQLite opens the writer and the readers. One writer connection:
+// deferred transactions on many gave mostly "busy" (libraries.md). FULL, so
+// that a power cut loses neither a "sent" mark nor an edit that a calendar
+// program was told is stored.
+func openSQLite(path string) (w, r *sql.DB, err error) {
+	if path == "" {
+		return nil, nil, errors.New("sqlite: needs a path")
+	}
+	if dir := filepath.Dir(path); dir != "." {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, nil, err
+		}
+	}
+	// Letters are in it: nobody else on the machine may read it.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.Close()
+	pragmas := url.Values{"_pragma": {
+		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
+		"cache_size(-8000)", "foreign_keys(1)",
+	}, "_dqs": {"0"}}
+	pragmas.Set("_txlock", "immediate")
+	w, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		return nil, nil, err
+	}
+	w.SetMaxOpenConns(1)
+	// The journal mode is set on the writer before a reader opens the file.
+	if err := w.Ping(); err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	pragmas.Del("_txlock")
+	pragmas.Add("_pragma", "query_only(1)")
+	r, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	r.SetMaxOpenConns(4)
+	r.SetMaxIdleConns(4)
+	return w, r, nil
+}
+
+// migrate brings the schema up. Several daemons starting at once wait for
+// each other: SQLite by its write lock, PostgreSQL by an advisory lock.
+func (s *Store) migrate(ctx context.Context) error {
+	texts := fstest.MapFS{}
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		b, err := migrations.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		texts[filepath.Base(name)] = &fstest.MapFile{Data: []byte(s.dialect.ddl(string(b)))}
+	}
+	if s.dialect == postgresDialect {
+		conn, err := s.w.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		const lock = 0x696e746f756368 // "intouch"
+		if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock($1)", int64(lock)); err != nil {
+			return err
+		}
+		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(lock))
+	}
+	goose, err := goose.NewProvider(goose.Dialect(s.dialect), s.w, texts)
+	if err != nil {
+		return err
+	}
+	have, want, err := goose.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if have > want {
+		return fmt.Errorf("the database has schema %d, this program knows %d: it was written by a newer intouchd, start that one", have, want)
+	}
+	if have == want {
+		return nil
+	}
+	_, err = goose.Up(ctx)
+	return err
+}
+
+// hideAddress keeps a PostgreSQL password out of logs: pgx quotes the address
+// in some errors.
+func hideAddress(err error) error {
+	if err == nil || !strings.Contains(err.Error(), "://") {
+		return err
+	}
+	return errors.New("the database address could not be used (check user, password, host and name)")
+}

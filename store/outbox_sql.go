@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// RecordRun writes the run and its mails in one transaction. ErrAlreadyRan
+// when the ledger has that job, owner and slot; then nothing is written.
+func (s *Store) RecordRun(ctx context.Context, r Run, mails ...Mail) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`INSERT INTO runs (job, owner_id, slot, started, finished, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job, owner_id, slot) DO NOTHING`,
+			r.Job, r.OwnerID, r.Slot, unix(r.Started), t.now.Unix(), r.Outcome, clip(clean(r.Detail), 2000))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrAlreadyRan
+		}
+		for _, m := range mails {
+			if err := t.putMail(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// putMail queues a mail; a key that is there already queues nothing.
+func (t *tx) putMail(m Mail) error {
+	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, state, next_try, created) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $7)
+		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, t.now.Unix())
+	return err
+}
+
+// Ran reports whether the ledger has a run for that job, owner and slot.
+func (s *Store) Ran(ctx context.Context, job string, ownerID int64, slot string) (ran bool, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		var one int
+		err := t.row(`SELECT 1 FROM runs WHERE job = $1 AND owner_id = $2 AND slot = $3`, []any{job, ownerID, slot}, &one)
+		ran = err == nil
+		return ignoreNotFound(err)
+	})
+	return ran, err
+}
+
+// Runs lists the newest runs.
+func (s *Store) Runs(ctx context.Context, limit int) (out []Run, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs ORDER BY started DESC, job, owner_id LIMIT $1`, []any{limit}, func(scan func(...any) error) error {
+			var r Run
+			if err := scan(&r.Job, &r.OwnerID, &r.Slot, timeInto{&r.Started}, timeInto{&r.Finished}, &r.Outcome, &r.Detail); err != nil {
+				return err
+			}
+			out = append(out, r)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// ClaimMails takes up to limit due mails for delivery and keeps others from
+// them until the lease ends. A daemon that dies with a claimed mail leaves it
+// to the next one when the lease is over.
+func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) (out []OutboxMail, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		out = nil
+		err := t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, bytes, tries, last_error, created FROM outbox
+			WHERE state = 'queued' AND next_try <= $1 ORDER BY next_try, id LIMIT $2`+s.dialect.skipLocked(), []any{t.now.Unix(), limit}, func(scan func(...any) error) error {
+			m := OutboxMail{State: Queued}
+			if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.Bytes, &m.Tries, &m.LastError, timeInto{&m.Created}); err != nil {
+				return err
+			}
+			m.Tries++
+			out = append(out, m)
+			return nil
+		})
+		if err != nil || len(out) == 0 {
+			return err
+		}
+		ids := make([]int64, len(out))
+		for i, m := range out {
+			ids[i] = m.ID
+		}
+		_, err = t.exec(`UPDATE outbox SET tries = tries + 1, next_try = $1 WHERE id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
+		return err
+	})
+	return out, err
+}
+
+// MailSent notes that the server took the mail.
+func (s *Store) MailSent(ctx context.Context, id int64) error {
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'sent', sent_at = $2, last_error = '', bytes = $3 WHERE id = $1`, id, s.now().Unix(), []byte{})
+}
+
+// MailRetry notes a try that may succeed later.
+func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason string) error {
+	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
+}
+
+// MailFailed notes that the mail will not be tried again.
+func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2 WHERE id = $1`, id, clip(clean(reason), 1000))
+}
+
+func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(query, args...)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+}
+
+// NextMail is when the next queued mail is due; zero when none is queued.
+func (s *Store) NextMail(ctx context.Context) (next time.Time, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT MIN(next_try) FROM outbox WHERE state = 'queued'`, nil, timeInto{&next})
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = nil
+	}
+	return next, err
+}
+
+// Outbox summarises the outbox with its newest mails.
+func (s *Store) Outbox(ctx context.Context, limit int) (sum OutboxSummary, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		err := t.row(`SELECT COUNT(*) FILTER (WHERE state = 'queued'), COUNT(*) FILTER (WHERE state = 'sent'), COUNT(*) FILTER (WHERE state = 'failed'),
+			MIN(created) FILTER (WHERE state = 'queued') FROM outbox`, nil, &sum.Queued, &sum.Sent, &sum.Failed, timeInto{&sum.OldestQueued})
+		if err != nil {
+			return err
+		}
+		return t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, state, tries, next_try, last_error, created, sent_at FROM outbox ORDER BY id DESC LIMIT $1`, []any{limit},
+			func(scan func(...any) error) error {
+				var m OutboxMail
+				if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.State, &m.Tries, timeInto{&m.NextTry}, &m.LastError, timeInto{&m.Created}, timeInto{&m.SentAt}); err != nil {
+					return err
+				}
+				sum.Recent = append(sum.Recent, m)
+				return nil
+			})
+	})
+	return sum, err
+}

@@ -1,0 +1,230 @@
+package store
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+)
+
+// Passwords are kept as argon2id (RFC 9106, the second recommended choice
+// scaled to 19 MiB, 2 passes, as OWASP gives it). Hashing costs memory and
+// time, so only two run at once, and verified logins are remembered for some
+// minutes: a calendar program sends its password with every request.
+const (
+	argonMemory  = 19 * 1024 // KiB
+	argonPasses  = 2
+	argonThreads = 1
+	loginMemory  = 5 * time.Minute
+	// Failures allowed before each further one waits: for one login from one
+	// address, and for one address over all logins.
+	failuresPerLogin   = 10
+	failuresPerAddress = 50
+	failureWindow      = 15 * time.Minute
+)
+
+// loginCache remembers verified logins under a keyed hash, so that neither a
+// dump of the memory nor a timing tells passwords.
+type loginCache struct {
+	mu     sync.Mutex
+	secret []byte
+	seen   map[[32]byte]verifiedLogin
+	hashes chan struct{} // bounds concurrent hashing
+}
+
+type verifiedLogin struct {
+	hash  string // the stored hash that it was verified against
+	until time.Time
+}
+
+func newLoginCache() loginCache {
+	secret := make([]byte, 32)
+	rand.Read(secret)
+	return loginCache{secret: secret, seen: map[[32]byte]verifiedLogin{}, hashes: make(chan struct{}, 2)}
+}
+
+func (c *loginCache) key(login, password string) (k [32]byte) {
+	mac := hmac.New(sha256.New, c.secret)
+	fmt.Fprintf(mac, "%d:%s%s", len(login), login, password)
+	copy(k[:], mac.Sum(nil))
+	return k
+}
+
+func (c *loginCache) has(k [32]byte, hash string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.seen[k]
+	return ok && v.hash == hash && now.Before(v.until)
+}
+
+func (c *loginCache) put(k [32]byte, hash string, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.seen) > 10_000 {
+		clear(c.seen)
+	}
+	c.seen[k] = verifiedLogin{hash, now.Add(loginMemory)}
+}
+
+// HashPassword makes the PHC text of a password; at least 8 characters, at
+// most 1,000 bytes.
+func HashPassword(password string) (string, error) {
+	if utf8.RuneCountInString(password) < 8 {
+		return "", invalid("password", "shorter than 8 characters")
+	}
+	if len(password) > 1000 {
+		return "", invalid("password", "longer than 1000 bytes")
+	}
+	salt := make([]byte, 16)
+	rand.Read(salt)
+	sum := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonThreads, 32)
+	b64 := base64.RawStdEncoding.EncodeToString
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, argonMemory, argonPasses, argonThreads, b64(salt), b64(sum)), nil
+}
+
+// passwordFits verifies a password against its PHC text.
+func passwordFits(phc, password string) bool {
+	parts := strings.Split(phc, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" {
+		return false
+	}
+	var memory, passes uint32
+	var threads uint8
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &threads); err != nil || memory > 1<<20 || passes == 0 || passes > 16 || threads == 0 {
+		return false
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(parts[4])
+	want, err2 := base64.RawStdEncoding.DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(want) == 0 {
+		return false
+	}
+	got := argon2.IDKey([]byte(password), salt, passes, memory, threads, uint32(len(want)))
+	return subtle.ConstantTimeCompare(got, want) == 1
+}
+
+// noPassword is what an unknown login is checked against, so that it takes as
+// long as a known one.
+var noPassword = sync.OnceValue(func() string {
+	h, _ := HashPassword("nobody has this one")
+	return h
+})
+
+// SetPassword replaces the manager's password (argon2id); at least 8
+// characters.
+func (s *Store) SetPassword(ctx context.Context, managerID int64, password string) error {
+	hash, err := HashPassword(password)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE managers SET password = $1 WHERE id = $2`, hash, managerID)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		return err
+	})
+}
+
+// PasswordPrint is a short fingerprint of the manager's present password, ""
+// when there is none: what a session cookie is bound to, so that a new
+// password ends the old sessions.
+func (s *Store) PasswordPrint(ctx context.Context, managerID int64) (string, error) {
+	var hash string
+	err := s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT password FROM managers WHERE id = $1`, []any{managerID}, &hash)
+	})
+	if err != nil || hash == "" {
+		return "", err
+	}
+	sum := sha256.Sum256([]byte(hash))
+	return base64.RawURLEncoding.EncodeToString(sum[:9]), nil
+}
+
+// CheckLogin verifies a password: ErrBadLogin, ErrTooManyLogins. remote is
+// the client's IP address. A login that was verified some minutes ago is let
+// in whatever others try, so nobody can lock its owner out.
+func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) (Manager, error) {
+	login = strings.ToLower(login)
+	if len(login) > 100 || len(password) > 1000 || !utf8.ValidString(login) || strings.ContainsRune(login, 0) {
+		return Manager{}, ErrBadLogin
+	}
+	var m Manager
+	var hash string
+	pair, now := login+"|"+remote, s.now()
+	slowed := false
+	err := s.read(ctx, func(t *tx) (err error) {
+		m, err = t.manager("m.login = $1", login)
+		if err == nil {
+			err = t.row(`SELECT password FROM managers WHERE id = $1`, []any{m.ID}, &hash)
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if hash != "" && s.logins.has(s.logins.key(login, password), hash, now) {
+			return nil
+		}
+		for name, most := range map[string]int64{pair: failuresPerLogin, remote: failuresPerAddress} {
+			var n int64
+			var last time.Time
+			err := t.row(`SELECT failures, last FROM login_failures WHERE name = $1`, []any{name}, &n, timeInto{&last})
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			slowed = slowed || n >= most && now.Sub(last) < failureWindow
+		}
+		return nil
+	})
+	if err != nil {
+		return Manager{}, fmt.Errorf("check login: %w", err)
+	}
+	k := s.logins.key(login, password)
+	if hash != "" && s.logins.has(k, hash, now) {
+		return m, nil
+	}
+	if slowed {
+		return Manager{}, ErrTooManyLogins
+	}
+	select {
+	case s.logins.hashes <- struct{}{}:
+		defer func() { <-s.logins.hashes }()
+	case <-ctx.Done():
+		return Manager{}, ctx.Err()
+	}
+	against := hash
+	if against == "" {
+		against = noPassword()
+	}
+	if passwordFits(against, password) && hash != "" {
+		s.logins.put(k, hash, now)
+		return m, s.write(ctx, func(t *tx) error {
+			_, err := t.exec(`DELETE FROM login_failures WHERE name = $1`, pair)
+			return err
+		})
+	}
+	err = s.write(ctx, func(t *tx) error {
+		for _, name := range []string{pair, remote} {
+			if _, err := t.exec(`INSERT INTO login_failures (name, failures, last) VALUES ($1, 1, $2)
+				ON CONFLICT (name) DO UPDATE SET last = $2,
+				failures = CASE WHEN login_failures.last < $3 THEN 1 ELSE login_failures.failures + 1 END`,
+				name, now.Unix(), now.Add(-failureWindow).Unix()); err != nil {
+				return err
+			}
+		}
+		_, err := t.exec(`DELETE FROM login_failures WHERE last < $1`, now.Add(-24*time.Hour).Unix())
+		return err
+	})
+	if err != nil {
+		return Manager{}, fmt.Errorf("note failed login: %w", err)
+	}
+	return Manager{}, ErrBadLogin
+}

@@ -1,0 +1,467 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// PutResult of a calendar write.
+type PutResult struct {
+	Entry   Entry
+	Created bool
+}
+
+// UIDConflict says that another entry of the collection has the UID
+// (RFC 4791 section 5.3.2.1, no-uid-conflict).
+type UIDConflict struct{ Name string }
+
+func (e *UIDConflict) Error() string        { return "another entry has this UID: " + e.Name }
+func (e *UIDConflict) Is(target error) bool { return target == ErrConflict }
+
+// PutEntry applies a PUT: makes a contact, or changes the contact or event of
+// the entry of that name. A UID that another calendar of the home holds is a
+// move from there. ErrStale when the condition does not hold, ErrConflict
+// (*UIDConflict) when another entry of the collection has the UID,
+// ErrForbidden, *Invalid.
+func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition, w *CalendarWrite) (res PutResult, err error) {
+	if len(name) > 255 || name == "" {
+		return res, invalid("name", "the name of the resource is empty or longer than 255 bytes")
+	}
+	if w.UID == "" || len(w.UID) > 1000 {
+		return res, invalid("UID", "is empty or longer than 1000 bytes")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		if err := t.lock("collections", collectionID); err != nil {
+			return err
+		}
+		col, err := t.collection("k.id = $1", collectionID)
+		if err != nil {
+			return err
+		}
+		old, err := t.entry(collectionID, name)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			if !cond.holds("") {
+				return ErrStale
+			}
+		case err != nil:
+			return err
+		case !cond.holds(old.ETag):
+			return ErrStale
+		}
+		exists := err == nil
+		if err := t.uidFree(collectionID, name, w.UID, exists); err != nil {
+			return err
+		}
+		var k ItemKey
+		switch {
+		case exists:
+			k = old.Key
+			err = t.applyWrite(actor, col, k, false, w)
+		default:
+			k, err = t.itemByUID(actor, col, w.UID)
+			if errors.Is(err, ErrNotFound) {
+				k, err = t.writeNew(actor, col, w)
+				res.Created = true
+			} else if err == nil {
+				res.Created = true
+				err = t.applyWrite(actor, col, k, true, w)
+			}
+		}
+		if err != nil {
+			return err
+		}
+		res.Entry, err = t.settle(actor, col, k, name, w)
+		return err
+	})
+	return res, err
+}
+
+// uidFree reports *UIDConflict where the collection has the UID under another
+// name, or the name holds another UID.
+func (t *tx) uidFree(collectionID int64, name, uid string, exists bool) error {
+	var other string
+	err := t.row(`SELECT name FROM entries WHERE collection_id = $1 AND uid = $2 AND NOT gone AND name <> $3`, []any{collectionID, uid, name}, &other)
+	if err == nil {
+		return &UIDConflict{other}
+	}
+	if !errors.Is(err, ErrNotFound) || !exists {
+		return ignoreNotFound(err)
+	}
+	var held string
+	if err := t.row(`SELECT uid FROM entries WHERE collection_id = $1 AND name = $2`, []any{collectionID, name}, &held); err != nil {
+		return err
+	}
+	if held != uid {
+		return &UIDConflict{name}
+	}
+	return nil
+}
+
+func ignoreNotFound(err error) error {
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// settle keeps the client's bytes, renews the item's entries and gives the
+// one that was written, which stays where it is for a moment.
+func (t *tx) settle(actor Actor, col Collection, k ItemKey, name string, w *CalendarWrite) (Entry, error) {
+	if w != nil {
+		var kept []byte
+		err := t.row(`SELECT bytes FROM overlays WHERE item = $1 AND manager_id = $2 AND component = $3`, []any{k.String(), actor.ManagerID, string(col.Component)}, &kept)
+		if ignoreNotFound(err) != nil {
+			return Entry{}, err
+		}
+		if err != nil || !bytes.Equal(kept, w.Bytes) {
+			if _, err := t.exec(`INSERT INTO overlays (item, manager_id, component, bytes) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (item, manager_id, component) DO UPDATE SET bytes = $4`, k.String(), actor.ManagerID, string(col.Component), w.Bytes); err != nil {
+				return Entry{}, err
+			}
+		}
+	}
+	if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1 AND collection_id <> $2`, k.String(), col.ID); err != nil {
+		return Entry{}, err
+	}
+	t.touch(k)
+	if t.dirty.put == nil {
+		t.dirty.put = map[putKey]putAt{}
+	}
+	t.dirty.put[putKey{col.ID, k}] = putAt{name, t.now.Add(lingering)}
+	if err := t.renew(); err != nil {
+		return Entry{}, err
+	}
+	return t.entry(col.ID, name)
+}
+
+// itemByUID finds the item that the manager knows under a UID.
+func (t *tx) itemByUID(actor Actor, col Collection, uid string) (ItemKey, error) {
+	for _, u := range []string{uid, bareUID(uid)} {
+		var id int64
+		err := t.row(`SELECT c.id FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id
+			WHERE c.uid = $1 AND cm.manager_id IN ($2, $3) ORDER BY c.id LIMIT 1`, []any{u, actor.ManagerID, col.shows(actor)}, &id)
+		if err == nil {
+			return ItemKey{ID: id}, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return ItemKey{}, err
+		}
+		found, err := t.eventItems("WHERE e.uid = $1", u)
+		if err != nil {
+			return ItemKey{}, err
+		}
+		if len(found) == 1 && t.mayEdit(actor, found[0].Managers) == nil {
+			return found[0].Key(), nil
+		}
+	}
+	return ItemKey{}, ErrNotFound
+}
+
+// shows is the manager to whom what is written into the calendar belongs.
+func (c *Collection) shows(actor Actor) int64 {
+	if len(c.Filter.Managers) == 1 {
+		return c.Filter.Managers[0]
+	}
+	return actor.ManagerID
+}
+
+// writeNew makes a contact of what was written into a calendar.
+func (t *tx) writeNew(actor Actor, col Collection, w *CalendarWrite) (ItemKey, error) {
+	c := Contact{
+		UID: w.UID, Kind: w.Kind, Direction: NoDirection, Importance: w.Importance, ManagerID: col.shows(actor),
+		Subject: clip(strings.TrimSpace(clean(w.Title)), maxSubject), Body: clip(clean(w.Note), maxBody),
+		When: w.When, Recurrence: w.Recurrence, Origin: FromCalendar,
+	}
+	if c.Kind == "" {
+		c.Kind = Other
+	}
+	c.Managers = []int64{c.ManagerID}
+	client, persons, err := t.findClient(c.Subject, w.Attendees)
+	if err != nil {
+		return ItemKey{}, err
+	}
+	if client != 0 {
+		c.ClientID = client
+		c.Persons = persons
+	}
+	if c.Importance == "" {
+		c.Importance = Normal
+	}
+	if !c.When.AllDay {
+		c.Minutes = int(c.When.End.Sub(c.When.Start).Minutes())
+	}
+	c.setState(stateAfter("", true, &col, w.Status, w.Component), t.now)
+	if err := t.insertContact(&c, w.Component); err != nil {
+		return ItemKey{}, err
+	}
+	return ItemKey{ID: c.ID}, t.remember(actor, "contact", c.ID, "created", nil)
+}
+
+// applyWrite changes the item as the write says. moved: the entry is new in
+// this calendar.
+func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *CalendarWrite) error {
+	it, err := t.item(k)
+	if err != nil {
+		return err
+	}
+	if it.Event != nil {
+		return t.applyEvent(actor, col, it, moved, w)
+	}
+	c := *it.Contact
+	state := stateAfter(c.State, moved, &col, w.Status, w.Component)
+	title := clip(TrimClient(w.Title, c.ClientName), maxSubject)
+	note := clip(w.Note, maxBody)
+	e := ContactEdit{State: &state, Subject: &title, Body: &note}
+	if w.Component == c.component || w.Component == VEvent { // a VTODO's due date alone says less than a VEVENT's span
+		e.When, e.Recurrence = &w.When, &w.Recurrence
+	} else if moved := dueMoved(c, w); moved != nil {
+		e.When = moved
+	}
+	if w.Importance != "" {
+		e.Importance = &w.Importance
+	}
+	if c.ClientID == 0 {
+		client, persons, err := t.findClient(title, w.Attendees)
+		if err != nil {
+			return err
+		}
+		if client != 0 {
+			e.ClientID = &client
+			for _, p := range persons {
+				if _, err := t.exec(`INSERT INTO contact_persons (contact_id, person_id, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, c.ID, p.ID, p.Email); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	_, err = t.editContact(actor, c, e)
+	return err
+}
+
+// dueMoved is where a changed due time of a VTODO moves a contact that was
+// written as VEVENT; nil: the due time is as rendered.
+func dueMoved(c Contact, w *CalendarWrite) *Span {
+	if w.When.IsZero() || c.When.IsZero() {
+		return nil
+	}
+	if c.When.AllDay || w.When.AllDay {
+		if c.When.AllDay == w.When.AllDay && c.When.Last == w.When.Last {
+			return nil
+		}
+		return &w.When
+	}
+	if w.When.End.Equal(c.When.End) {
+		return nil
+	}
+	moved := Span{Start: w.When.End.Add(-c.When.End.Sub(c.When.Start)), End: w.When.End}
+	return &moved
+}
+
+// findClient finds whom an event is about: by an attendee's address, then by
+// a client's name in the title (design.md).
+func (t *tx) findClient(title string, attendees []string) (int64, []PersonRef, error) {
+	var refs []PersonRef
+	client := int64(0)
+	if len(attendees) > 200 {
+		attendees = attendees[:200]
+	}
+	if len(attendees) > 0 {
+		err := t.rows(`SELECT p.id, p.name, p.client_id, pp.value FROM person_points pp JOIN persons p ON p.id = pp.person_id
+			WHERE pp.kind = 'email' AND pp.value IN `+t.s.dialect.texts("$1")+` ORDER BY p.id`, []any{asJSON(attendees)}, func(scan func(...any) error) error {
+			var p PersonRef
+			var of int64
+			if err := scan(&p.ID, &p.Name, &of, &p.Email); err != nil {
+				return err
+			}
+			if client == 0 {
+				client = of
+			}
+			if of == client {
+				refs = append(refs, p)
+			}
+			return nil
+		})
+		if err != nil || client != 0 {
+			return client, refs, err
+		}
+		err = t.row(`SELECT client_id FROM client_points WHERE kind = 'email' AND value IN `+t.s.dialect.texts("$1")+` ORDER BY client_id LIMIT 1`, []any{asJSON(attendees)}, &client)
+		if ignoreNotFound(err) != nil || client != 0 {
+			return client, nil, err
+		}
+	}
+	candidates := nameCandidates(title)
+	if len(candidates) == 0 {
+		return 0, nil, nil
+	}
+	best, length, ties := int64(0), 0, 0
+	err := t.rows(`SELECT id, core FROM clients WHERE core IN `+t.s.dialect.texts("$1")+` ORDER BY id`, []any{asJSON(candidates)}, func(scan func(...any) error) error {
+		var id int64
+		var core string
+		if err := scan(&id, &core); err != nil {
+			return err
+		}
+		switch {
+		case len(core) > length:
+			best, length, ties = id, len(core), 1
+		case len(core) == length:
+			ties++
+		}
+		return nil
+	})
+	if err != nil || ties != 1 { // two clients of one name: a person must say which
+		return 0, nil, err
+	}
+	return best, nil, nil
+}
+
+// legalForms say nothing about who a company is.
+var legalForms = []string{"ооо", "оао", "зао", "пао", "ао", "ип", "чп", "тоо", "нко", "llc", "ltd", "inc", "gmbh", "corp", "co", "company", "plc", "ag", "bv", "srl", "oy", "ab"}
+
+// coreName is a client's name as people write it in a title: folded, without
+// legal form, quotes and punctuation.
+func coreName(name string) string { return strings.Join(coreWords(name), " ") }
+
+func coreWords(s string) []string {
+	words := strings.FieldsFunc(fold(s), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return slices.DeleteFunc(words, func(w string) bool { return slices.Contains(legalForms, w) })
+}
+
+// nameCandidates are the runs of up to six words of a title that may be a
+// client's name.
+func nameCandidates(title string) []string {
+	words := coreWords(clip(title, 400))
+	if len(words) > 40 {
+		words = words[:40]
+	}
+	var out []string
+	for i := range words {
+		for n := 1; n <= 6 && i+n <= len(words); n++ {
+			if c := strings.Join(words[i:i+n], " "); len(c) >= 3 && !slices.Contains(out, c) {
+				out = append(out, c)
+			}
+		}
+	}
+	return out
+}
+
+// DeleteEntry cancels the contact or event of that entry. ErrNotFound,
+// ErrStale.
+func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition) error {
+	return s.write(ctx, func(t *tx) error {
+		if err := t.lock("collections", collectionID); err != nil {
+			return err
+		}
+		e, err := t.entry(collectionID, name)
+		if err != nil {
+			return err
+		}
+		if !cond.holds(e.ETag) {
+			return ErrStale
+		}
+		if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1`, e.Key.String()); err != nil {
+			return err
+		}
+		it, err := t.item(e.Key)
+		if err != nil {
+			return err
+		}
+		cancelled := Cancelled
+		t.touch(e.Key)
+		if it.Event != nil {
+			_, err = t.editEvent(actor, it, EventEdit{State: &cancelled})
+		} else {
+			_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &cancelled})
+		}
+		return err
+	})
+}
+
+// MoveEntry moves an entry into another collection of the same home: the verb
+// of that collection applies. overwrite false: ErrConflict where the name is
+// taken.
+func (s *Store) MoveEntry(ctx context.Context, actor Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond Condition) (res PutResult, err error) {
+	if len(toName) > 255 || toName == "" {
+		return res, invalid("name", "the name of the resource is empty or longer than 255 bytes")
+	}
+	err = s.write(ctx, func(t *tx) error {
+		for _, id := range []int64{min(fromID, toID), max(fromID, toID)} { // one order: no deadlock
+			if err := t.lock("collections", id); err != nil {
+				return err
+			}
+		}
+		e, err := t.entry(fromID, name)
+		if err != nil {
+			return err
+		}
+		if !cond.holds(e.ETag) {
+			return ErrStale
+		}
+		col, err := t.collection("k.id = $1", toID)
+		if err != nil {
+			return err
+		}
+		from, err := t.collection("k.id = $1", fromID)
+		if err != nil {
+			return err
+		}
+		if from.Component != col.Component || from.ManagerID != col.ManagerID {
+			return ErrForbidden
+		}
+		res.Created = true
+		if there, err := t.entry(toID, toName); err == nil && there.Key != e.Key {
+			if !overwrite {
+				return ErrConflict
+			}
+			// Overwrite: T deletes what is there (RFC 4918 section 9.9.3).
+			it, err := t.item(there.Key)
+			if err != nil {
+				return err
+			}
+			cancelled := Cancelled
+			if it.Event != nil {
+				_, err = t.editEvent(actor, it, EventEdit{State: &cancelled})
+			} else {
+				_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &cancelled})
+			}
+			if err != nil {
+				return err
+			}
+			if err := t.renew(); err != nil {
+				return err
+			}
+			res.Created = false
+		} else if ignoreNotFound(err) != nil {
+			return err
+		}
+		it, err := t.item(e.Key)
+		if err != nil {
+			return err
+		}
+		state := stateAfter(it.State(), true, &col, "", col.Component)
+		if it.Event != nil {
+			_, err = t.editEvent(actor, it, EventEdit{State: &state})
+		} else {
+			_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &state})
+		}
+		if err != nil {
+			return err
+		}
+		// The entry leaves its old place at once, also where it would linger.
+		number, err := t.nextChange(fromID)
+		if err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE entries SET gone = TRUE, change = $1, turns = 0, stays = 0, bytes = NULL, size = 0, changed = $2 WHERE collection_id = $3 AND name = $4`,
+			number, t.now.Unix(), fromID, name); err != nil {
+			return err
+		}
+		res.Entry, err = t.settle(actor, col, e.Key, toName, nil)
+		return err
+	})
+	return res, err
+}

@@ -1,0 +1,450 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Renewing calendars: written once, served many times. Whatever changes an
+// item (or something that its entries show) marks it; before the transaction
+// commits, every entry of the marked items is rendered again. The ETag is the
+// hash of the bytes, so an entry that still looks the same keeps its ETag and
+// its change number, and no calendar program is told of it.
+
+// dirt is what the transaction has marked.
+type dirt struct {
+	items map[ItemKey]bool
+	order []ItemKey
+	put   map[putKey]putAt // entries that a calendar program just wrote
+}
+
+type putKey struct {
+	collection int64
+	item       ItemKey
+}
+
+// putAt is the name under which an entry was written, and until when it stays
+// in that calendar.
+type putAt struct {
+	name  string
+	stays time.Time
+}
+
+// item is how an item is written in rows: c12, e7.
+func (k ItemKey) String() string {
+	if k.Event {
+		return "e" + strconv.FormatInt(k.ID, 10)
+	}
+	return "c" + strconv.FormatInt(k.ID, 10)
+}
+
+func parseItemKey(s string) (ItemKey, error) {
+	if len(s) < 2 || s[0] != 'c' && s[0] != 'e' {
+		return ItemKey{}, fmt.Errorf("item key %q", s)
+	}
+	id, err := strconv.ParseInt(s[1:], 10, 64)
+	return ItemKey{Event: s[0] == 'e', ID: id}, err
+}
+
+func (t *tx) touch(keys ...ItemKey) {
+	for _, k := range keys {
+		if !t.dirty.items[k] {
+			if t.dirty.items == nil {
+				t.dirty.items = map[ItemKey]bool{}
+			}
+			t.dirty.items[k] = true
+			t.dirty.order = append(t.dirty.order, k)
+		}
+	}
+}
+
+// touchAll marks the items whose keys a query gives: ids of contacts or of
+// events.
+func (t *tx) touchAll(event bool, query string, args ...any) error {
+	return t.rows(query, args, func(scan func(...any) error) error {
+		var id int64
+		if err := scan(&id); err != nil {
+			return err
+		}
+		t.touch(ItemKey{Event: event, ID: id})
+		return nil
+	})
+}
+
+// touchClient marks all that shows something of the client: what is planned
+// with it, and the events of its deals.
+func (t *tx) touchClient(id int64) error {
+	if err := t.touchAll(false, `SELECT id FROM contacts WHERE client_id = $1 AND state IN ('planned', 'postponed')`, id); err != nil {
+		return err
+	}
+	return t.touchAll(true, `SELECT e.id FROM deal_events e JOIN deals d ON d.id = e.deal_id WHERE d.client_id = $1 AND e.state IN ('planned', 'postponed')`, id)
+}
+
+func (t *tx) touchDeal(id int64) error {
+	if err := t.touchAll(false, `SELECT id FROM contacts WHERE deal_id = $1 AND state IN ('planned', 'postponed')`, id); err != nil {
+		return err
+	}
+	return t.touchAll(true, `SELECT id FROM deal_events WHERE deal_id = $1`, id)
+}
+
+// refreshManager marks all that stands in calendars that show this manager.
+func (t *tx) refreshManager(id int64) error {
+	done := t.now.AddDate(0, 0, -doneDays).Unix()
+	if err := t.touchAll(false, `SELECT c.id FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id
+		WHERE cm.manager_id = $1 AND (c.state IN ('planned', 'postponed') OR c.state = 'done' AND c.completed > $2 AND c.message_key = '')`, id, done); err != nil {
+		return err
+	}
+	return t.touchAll(true, `SELECT e.id FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id
+		WHERE COALESCE(d.manager_id, cl.manager_id) = $1 AND (e.state IN ('planned', 'postponed') OR e.state = 'done' AND e.completed > $2)`, id, done)
+}
+
+// renew renders what was marked.
+func (t *tx) renew() error {
+	r := renewal{t: t, byShows: map[int64][]*ownedCollection{}, clients: map[int64]*clientContext{}, managers: map[int64]*Manager{}}
+	for len(t.dirty.order) > 0 {
+		order := t.dirty.order
+		t.dirty.order, t.dirty.items = nil, nil
+		for _, k := range order {
+			if err := r.item(k); err != nil {
+				return fmt.Errorf("%s: %w", k, err)
+			}
+		}
+	}
+	t.dirty.put = nil
+	return nil
+}
+
+// renewal keeps what several items of one transaction have in common.
+type renewal struct {
+	t        *tx
+	byShows  map[int64][]*ownedCollection
+	clients  map[int64]*clientContext
+	managers map[int64]*Manager
+}
+
+type ownedCollection struct {
+	Collection
+	owner *Manager
+}
+
+// clientContext is what entries show of a client.
+type clientContext struct {
+	client  Client
+	persons []Person
+	recent  []Contact
+}
+
+// present is an entry of the item that is there now.
+type present struct {
+	name, etag string
+	stays      time.Time
+	turns      int64
+	begins     int64
+}
+
+func (r *renewal) item(k ItemKey) error {
+	t := r.t
+	it, err := t.item(k)
+	if err != nil {
+		return err
+	}
+	here := map[int64]present{}
+	err = t.rows(`SELECT collection_id, name, etag, stays, turns, begins FROM entries WHERE item = $1 AND NOT gone`, []any{k.String()}, func(scan func(...any) error) error {
+		var id int64
+		var p present
+		if err := scan(&id, &p.name, &p.etag, timeInto{&p.stays}, &p.turns, &p.begins); err != nil {
+			return err
+		}
+		here[id] = p
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	collections := map[int64]*ownedCollection{}
+	for _, m := range append([]int64{0}, it.Managers...) {
+		cols, err := r.shows(m)
+		if err != nil {
+			return err
+		}
+		for _, c := range cols {
+			collections[c.ID] = c
+		}
+	}
+	for id := range here { // also where a changed manager no longer belongs
+		if collections[id] == nil {
+			c, err := r.collection(id)
+			if err != nil {
+				return err
+			}
+			collections[id] = c
+		}
+	}
+	for _, id := range sortedKeys(collections) { // one order, so that daemons do not deadlock
+		was, isHere := here[id]
+		if err := r.entry(it, k, collections[id], was, isHere); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// entry puts the item into one collection, renews it there, or takes it out.
+func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere bool) error {
+	t, loc := r.t, c.owner.Location()
+	it.When = it.WhenIn(loc)
+	it.Status = it.StatusAt(loc, t.now)
+	belongs := c.Filter.Match(&it, it.Status, t.now) && (c.Component == VTodo || !it.When.IsZero())
+	stays := was.stays
+	put, justPut := t.dirty.put[putKey{c.ID, k}]
+	if justPut {
+		stays = put.stays
+	}
+	if !stays.After(t.now) {
+		stays = time.Time{}
+	}
+	lingers := !belongs && !stays.IsZero()
+	switch {
+	case !belongs && !lingers && !isHere:
+		return nil
+	case !belongs && !lingers:
+		number, err := t.nextChange(c.ID)
+		if err != nil {
+			return err
+		}
+		_, err = t.exec(`UPDATE entries SET gone = TRUE, change = $1, turns = 0, stays = 0, bytes = NULL, size = 0, changed = $2 WHERE collection_id = $3 AND name = $4`,
+			number, t.now.Unix(), c.ID, was.name)
+		return err
+	}
+	view, err := r.view(&it, k, c)
+	if err != nil {
+		return err
+	}
+	body := t.s.opt.Render(view)
+	sum := sha256.Sum256(body)
+	etag := hex.EncodeToString(sum[:12])
+	turns := earliest(it.turns(loc, t.now), stays, c.Filter.doneUntil(&it))
+	begins, ends := it.When.Begins(loc), it.When.Ends(loc)
+	if it.Contact != nil && it.Contact.Recurrence != "" || it.When.IsZero() {
+		begins, ends = time.Time{}, time.Time{}
+	}
+	if isHere && was.etag == etag {
+		if unix(turns) == was.turns && unix(begins) == was.begins && stays.Equal(was.stays) {
+			return nil
+		}
+		_, err := t.exec(`UPDATE entries SET turns = $1, stays = $2, begins = $3, ends = $4 WHERE collection_id = $5 AND name = $6`,
+			unix(turns), unix(stays), unix(begins), unix(ends), c.ID, was.name)
+		return err
+	}
+	name := was.name
+	if justPut && !isHere {
+		name = put.name
+	} else if !isHere {
+		if name, err = r.freeName(&it, k, c); err != nil {
+			return err
+		}
+	}
+	number, err := t.nextChange(c.ID)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`INSERT INTO entries (collection_id, name, item, uid, etag, change, gone, begins, ends, turns, stays, changed, size, bytes)
+		VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (collection_id, name) DO UPDATE SET item = $3, uid = $4, etag = $5, change = $6, gone = FALSE,
+		begins = $7, ends = $8, turns = $9, stays = $10, changed = $11, size = $12, bytes = $13`,
+		c.ID, name, k.String(), view.UID, etag, number, unix(begins), unix(ends), unix(turns), unix(stays), t.now.Unix(), len(body), body)
+	return err
+}
+
+func (t *tx) nextChange(collectionID int64) (n int64, err error) {
+	err = t.row(`UPDATE collections SET change = change + 1 WHERE id = $1 RETURNING change`, []any{collectionID}, &n)
+	return n, err
+}
+
+// entryUID is the UID under which an item stands in a calendar. The To do
+// list shows as VTODO what was written as VEVENT: two components with one UID
+// would be one item to some programs.
+func entryUID(it *Item, c Component) string {
+	uid, born := "", VEvent
+	if it.Event != nil {
+		uid = it.Event.UID
+	} else {
+		uid = it.Contact.UID
+		born = it.Contact.component
+	}
+	if c == born {
+		return uid
+	}
+	return strings.ToLower(string(c[1:])) + "-" + uid
+}
+
+// bareUID is the inverse of entryUID's prefix.
+func bareUID(uid string) string {
+	uid, _ = strings.CutPrefix(uid, "todo-")
+	uid, _ = strings.CutPrefix(uid, "event-")
+	return uid
+}
+
+// freeName is the resource name of a new entry that no calendar program
+// named: made from the UID.
+func (r *renewal) freeName(it *Item, k ItemKey, c *ownedCollection) (string, error) {
+	name := resourceName(entryUID(it, c.Component))
+	for _, n := range []string{name, k.String() + "-" + name} {
+		var item string
+		err := r.t.row(`SELECT item FROM entries WHERE collection_id = $1 AND name = $2 AND NOT gone`, []any{c.ID, n}, &item)
+		if errors.Is(err, ErrNotFound) || err == nil && item == k.String() {
+			return n, nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return k.String() + ".ics", nil
+}
+
+// resourceName makes a path segment of a UID as Thunderbird does: everything
+// outside A-Z a-z 0-9 _ . - becomes _ (clients.md section 5).
+func resourceName(uid string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '.', r == '-':
+			return r
+		}
+		return '_'
+	}, clip(uid, 200)) + ".ics"
+}
+
+func (r *renewal) view(it *Item, k ItemKey, c *ownedCollection) (*EntryView, error) {
+	v := &EntryView{Item: it, UID: entryUID(it, c.Component), Collection: &c.Collection, Owner: c.owner}
+	if it.Contact != nil {
+		v.Changed, v.Version = it.Contact.Changed, it.Contact.Version
+	} else {
+		v.Version = it.Event.Version
+		if err := r.t.row(`SELECT changed FROM deal_events WHERE id = $1`, []any{it.Event.ID}, timeInto{&v.Changed}); err != nil {
+			return nil, err
+		}
+	}
+	if it.Deal == nil && it.Contact != nil && it.Contact.DealID != 0 {
+		d, err := r.t.deal(it.Contact.DealID)
+		if err != nil {
+			return nil, err
+		}
+		it.Deal = &d
+	}
+	if it.Deal != nil {
+		totals, err := r.t.dealTotals(it.Deal)
+		if err != nil {
+			return nil, err
+		}
+		v.Totals = &totals
+	}
+	if it.ClientID != 0 {
+		cc, err := r.clientContext(it.ClientID)
+		if err != nil {
+			return nil, err
+		}
+		v.Client, v.Persons, v.Recent = &cc.client, cc.persons, cc.recent
+		if it.Contact != nil && len(it.Contact.Persons) > 0 {
+			v.Persons = involved(cc.persons, it.Contact.Persons)
+		}
+	}
+	err := r.t.row(`SELECT bytes FROM overlays WHERE item = $1 AND manager_id = $2 AND component = $3`,
+		[]any{k.String(), c.ManagerID, string(c.Component)}, &v.Overlay)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, err
+	}
+	return v, nil
+}
+
+// involved puts the persons who take part first.
+func involved(all []Person, refs []PersonRef) []Person {
+	var out, rest []Person
+	for _, p := range all {
+		in := false
+		for _, ref := range refs {
+			in = in || ref.ID == p.ID
+		}
+		if in {
+			out = append(out, p)
+		} else {
+			rest = append(rest, p)
+		}
+	}
+	return append(out, rest...)
+}
+
+func (r *renewal) clientContext(id int64) (*clientContext, error) {
+	if cc := r.clients[id]; cc != nil {
+		return cc, nil
+	}
+	cc := &clientContext{}
+	var err error
+	if cc.client, err = r.t.client(id); err != nil {
+		return nil, err
+	}
+	if cc.persons, err = r.t.persons("p.client_id = $1", "LIMIT 10", id); err != nil {
+		return nil, err
+	}
+	cc.recent, err = r.t.contacts(`WHERE c.client_id = $1 AND c.state = 'done' ORDER BY c.start_at DESC, c.id DESC LIMIT 3`, id)
+	r.clients[id] = cc
+	return cc, err
+}
+
+// shows gives the collections that show one manager's items; 0: those that
+// show anybody's.
+func (r *renewal) shows(manager int64) ([]*ownedCollection, error) {
+	if cols, ok := r.byShows[manager]; ok {
+		return cols, nil
+	}
+	where, args := "k.shows = $1", []any{manager}
+	if manager == 0 {
+		where, args = "k.shows IS NULL", nil
+	}
+	cols, err := r.owned(where, args...)
+	r.byShows[manager] = cols
+	return cols, err
+}
+
+func (r *renewal) collection(id int64) (*ownedCollection, error) {
+	cols, err := r.owned("k.id = $1", id)
+	if err == nil && len(cols) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cols[0], nil
+}
+
+func (r *renewal) owned(where string, args ...any) ([]*ownedCollection, error) {
+	cols, err := r.t.collections(where, args...)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*ownedCollection, len(cols))
+	for i, c := range cols {
+		if r.managers[c.ManagerID] == nil {
+			m, err := r.t.manager("m.id = $1", c.ManagerID)
+			if err != nil {
+				return nil, err
+			}
+			r.managers[c.ManagerID] = &m
+		}
+		out[i] = &ownedCollection{c, r.managers[c.ManagerID]}
+	}
+	return out, nil
+}
+
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}

@@ -1,0 +1,186 @@
+// Package storetest opens throw-away stores for tests: SQLite in the test's
+// directory, and PostgreSQL in a cluster of its own on a free port, started at
+// first use and stopped with the test binary (call Main from TestMain).
+package storetest
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"intouch/store"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+)
+
+// Each runs fn on a fresh store of each engine. Where PostgreSQL is not
+// installed its run is skipped, loudly; with INTOUCH_REQUIRE=all it fails.
+func Each(t *testing.T, opt store.Options, fn func(*testing.T, *store.Store)) {
+	t.Run("sqlite", func(t *testing.T) { fn(t, SQLite(t, opt)) })
+	t.Run("postgres", func(t *testing.T) { fn(t, Postgres(t, opt)) })
+}
+
+// SQLite opens a fresh store in the test's directory.
+func SQLite(t testing.TB, opt store.Options) *store.Store {
+	opt.URL = "sqlite:" + filepath.Join(t.TempDir(), "intouch.db")
+	return open(t, opt)
+}
+
+// Postgres opens a fresh database in the throw-away cluster.
+func Postgres(t testing.TB, opt store.Options) *store.Store {
+	opt.URL = PostgresURL(t)
+	return open(t, opt)
+}
+
+func open(t testing.TB, opt store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(context.Background(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+var (
+	cluster  = sync.OnceValues(startCluster)
+	stop     func()
+	database atomic.Int64
+)
+
+// Main runs the tests of a package and stops the cluster that they used.
+func Main(m *testing.M) int {
+	defer func() {
+		if stop != nil {
+			stop()
+		}
+	}()
+	return m.Run()
+}
+
+// PostgresURL makes an empty database and gives its address.
+func PostgresURL(t testing.TB) string {
+	t.Helper()
+	base, err := cluster()
+	if err != nil {
+		if os.Getenv("INTOUCH_REQUIRE") == "all" {
+			t.Fatalf("PostgreSQL is required: %v", err)
+		}
+		t.Skipf("SKIPPED WITHOUT POSTGRESQL: %v", err)
+	}
+	name := fmt.Sprintf("t%d", database.Add(1))
+	db, err := sql.Open("pgx", base+"postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+		t.Fatal(err)
+	}
+	return base + name
+}
+
+// startCluster starts a cluster with its whole state in a temporary directory.
+func startCluster() (string, error) {
+	initdb, err := program("initdb")
+	if err != nil {
+		return "", err
+	}
+	server, err := program("postgres")
+	if err != nil {
+		return "", err
+	}
+	dir, err := os.MkdirTemp("", "intouch-postgres-")
+	if err != nil {
+		return "", err
+	}
+	data := filepath.Join(dir, "data")
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() == 0 { // postgres refuses root
+		u, err := user.Lookup("postgres")
+		if err != nil {
+			u, err = user.Lookup("nobody")
+		}
+		if err != nil {
+			return "", err
+		}
+		uid, _ := strconv.Atoi(u.Uid)
+		gid, _ := strconv.Atoi(u.Gid)
+		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+		if err := os.Chown(dir, uid, gid); err != nil {
+			return "", err
+		}
+	}
+	run := exec.Command(initdb, "-D", data, "-U", "intouch", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+	run.SysProcAttr, run.Dir = &syscall.SysProcAttr{Credential: attr.Credential}, dir
+	if out, err := run.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	port, err := freePort()
+	if err != nil {
+		return "", err
+	}
+	serve := exec.Command(server, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "fsync=off", "-c", "max_connections=200")
+	serve.SysProcAttr, serve.Dir = attr, dir
+	if err := serve.Start(); err != nil {
+		return "", err
+	}
+	stop = func() {
+		serve.Process.Signal(syscall.SIGQUIT)
+		serve.Wait()
+		os.RemoveAll(dir)
+	}
+	base := fmt.Sprintf("postgres://intouch@127.0.0.1:%d/", port)
+	db, err := sql.Open("pgx", base+"postgres")
+	if err != nil {
+		return "", err
+	}
+	defer db.Close()
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := db.Ping()
+		if err == nil {
+			return base, nil
+		}
+		if time.Now().After(end) {
+			return "", fmt.Errorf("postgres does not answer: %w", err)
+		}
+	}
+}
+
+// program finds a PostgreSQL program, in the PATH or where Debian puts it.
+func program(name string) (string, error) {
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
+	if len(found) > 0 {
+		return found[len(found)-1], nil
+	}
+	if p, err := exec.LookPath(name); err == nil {
+		return p, nil
+	}
+	return "", errors.New(name + " is not installed (Debian: apt-get install postgresql)")
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
