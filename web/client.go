@@ -1,0 +1,229 @@
+package web
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+const (
+	clientsShown  = 200
+	contactsShown = 30
+)
+
+type clientsView struct {
+	Text    string
+	Clients []clientRow
+	Limit   string
+}
+
+type clientRow struct {
+	ID         int64
+	Name       string
+	Importance store.Importance
+	Class      string
+	Stage      string
+	Manager    string
+}
+
+func (s *server) clients(v *visit) error {
+	v.name = "clients"
+	text := clip(100, strings.TrimSpace(v.URL.Query().Get("name")))
+	found, err := s.st.Clients(v.ctx, v.who, text, clientsShown+1)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(v)
+	if err != nil {
+		return err
+	}
+	view := clientsView{Text: text}
+	if len(found) > clientsShown {
+		found = found[:clientsShown]
+		view.Limit = v.say.t("clients.limit", clientsShown)
+	}
+	for i := range found {
+		view.Clients = append(view.Clients, newClientRow(v.say, &found[i], names))
+	}
+	return s.show(v, http.StatusOK, "clients.html", v.say.t("clients"), view)
+}
+
+func newClientRow(say voice, c *store.Client, names map[int64]string) clientRow {
+	r := clientRow{ID: c.ID, Name: c.Name, Importance: c.Importance, Class: c.ABC + c.XYZ, Manager: names[c.ManagerID]}
+	if c.Stage != "" {
+		r.Stage = say.t("stage." + c.Stage)
+	}
+	return r
+}
+
+type clientView struct {
+	clientRow
+	ImportanceWord string
+	Source         string
+	Domains        []string
+	Emails         []string
+	Phones         []phone
+	Attributes     []fact
+	Balance        []balance
+	Persons        []personRow
+	Deals          []dealRow
+	Planned        []row
+	Contacts       []contactRow
+	Older          string // address of the next page
+	Paged          bool   // this is not the first
+	InCalendar     string
+}
+
+type fact struct{ Name, Value string }
+
+// phone is a number and the address that calls it.
+type phone struct{ Shown, Number string }
+
+type balance struct{ Sum, Word string }
+
+type personRow struct {
+	Name, Position, Birthday string
+	Emails                   []string
+	Phones                   []phone
+}
+
+func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, names map[int64]string, back string) clientView {
+	c := &card.Client
+	view := clientView{
+		clientRow: newClientRow(say, c, names), ImportanceWord: store.Word(say.lang, "importance."+string(c.Importance)),
+		Source: card.Source.Name, Domains: c.Domains, Emails: c.Emails, Phones: phones(c.Phones), Balance: balances(say, card.Balance),
+		InCalendar: "/?client=" + url.QueryEscape(c.Name),
+	}
+	if card.Source.Campaign != "" {
+		view.Source += " (" + card.Source.Campaign + ")"
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
+		view.Attributes = append(view.Attributes, fact{name, c.Attributes[name]})
+	}
+	for _, p := range card.Persons {
+		r := personRow{Name: p.Name, Position: p.Position, Emails: p.Emails, Phones: phones(p.Phones)}
+		if r.Name == "" && len(p.Emails) > 0 {
+			r.Name, r.Emails = p.Emails[0], p.Emails
+		}
+		if p.Birthday != "" {
+			r.Birthday = say.t("client.birthday", say.date(p.Birthday))
+		}
+		view.Persons = append(view.Persons, r)
+	}
+	for i := range card.Deals {
+		view.Deals = append(view.Deals, newDealRow(say, &card.Deals[i]))
+	}
+	for i := range card.Planned {
+		r := itemRow(say, &card.Planned[i], names, back)
+		r.ClientID, r.Client = 0, "" // this very page
+		view.Planned = append(view.Planned, r)
+	}
+	for i := range contacts {
+		view.Contacts = append(view.Contacts, newContactRow(say, &contacts[i], names, textListed))
+	}
+	return view
+}
+
+// phones gives tel: addresses (RFC 3966) of the digits.
+func phones(numbers []string) []phone {
+	out := make([]phone, 0, len(numbers))
+	for _, n := range numbers {
+		digits := strings.Map(func(r rune) rune {
+			if r >= '0' && r <= '9' || r == '+' {
+				return r
+			}
+			return -1
+		}, n)
+		out = append(out, phone{n, digits})
+	}
+	return out
+}
+
+// balances says who owes whom; positive: the client owes us.
+func balances(say voice, sums []store.Money) []balance {
+	var out []balance
+	for _, m := range sums {
+		switch {
+		case m.Minor > 0:
+			out = append(out, balance{m.Format(say.lang), say.t("client.owes")})
+		case m.Minor < 0:
+			out = append(out, balance{store.Money{Minor: -m.Minor, Currency: m.Currency}.Format(say.lang), say.t("client.weowe")})
+		}
+	}
+	return out
+}
+
+func (s *server) client(v *visit) error {
+	v.name = "clients"
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	card, err := s.st.Client(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(v)
+	if err != nil {
+		return err
+	}
+	before, err := strconv.ParseInt(v.URL.Query().Get("before"), 10, 64)
+	if err != nil || before < 0 {
+		before = 0
+	}
+	// What is planned stands in its own list; should it fill a page of this
+	// one, the next page is shown instead.
+	var contacts []store.Contact
+	next := before
+	for range 10 {
+		some, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{ClientID: id, Before: next, Limit: contactsShown + 1})
+		if err != nil {
+			return err
+		}
+		some, next = page(some, next)
+		contacts = slices.DeleteFunc(some, func(c store.Contact) bool {
+			return c.State == store.Planned || c.State == store.Postponed
+		})
+		if len(contacts) > 0 || next == 0 {
+			break
+		}
+	}
+	view := newClientView(v.say, &card, contacts, names, v.here())
+	view.Paged = before > 0
+	if next > 0 {
+		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)
+	}
+	return s.show(v, http.StatusOK, "client.html", card.Client.Name, view)
+}
+
+// page takes the extra contact off and gives where the next page begins; 0:
+// there is none. Contacts of the same second stay together: those that this
+// page showed come again rather than get lost, unless they fill a page alone.
+func page(contacts []store.Contact, before int64) ([]store.Contact, int64) {
+	if len(contacts) <= contactsShown {
+		return contacts, 0
+	}
+	next := startOf(&contacts[contactsShown]) + 1
+	if before != 0 && next >= before {
+		next = before - 1
+	}
+	return contacts[:contactsShown], next
+}
+
+func startOf(c *store.Contact) int64 {
+	at := c.When.Start
+	if at.IsZero() && c.When.First != "" {
+		at = c.When.First.In(time.UTC)
+	}
+	if at.IsZero() {
+		return 0
+	}
+	return at.Unix()
+}

@@ -1,0 +1,341 @@
+package web
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+const (
+	textShown    = 64 << 10 // bytes of a letter on its own page
+	textListed   = 4 << 10  // bytes of a letter in a list
+	historyShown = 50
+)
+
+// contactRow is one contact in the list of a client or deal.
+type contactRow struct {
+	ID          int64
+	Status      store.Status
+	StatusWord  string
+	What        string
+	Direction   string
+	In          bool
+	Importance  store.Importance
+	When        string
+	Title       string
+	Link        string
+	Persons     string
+	Manager     string
+	Spent       string
+	Estimated   bool
+	Text        string
+	Cut         bool
+	Attachments []attachmentRow
+	Deal        string
+	DealID      int64
+}
+
+type attachmentRow struct{ Name, Size string }
+
+func newContactRow(say voice, c *store.Contact, names map[int64]string, limit int) contactRow {
+	st := c.Status(say.loc, say.now)
+	when := c.When
+	if when.AllDay {
+		when = store.Days(when.First, when.Last, say.loc)
+	}
+	r := contactRow{
+		ID: c.ID, Status: st, StatusWord: store.Word(say.lang, "status."+string(st)),
+		What: store.Word(say.lang, "kind."+string(c.Kind)), In: c.Direction == store.In, Importance: c.Importance,
+		When: say.span(when), Title: subject(say, c), Link: fmt.Sprintf("/contacts/%d", c.ID),
+		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated,
+		Text: c.Body, DealID: c.DealID,
+	}
+	if c.Kind == store.Letter {
+		r.When = say.moment(c.When.Start) // a letter has a moment, its length is an estimate
+	}
+	if c.Kind == store.Letter && c.Direction != store.NoDirection && c.Direction != "" {
+		r.Direction = store.Word(say.lang, "direction."+string(c.Direction))
+	}
+	if len(r.Text) > limit {
+		r.Text, r.Cut = clip(limit, r.Text), true
+	}
+	people := make([]string, 0, len(c.Persons))
+	for _, p := range c.Persons {
+		name := p.Name
+		if name == "" {
+			name = p.Email
+		}
+		people = append(people, name)
+	}
+	r.Persons = strings.Join(people, ", ")
+	for _, a := range c.Attachments {
+		r.Attachments = append(r.Attachments, attachmentRow{a.Name, say.size(a.Size)})
+	}
+	return r
+}
+
+type contactView struct {
+	contactRow
+	ClientID    int64
+	Client      string
+	Unlinked    bool // Client is free text
+	Managers    string
+	Repeats     string
+	Origin      string
+	Completed   string
+	Version     int64
+	Mine        bool // may be changed by the one who looks
+	Planned     bool // can be done, moved, postponed
+	Postponed   bool
+	Closed      bool // done or cancelled by hand: can be planned again
+	Snoozes     []option
+	Importances []option
+	History     []historyRow
+	Thread      []contactRow
+	Back        string
+}
+
+type historyRow struct {
+	When, Who, Verb string
+	Changes         []change
+}
+
+type change struct{ Field, Old, New string }
+
+func newContactView(say voice, c *store.Contact, names map[int64]string, history []store.HistoryRow, named func(field, id string) string) contactView {
+	view := contactView{
+		contactRow: newContactRow(say, c, names, textShown), ClientID: c.ClientID, Client: c.ClientName, Version: c.Version,
+		Repeats: c.Recurrence, Origin: say.t("origin." + string(c.Origin)), Back: fmt.Sprintf("/contacts/%d", c.ID),
+		Postponed: c.State == store.Postponed,
+		Mine:      say.may(c.Managers...),
+		Planned:   c.State == store.Planned || c.State == store.Postponed,
+		// A captured letter is done by nature.
+		Closed: (c.State == store.Done || c.State == store.Cancelled) && c.MessageKey == "",
+	}
+	if c.ClientID == 0 && c.ClientText != "" {
+		view.Client, view.Unlinked = c.ClientText, true
+	}
+	if c.MessageKey == "" {
+		view.Completed = say.moment(c.Completed)
+	}
+	var who []string
+	for _, id := range c.Managers {
+		if name := names[id]; name != "" {
+			who = append(who, name)
+		}
+	}
+	if len(who) == 0 && names[c.ManagerID] != "" {
+		who = append(who, names[c.ManagerID])
+	}
+	view.Managers = strings.Join(who, ", ")
+	for _, word := range store.Snoozes {
+		if _, ok := c.When.Snooze(word, say.now, say.loc); ok {
+			view.Snoozes = append(view.Snoozes, option{string(word), say.t("snooze." + string(word)), word == "tomorrow"})
+		}
+	}
+	view.Importances = options(say, "importance.", allImportances, []store.Importance{c.Importance})
+	view.History = historyRows(say, history, names, named)
+	return view
+}
+
+// historyRows says who changed what. Fields that we have no word for show
+// their own name; named gives the name of the client or deal with an id.
+func historyRows(say voice, history []store.HistoryRow, names map[int64]string, named func(field, id string) string) []historyRow {
+	var out []historyRow
+	for _, h := range history {
+		r := historyRow{When: say.moment(h.At), Who: names[h.ManagerID], Verb: h.Verb}
+		if r.Who == "" {
+			r.Who = say.t("origin.program")
+		}
+		if h.Origin != "" && h.ManagerID != 0 {
+			r.Who += " (" + say.t("origin."+string(h.Origin)) + ")"
+		}
+		if _, ok := texts["verb."+h.Verb]; ok {
+			r.Verb = say.t("verb." + h.Verb)
+		}
+		for _, field := range slices.Sorted(maps.Keys(h.Changes)) {
+			c := change{Field: field}
+			for i, text := range []*string{&c.Old, &c.New} {
+				if *text = h.Changes[field][i]; field == "client" || field == "deal" {
+					*text = named(field, *text)
+				} else {
+					*text = historyValue(say, field, *text)
+				}
+			}
+			if _, ok := texts["field."+field]; ok {
+				c.Field = say.t("field." + field)
+			}
+			r.Changes = append(r.Changes, c)
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// historyValue makes a stored value readable.
+func historyValue(say voice, field, v string) string {
+	if field == "state" || field == "kind" || field == "importance" {
+		if _, ok := texts[field+"."+v]; ok {
+			return strings.ToLower(say.t(field + "." + v))
+		}
+		if w := store.Word(say.lang, field+"."+v); w != field+"."+v {
+			return strings.ToLower(w)
+		}
+	}
+	if start, end, ok := strings.Cut(v, " – "); ok && field == "start" {
+		first, err1 := store.ParseDate(start)
+		last, err2 := store.ParseDate(end)
+		if err1 == nil && err2 == nil {
+			return say.span(store.Days(first, last, say.loc))
+		}
+		from, err1 := time.Parse(time.RFC3339, start)
+		to, err2 := time.Parse(time.RFC3339, end)
+		if err1 == nil && err2 == nil {
+			return say.span(store.Span{Start: from, End: to})
+		}
+	}
+	if d, err := store.ParseDate(v); err == nil {
+		return say.day(d)
+	}
+	return clip(200, v)
+}
+
+// named gives the names of clients and deals that a history speaks of, as far
+// as the viewer may know them.
+func (s *server) named(v *visit) func(field, id string) string {
+	return func(field, text string) string {
+		id, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return text
+		}
+		if field == "client" {
+			if card, err := s.st.Client(v.ctx, v.who, id); err == nil {
+				return card.Client.Name
+			}
+		} else if card, err := s.st.Deal(v.ctx, v.who, id); err == nil {
+			return v.say.t("deal.no", card.Deal.Number)
+		}
+		return "…"
+	}
+}
+
+func (s *server) contact(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	c, err := s.st.Contact(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(v)
+	if err != nil {
+		return err
+	}
+	history, err := s.st.History(v.ctx, "contact", id, historyShown)
+	if err != nil {
+		return err
+	}
+	view := newContactView(v.say, &c, names, history, s.named(v))
+	if c.DealID != 0 {
+		card, err := s.st.Deal(v.ctx, v.who, c.DealID)
+		switch {
+		case err == nil:
+			view.Deal = v.say.t("deal.no", card.Deal.Number)
+		case !errors.Is(err, store.ErrNotFound):
+			return err
+		}
+	}
+	if c.Thread != "" {
+		rest, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{Thread: c.Thread, Limit: 50})
+		if err != nil {
+			return err
+		}
+		for i := range rest {
+			if rest[i].ID != c.ID {
+				view.Thread = append(view.Thread, newContactRow(v.say, &rest[i], names, textListed))
+			}
+		}
+	}
+	return s.show(v, http.StatusOK, "contact.html", view.What+": "+view.Title, view)
+}
+
+// editContact is every button of a contact.
+func (s *server) editContact(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	// Whoever may not see it may not change it either.
+	c, err := s.st.Contact(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	edit, said, ok := contactEdit(&c, v.PostFormValue("do"), v.PostFormValue("value"), v.say)
+	here := fmt.Sprintf("/contacts/%d", id)
+	if !ok {
+		return v.back(here, "refused")
+	}
+	_, err = s.st.EditContact(v.ctx, v.actor(), id, v.version(), edit)
+	return v.edited(err, here, said)
+}
+
+// contactEdit is what a button means.
+func contactEdit(c *store.Contact, do, value string, say voice) (edit store.ContactEdit, said string, ok bool) {
+	state := func(st store.State) *store.State { return &st }
+	switch do {
+	case "done":
+		return store.ContactEdit{State: state(store.Done)}, "done", true
+	case "postpone":
+		return store.ContactEdit{State: state(store.Postponed)}, "postponed", true
+	case "plan":
+		return store.ContactEdit{State: state(store.Planned)}, "planned", true
+	case "cancel":
+		return store.ContactEdit{State: state(store.Cancelled)}, "cancelled", true
+	case "tomorrow":
+		do, value = "snooze", "tomorrow"
+		fallthrough
+	case "snooze":
+		when, ok := c.When.Snooze(store.Snooze(value), say.now, say.loc)
+		return store.ContactEdit{When: &when}, "moved", ok
+	case "importance":
+		imp := chosen([]string{value}, allImportances)
+		if len(imp) == 1 {
+			return store.ContactEdit{Importance: &imp[0]}, "saved", true
+		}
+	}
+	return store.ContactEdit{}, "", false
+}
+
+// version of the row that the form showed; what is no number is stale.
+func (v *visit) version() int64 {
+	n, err := strconv.ParseInt(v.PostFormValue("version"), 10, 64)
+	if err != nil || n <= 0 {
+		return -1
+	}
+	return n
+}
+
+// edited leads back with the outcome of an edit.
+func (v *visit) edited(err error, here, said string) error {
+	var bad *store.Invalid
+	switch {
+	case errors.Is(err, store.ErrStale):
+		said = "stale"
+	case errors.As(err, &bad):
+		said = "refused"
+	case err != nil:
+		return err
+	}
+	return v.back(here, said)
+}

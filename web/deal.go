@@ -1,0 +1,199 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+
+	"intouch/store"
+)
+
+type dealRow struct {
+	ID        int64
+	Number    string
+	Date      string
+	Amount    string
+	Status    string
+	Cancelled bool
+}
+
+func newDealRow(say voice, d *store.Deal) dealRow {
+	return dealRow{
+		ID: d.ID, Number: say.t("deal.no", d.Number), Date: say.date(d.Date), Amount: d.Amount.Format(say.lang),
+		Status: d.Status, Cancelled: d.Status == "cancelled",
+	}
+}
+
+type dealView struct {
+	dealRow
+	ClientID  int64
+	Client    string
+	Manager   string
+	Open      bool
+	Totals    []totalRow
+	Events    []row
+	Lines     []lineRow
+	Documents []documentRow
+	Contacts  []contactRow
+	Others    []dealRow
+	Balance   []balance
+}
+
+// totalRow is one of "shipment" and "payment": what was ordered, what
+// happened, what is left.
+type totalRow struct {
+	Name                    string
+	WholeName, Whole        string
+	HappenedName, Happened  string
+	LeftName, Left          string
+	Percent                 int // of the whole, for the bar
+	Unknown, Over, Complete bool
+}
+
+type lineRow struct{ Item, Article, Quantity, Price, Amount string }
+
+type documentRow struct{ Kind, Number, Date, Amount string }
+
+func newDealView(say voice, card *store.DealCard, contacts []store.Contact, names map[int64]string, back string) dealView {
+	d := &card.Deal
+	view := dealView{
+		dealRow: newDealRow(say, d), ClientID: card.Client.ID, Client: card.Client.Name,
+		Open: card.Open, Balance: balances(say, card.Balance), Totals: totalRows(say, card),
+	}
+	manager := cmp.Or(d.ManagerID, card.Client.ManagerID)
+	view.Manager = names[manager]
+	for i := range card.Events {
+		e := &card.Events[i]
+		if e.State != store.Cancelled {
+			view.Events = append(view.Events, eventRow(say, e, d, []int64{manager}, back))
+		}
+	}
+	sum := func(minor int64) string {
+		return store.Money{Minor: minor, Currency: d.Amount.Currency}.Format(say.lang)
+	}
+	for _, l := range card.Lines {
+		quantity := l.Quantity
+		if l.Unit != "" {
+			quantity += "\u00a0" + l.Unit
+		}
+		view.Lines = append(view.Lines, lineRow{l.Item, l.Article, quantity, sum(l.Price), sum(l.Amount)})
+	}
+	for _, doc := range card.Documents {
+		view.Documents = append(view.Documents, documentRow{
+			store.Word(say.lang, "document."+string(doc.Kind)), doc.Number, say.date(doc.Date), doc.Amount.Format(say.lang),
+		})
+	}
+	for i := range contacts {
+		view.Contacts = append(view.Contacts, newContactRow(say, &contacts[i], names, textListed))
+	}
+	for i := range card.Others {
+		view.Others = append(view.Others, newDealRow(say, &card.Others[i]))
+	}
+	return view
+}
+
+// totalRows are the deal's two bars. Where the exchange does not say what
+// happened, the page says so instead of a zero (rules.md section 4).
+func totalRows(say voice, card *store.DealCard) []totalRow {
+	known := map[store.EventKind]bool{store.Shipment: true, store.Payment: true}
+	for _, e := range card.Events {
+		if !e.Known {
+			known[e.Kind] = false
+		}
+	}
+	t := card.Totals
+	currency := t.Currency
+	if currency == "" {
+		currency = card.Deal.Amount.Currency
+	}
+	one := func(kind store.EventKind, name, whole, happened, left string, all, part, rest int64) totalRow {
+		sum := func(minor int64) string { return store.Money{Minor: minor, Currency: currency}.Format(say.lang) }
+		r := totalRow{
+			Name: say.t(name), WholeName: say.t(whole), Whole: sum(all), HappenedName: say.t(happened), Happened: sum(part),
+			LeftName: say.t(left), Left: sum(rest), Complete: all > 0 && rest <= 0,
+		}
+		if all > 0 {
+			r.Percent = int(max(0, min(100, float64(part)/float64(all)*100)))
+		}
+		if !known[kind] && part == 0 {
+			r.Unknown = true
+			r.Happened, r.Left = store.Word(say.lang, "unknown"), store.Word(say.lang, "unknown")
+		}
+		return r
+	}
+	return []totalRow{
+		one(store.Shipment, "deal.shipments", "deal.ordered", "deal.shipped", "deal.lefttoship", t.Ordered, t.Shipped, t.LeftToShip),
+		one(store.Payment, "deal.payments", "deal.topay", "deal.paid", "deal.lefttopay", t.ToPay, t.Paid, t.LeftToPay),
+	}
+}
+
+func (s *server) deal(v *visit) error {
+	v.name = "clients"
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	card, err := s.st.Deal(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	names, err := s.names(v)
+	if err != nil {
+		return err
+	}
+	contacts, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{DealID: id, Limit: contactsShown})
+	if err != nil {
+		return err
+	}
+	view := newDealView(v.say, &card, contacts, names, v.here())
+	return s.show(v, http.StatusOK, "deal.html", v.say.t("deal.title", card.Deal.Number), view)
+}
+
+// editEvent is every button of a deal's event.
+func (s *server) editEvent(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	eventID, err := v.number("event")
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	// The deal's page decides who may see the event.
+	card, err := s.st.Deal(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	for i := range card.Events {
+		if e := &card.Events[i]; e.ID == eventID {
+			here := fmt.Sprintf("/deals/%d", id)
+			edit, said, ok := eventEdit(e, v.PostFormValue("do"), v.say)
+			if !ok {
+				return v.back(here, "refused")
+			}
+			_, err := s.st.EditEvent(v.ctx, v.actor(), eventID, v.version(), edit)
+			return v.edited(err, here, said)
+		}
+	}
+	return store.ErrNotFound
+}
+
+// eventEdit is what a button means.
+func eventEdit(e *store.DealEvent, do string, say voice) (edit store.EventEdit, said string, ok bool) {
+	state := func(st store.State) *store.State { return &st }
+	switch do {
+	case "done":
+		return store.EventEdit{State: state(store.Done)}, "done", true
+	case "postpone":
+		return store.EventEdit{State: state(store.Postponed)}, "postponed", true
+	case "plan":
+		return store.EventEdit{State: state(store.Planned)}, "planned", true
+	case "tomorrow":
+		day := say.today().Add(1)
+		return store.EventEdit{Expected: &day}, "moved", true
+	}
+	return store.EventEdit{}, "", false
+}

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"path"
+
+	"intouch/store"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+// pages are the templates, once per language, and the assets.
+type pages struct {
+	ru, en            *template.Template
+	styleURL, iconURL string
+	assets            map[string][]byte // by name
+}
+
+// frame is what the templates get: what surrounds every page, and its Body.
+type frame struct {
+	Title   string
+	Lang    store.Language
+	Here    string // entry of the navigation
+	In      bool   // somebody is logged in
+	Who     string
+	Notice  string
+	Version string
+	Style   string
+	Icon    string
+	Body    any
+}
+
+func parsePages() pages {
+	p := pages{ru: parseTemplates(store.Russian), en: parseTemplates(store.English), assets: map[string][]byte{}}
+	for _, name := range []string{"style.css", "icon.svg"} {
+		b, err := staticFiles.ReadFile("static/" + name)
+		if err != nil {
+			panic(err) // embedded: missing only in a broken build
+		}
+		p.assets[name] = b
+	}
+	p.styleURL, p.iconURL = p.url("style.css"), p.url("icon.svg")
+	return p
+}
+
+// parseTemplates gives the templates in one language: t, word and money know
+// it.
+func parseTemplates(lang store.Language) *template.Template {
+	say := voice{lang: lang}
+	return template.Must(template.New("").Funcs(template.FuncMap{
+		"t":     say.t,
+		"word":  func(kind string, v any) string { return store.Word(lang, fmt.Sprintf("%s%v", kind, v)) },
+		"money": func(m store.Money) string { return m.Format(lang) },
+		"text":  linkify,
+		"clip":  clip,
+	}).ParseFS(templateFiles, "templates/*.html"))
+}
+
+func (p *pages) render(w io.Writer, lang store.Language, name string, f frame) error {
+	t := p.en
+	if lang == store.Russian {
+		t = p.ru
+	}
+	if err := t.ExecuteTemplate(w, name, f); err != nil {
+		return fmt.Errorf("render %s: %w", name, err)
+	}
+	return nil
+}
+
+// url names an asset with a mark of its content, so that browsers may keep it
+// for good.
+func (p *pages) url(name string) string {
+	sum := sha256.Sum256(p.assets[name])
+	return "/static/" + name + "?" + hex.EncodeToString(sum[:5])
+}
+
+func (p *pages) static(w http.ResponseWriter, r *http.Request) {
+	name := path.Base(r.URL.Path)
+	b, ok := p.assets[name]
+	if !ok || r.URL.Path != "/static/"+name {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)])
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Write(b)
+}

@@ -1,0 +1,202 @@
+package web
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+	"time"
+
+	"intouch/store"
+)
+
+const (
+	runsShown    = 20
+	mailsShown   = 20
+	sendersShown = 50
+	senderDays   = 14
+)
+
+type statusView struct {
+	Head      bool
+	Time      string
+	Version   string
+	Mailboxes []mailboxRow
+	Runs      []runRow
+	Outbox    outboxView
+	Senders   []senderRow
+	Days      int
+}
+
+type mailboxRow struct {
+	Name, Owner, Success, State, Error string
+	Letters, Captured                  int64
+	OK, Broken                         bool
+}
+
+type runRow struct {
+	Job, Slot, Who, Started, Outcome, Detail string
+	Failed                                   bool
+}
+
+type outboxView struct {
+	Queued, Sent, Failed int64
+	Oldest               string
+	Mails                []mailRow
+}
+
+type mailRow struct {
+	To, Subject, When, State, Error, Next string
+	Failed                                bool
+}
+
+type senderRow struct {
+	Name, Address, Subject, Letters, Last string
+	last                                  time.Time
+}
+
+func mailboxRows(say voice, boxes []store.MailboxState) []mailboxRow {
+	var out []mailboxRow
+	for _, b := range boxes {
+		r := mailboxRow{
+			Name: b.Name, Owner: b.ManagerLogin, Success: say.moment(b.LastSuccess), Letters: b.Letters, Captured: b.Captured,
+			Error: clip(500, b.LastError), Broken: b.LastError != "", OK: b.LastError == "" && !b.LastSuccess.IsZero(),
+		}
+		if b.ManagerID == 0 {
+			r.Owner = say.t("status.shared")
+		}
+		if r.Success == "" {
+			r.Success = say.t("status.never")
+		}
+		switch {
+		case r.Broken && !b.ErrorSince.IsZero():
+			r.State = say.t("status.broken", say.moment(b.ErrorSince))
+		case r.Broken:
+			r.State = say.t("outcome.failed")
+		case r.OK:
+			r.State = say.t("status.ok")
+		default:
+			r.State = say.t("status.waiting")
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
+	var out []runRow
+	for _, run := range runs {
+		r := runRow{
+			Job: known(say, "job.", run.Job), Slot: run.Slot, Who: names[run.OwnerID], Started: say.moment(run.Started),
+			Outcome: known(say, "outcome.", run.Outcome), Detail: clip(500, run.Detail), Failed: run.Outcome == "failed",
+		}
+		if run.OwnerID == 0 {
+			r.Who = say.t("status.house")
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
+	view := outboxView{Queued: o.Queued, Sent: o.Sent, Failed: o.Failed}
+	if o.Queued > 0 && !o.OldestQueued.IsZero() {
+		view.Oldest = say.t("status.oldest", say.moment(o.OldestQueued))
+	}
+	for _, m := range o.Recent {
+		r := mailRow{
+			To: m.To, Subject: clip(200, m.Subject), When: say.moment(m.Created), State: known(say, "outbox.", string(m.State)),
+			Error: clip(500, m.LastError), Failed: m.State == store.Failed,
+		}
+		if m.State == store.Sent {
+			r.When = say.moment(m.SentAt)
+		}
+		if m.State == store.Queued && m.Tries > 0 {
+			r.State += ", " + say.count(int64(m.Tries), "try")
+			r.Next = say.t("status.nexttry", say.moment(m.NextTry))
+		}
+		view.Mails = append(view.Mails, r)
+	}
+	return view
+}
+
+// senderRows joins what several mailboxes saw of one address, newest first.
+func senderRows(say voice, lists ...[]store.Sender) []senderRow {
+	sum := map[string]store.Sender{}
+	for _, list := range lists {
+		for _, s := range list {
+			if old, ok := sum[s.Address]; ok {
+				s.Letters += old.Letters
+				if old.Last.After(s.Last) {
+					s.Last, s.Subject, s.Name = old.Last, old.Subject, old.Name
+				}
+			}
+			sum[s.Address] = s
+		}
+	}
+	var out []senderRow
+	for _, s := range sum {
+		out = append(out, senderRow{
+			Name: s.Name, Address: s.Address, Subject: clip(200, s.Subject), Letters: say.count(s.Letters, "letter"),
+			Last: say.moment(s.Last), last: s.Last,
+		})
+	}
+	slices.SortFunc(out, func(a, b senderRow) int {
+		return cmp.Or(b.last.Compare(a.last), cmp.Compare(a.Address, b.Address))
+	})
+	return out[:min(len(out), sendersShown)]
+}
+
+// known is the text of prefix+word, or the word itself when there is none.
+func known(say voice, prefix, word string) string {
+	if _, ok := texts[prefix+word]; ok {
+		return say.t(prefix + word)
+	}
+	return word
+}
+
+// status shows a head the whole daemon, a manager the own mailboxes.
+func (s *server) status(v *visit) error {
+	v.name = "status"
+	head := v.who.Role == store.RoleHead
+	view := statusView{Head: head, Time: v.say.moment(v.say.now), Version: s.opt.Version, Days: senderDays}
+	boxes, err := s.st.MailboxStates(v.ctx)
+	if err != nil {
+		return err
+	}
+	if !head {
+		boxes = slices.DeleteFunc(boxes, func(b store.MailboxState) bool { return b.ManagerID != v.who.ID })
+	}
+	view.Mailboxes = mailboxRows(v.say, boxes)
+
+	owners := []int64{v.who.ID}
+	if head {
+		names, err := s.names(v)
+		if err != nil {
+			return err
+		}
+		owners = []int64{0} // the shared mailboxes
+		for id := range names {
+			owners = append(owners, id)
+		}
+		runs, err := s.st.Runs(v.ctx, runsShown)
+		if err != nil {
+			return err
+		}
+		view.Runs = runRows(v.say, runs, names)
+		outbox, err := s.st.Outbox(v.ctx, mailsShown)
+		if err != nil {
+			return err
+		}
+		view.Outbox = newOutboxView(v.say, &outbox)
+	}
+	var senders [][]store.Sender
+	for _, id := range owners {
+		list, err := s.st.UnknownSenders(v.ctx, id, v.say.now.AddDate(0, 0, -senderDays), sendersShown)
+		if err != nil {
+			return err
+		}
+		senders = append(senders, list)
+	}
+	view.Senders = senderRows(v.say, senders...)
+	return s.show(v, http.StatusOK, "status.html", v.say.t("status"), view)
+}

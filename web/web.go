@@ -1,0 +1,338 @@
+// Package web is in charge of the pages: where a figure in a calendar or a
+// digest leads. Everything is rendered on the server by html/template and
+// works without JavaScript; assets are embedded. It keeps nothing of a request
+// in the process: sessions are signed cookies (session.go), rows are the
+// store's. It leaves the calendar protocol to caldav, the reports to report
+// and the listener to cmd.
+//
+// One file per page (calendar.go, client.go, …) holds the handler, what the
+// page shows as a struct, and the pure function that makes it from rows. All
+// texts stand in lang.go, dates and names in voice.go.
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// maxForm bounds the body of a form, in bytes.
+const maxForm = 64 << 10
+
+// Options say how the pages are served.
+type Options struct {
+	// PublicURL is where people reach the pages, "https://crm.vector.test";
+	// empty: the Host of each request over http. With https, cookies are
+	// Secure.
+	PublicURL string
+	// Secret signs sessions. It must be the same after a restart and in
+	// every daemon on one database; at least 16 bytes. When empty a random
+	// one is made, and a restart ends all sessions.
+	Secret []byte
+	// Language of the login page for a browser that names neither Russian nor
+	// English; Russian when empty.
+	Language store.Language
+	// Version of the program, for the status page.
+	Version string
+	// Log receives failures; slog.Default when nil.
+	Log *slog.Logger
+}
+
+type server struct {
+	st       *store.Store
+	opt      Options
+	log      *slog.Logger
+	sessions sessions
+	pages    pages
+	mux      *http.ServeMux
+}
+
+// visit is one request of a manager who is logged in. who is zero on the few
+// pages that need no login.
+type visit struct {
+	*http.Request
+	w    http.ResponseWriter
+	id   string // request id, in the log and on error pages
+	who  store.Manager
+	say  voice
+	ctx  context.Context
+	name string // the path's place in the navigation
+}
+
+// New gives the handler of all pages and of /static/. st must be open.
+func New(st *store.Store, opt Options) http.Handler {
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.Language == "" {
+		opt.Language = store.Russian
+	}
+	opt.PublicURL = strings.TrimRight(opt.PublicURL, "/")
+	if len(opt.Secret) == 0 {
+		opt.Log.Warn("no secret for sessions, a restart ends them")
+		opt.Secret = make([]byte, 32)
+		rand.Read(opt.Secret) // never fails
+	}
+	s := &server{st: st, opt: opt, log: opt.Log, pages: parsePages(), mux: http.NewServeMux()}
+	s.sessions = sessions{st: st, key: sessionKey(opt.Secret), secure: strings.HasPrefix(opt.PublicURL, "https://")}
+
+	open := func(pattern string, h func(*visit) error) { s.mux.Handle(pattern, s.serve(h, false)) }
+	page := func(pattern string, h func(*visit) error) { s.mux.Handle(pattern, s.serve(h, true)) }
+	open("GET /login", s.loginPage)
+	open("POST /login", s.login)
+	open("POST /logout", s.logout)
+	page("GET /{$}", s.calendar)
+	page("GET /clients", s.clients)
+	page("GET /clients/{id}", s.client)
+	page("GET /contacts/new", s.planPage)
+	page("POST /contacts", s.plan)
+	page("GET /contacts/{id}", s.contact)
+	page("POST /contacts/{id}", s.editContact)
+	page("GET /deals/{id}", s.deal)
+	page("POST /deals/{id}/events/{event}", s.editEvent)
+	page("GET /status", s.status)
+	page("GET /setup", s.setup)
+	page("/", s.nowhere)
+	s.mux.Handle("GET /static/", s.guard(http.HandlerFunc(s.pages.static)))
+	return s.mux
+}
+
+// sessionKey keeps the session's key apart from other uses of the secret.
+func sessionKey(secret []byte) []byte {
+	mac := hmac.New(sha256.New, secret)
+	mac.Write([]byte("intouch web session 1"))
+	return mac.Sum(nil)
+}
+
+// guard sets the headers that every answer carries. The policy lets a page
+// load our style and nothing else: no script, no picture from elsewhere, no
+// frame, no form to others.
+func (s *server) guard(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "+
+			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+		h.Set("X-Robots-Tag", "noindex, nofollow")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// serve wraps a page: headers, CSRF, request id, the manager behind the
+// session, and what an error or a panic shows.
+func (s *server) serve(h func(*visit) error, login bool) http.Handler {
+	run := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := s.visit(w, r)
+		defer func() {
+			if p := recover(); p != nil {
+				s.log.Error("page panicked", "request", v.id, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				s.fail(v, errors.New("panic"))
+			}
+		}()
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Request-Id", v.id)
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		who, err := s.sessions.manager(v.ctx, w, r, s.st.Now())
+		switch {
+		case err == nil:
+			v.who = who
+			v.say = voice{who: who, lang: who.Language, loc: who.Location(), now: s.st.Now()}
+		case !errors.Is(err, errNoSession):
+			s.fail(v, err)
+			return
+		case login:
+			target := "/login"
+			if r.Method == http.MethodGet && r.URL.Path != "/" {
+				target += "?next=" + url.QueryEscape(r.URL.RequestURI())
+			}
+			http.Redirect(w, r, target, http.StatusSeeOther)
+			return
+		}
+		if err := h(v); err != nil {
+			s.fail(v, err)
+		}
+	})
+	// A form from another site is refused (Sec-Fetch-Site, else Origin).
+	csrf := http.NewCrossOriginProtection()
+	if u, err := url.Parse(s.opt.PublicURL); err == nil && u.Host != "" {
+		// A proxy may give us another Host than the browser sees.
+		if err := csrf.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+			s.log.Warn("public address is no origin", "err", err)
+		}
+	}
+	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.errorPage(s.visit(w, r), http.StatusForbidden, "error.csrf")
+	}))
+	return s.guard(csrf.Handler(run))
+}
+
+// visit is the request before anybody is known.
+func (s *server) visit(w http.ResponseWriter, r *http.Request) *visit {
+	lang := acceptLanguage(r.Header.Get("Accept-Language"), s.opt.Language)
+	return &visit{Request: r, w: w, ctx: r.Context(), id: rand.Text()[:10], say: voice{lang: lang, loc: time.UTC, now: s.st.Now()}}
+}
+
+// nowhere answers what no other pattern took: 405 where another method would
+// have been right, else 404.
+func (s *server) nowhere(v *visit) error {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := v.Clone(v.ctx)
+		other.Method = method
+		if _, pattern := s.mux.Handler(other); pattern != "/" && pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) > 0 {
+		v.w.Header().Set("Allow", strings.Join(allowed, ", "))
+		s.errorPage(v, http.StatusMethodNotAllowed, "error.method")
+		return nil
+	}
+	return store.ErrNotFound
+}
+
+// fail shows the page of an error. What the operator needs goes to the log.
+func (s *server) fail(v *visit, err error) {
+	var tooBig *http.MaxBytesError
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		s.errorPage(v, http.StatusNotFound, "error.missing")
+	case errors.Is(err, store.ErrForbidden):
+		s.errorPage(v, http.StatusForbidden, "error.forbidden")
+	case errors.As(err, &tooBig):
+		s.errorPage(v, http.StatusRequestEntityTooLarge, "error.toobig")
+	case errors.Is(err, errBadForm):
+		s.errorPage(v, http.StatusBadRequest, "error.form")
+	case v.ctx.Err() != nil: // the browser went away
+	default:
+		s.log.Error("page failed", "request", v.id, "method", v.Method, "path", v.URL.Path, "err", err)
+		s.errorPage(v, http.StatusInternalServerError, "error.internal")
+	}
+}
+
+var errBadForm = errors.New("form cannot be read")
+
+type errorView struct {
+	Code    int
+	Heading string
+	Text    string
+	Request string
+}
+
+func (s *server) errorPage(v *visit, code int, key string) {
+	view := errorView{Code: code, Heading: v.say.t(key), Text: v.say.t(key + ".text"), Request: v.id}
+	if err := s.show(v, code, "error.html", view.Heading, view); err != nil {
+		s.log.Error("error page failed", "request", v.id, "err", err)
+		http.Error(v.w, http.StatusText(code), code)
+	}
+}
+
+// show renders a page completely before the first byte goes out, so that a
+// failing template is a 500 and not half a page.
+func (s *server) show(v *visit, code int, name, title string, body any) error {
+	var buf bytes.Buffer
+	frame := frame{
+		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
+		Notice: v.say.notice(v.URL.Query().Get("said")), Version: s.opt.Version, Style: s.pages.styleURL, Icon: s.pages.iconURL,
+		Body: body,
+	}
+	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
+		return err
+	}
+	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	v.w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
+	v.w.WriteHeader(code)
+	_, err := buf.WriteTo(v.w)
+	if err != nil {
+		s.log.Debug("page not delivered", "request", v.id, "err", err)
+	}
+	return nil
+}
+
+// back leads to where a form came from, with a word about what happened.
+func (v *visit) back(fallback, said string) error {
+	to := localPath(v.PostFormValue("back"), fallback)
+	u, err := url.Parse(to)
+	if err != nil {
+		return err
+	}
+	q := u.Query()
+	q.Del("said")
+	if said != "" {
+		q.Set("said", said)
+	}
+	u.RawQuery = q.Encode()
+	http.Redirect(v.w, v.Request, u.String(), http.StatusSeeOther)
+	return nil
+}
+
+// form reads the form of a POST.
+func (v *visit) form() error {
+	if err := v.ParseForm(); err != nil {
+		var tooBig *http.MaxBytesError
+		if errors.As(err, &tooBig) {
+			return err
+		}
+		return errBadForm
+	}
+	return nil
+}
+
+// number reads an id of the path; what is no number names nothing.
+func (v *visit) number(name string) (int64, error) {
+	n, err := strconv.ParseInt(v.PathValue(name), 10, 64)
+	if err != nil || n <= 0 {
+		return 0, store.ErrNotFound
+	}
+	return n, nil
+}
+
+// localPath is the address if it stays on this site, else fallback. Browsers
+// read "//host" and "/\host" as another site's.
+func localPath(p, fallback string) string {
+	if !strings.HasPrefix(p, "/") || len(p) > 2000 || strings.HasPrefix(p, "//") || strings.ContainsAny(p, "\\\t\r\n") {
+		return fallback
+	}
+	u, err := url.Parse(p)
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil {
+		return fallback
+	}
+	return u.String()
+}
+
+// acceptLanguage is the language that the browser prefers of ours.
+func acceptLanguage(header string, fallback store.Language) store.Language {
+	best, weight := fallback, 0.0
+	for i, part := range strings.Split(header, ",") {
+		if i == 20 {
+			break
+		}
+		tag, param, _ := strings.Cut(strings.TrimSpace(part), ";")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(param), "q="); ok {
+			q, _ = strconv.ParseFloat(v, 64)
+		}
+		base, _, _ := strings.Cut(strings.ToLower(tag), "-")
+		if lang := store.Language(base); (lang == store.Russian || lang == store.English) && q > weight {
+			best, weight = lang, q
+		}
+	}
+	return best
+}
