@@ -1,11 +1,13 @@
 package exchange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"intouch/store"
 )
@@ -29,6 +31,8 @@ type ImportOptions struct {
 	Actor    store.Actor
 	DryRun   bool   // everything is read, tried and rolled back
 	Currency string // of sums whose row names none; RUB when empty
+	// TimeZone and Language of new managers whose row names none.
+	TimeZone, Language string
 	// Progress is told after each transaction how many rows and how many
 	// bytes of the file are done; nil for nobody.
 	Progress func(rows int, bytes int64)
@@ -88,6 +92,8 @@ type importer struct {
 	st   *store.Store
 	rows *rows
 	sum  Summary
+	// managers that exist, by key and by login: the defaults are for others.
+	managers map[string]bool
 }
 
 // ready is a row that can be tried, or one that is refused already.
@@ -109,6 +115,11 @@ func (im *importer) run(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	im.rows = rows
+	if im.opt.Kind == Managers {
+		if err := im.knowManagers(ctx); err != nil {
+			return err
+		}
+	}
 	for more := true; more; {
 		var batch []ready
 		batch, more, err = im.read(ctx)
@@ -124,6 +135,36 @@ func (im *importer) run(ctx context.Context, r io.Reader) error {
 		}
 	}
 	return nil
+}
+
+// knowManagers remembers who is there; managers are few.
+func (im *importer) knowManagers(ctx context.Context) error {
+	all, err := im.st.Managers(ctx)
+	if err != nil {
+		return err
+	}
+	im.managers = map[string]bool{}
+	for _, m := range all {
+		im.managers["id "+m.ExternalID], im.managers["login "+m.Login] = true, true
+	}
+	return nil
+}
+
+// complete gives a new manager the zone and language of the settings.
+func (im *importer) complete(r *row) {
+	if im.opt.Kind != Managers {
+		return
+	}
+	f := fields{rows: im.rows, row: r}
+	login := strings.ToLower(cmp.Or(f.text("login"), f.text("id")))
+	if im.managers["id "+f.text("id")] || im.managers["login "+login] {
+		return
+	}
+	for name, value := range map[string]string{"time_zone": im.opt.TimeZone, "language": im.opt.Language} {
+		if i := f.index(name); r.cells[i] == "" {
+			r.cells[i] = value
+		}
+	}
 }
 
 // read collects the rows of one transaction. No transaction is open meanwhile:
@@ -143,6 +184,7 @@ func (im *importer) read(ctx context.Context) (batch []ready, more bool, err err
 		}
 		one := ready{row: r, fault: r.fault}
 		if r.fault == nil {
+			im.complete(r)
 			f := fields{rows: im.rows, row: r, currency: im.opt.Currency}
 			one.take, one.fault = f.take()
 		}
