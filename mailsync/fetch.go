@@ -1,0 +1,398 @@
+package mailsync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+)
+
+// Bounds on what is asked of one letter. A header that is longer is read as
+// far as it goes; a text, too.
+const (
+	fetchPart  = 512 << 10 // bytes of one text part, still transfer-encoded
+	fetchParts = 1 << 20   // bytes of all text parts of a letter
+	fetchWhole = 2 << 20   // bytes of a letter whose structure the server cannot tell
+)
+
+// envelope is what the first fetch tells of a letter.
+type envelope struct {
+	UID      uint32
+	Internal time.Time // zero when the server could not tell
+	Size     int64
+	Header   []byte
+	Root     *Part // nil when the server could not tell
+}
+
+// detail says how much is asked of a letter at first. Servers stumble over
+// some letters, and a single answer that the library cannot parse costs the
+// whole connection (bench/IMAP.md, bite 1).
+type detail int
+
+const (
+	withStructure detail = iota // header fields, BODYSTRUCTURE, INTERNALDATE, size; text by its parts
+	withWhole                   // header fields; text by parsing the letter here
+	headerAlone                 // header fields, no text
+	unreadable                  // nothing: the letter is filed as seen
+)
+
+// searchSlack is how many more letters than the folder has a search may name,
+// since letters come and go while it runs.
+const searchSlack = 1000
+
+// search lists the UIDs above after, at most limit, in ascending order, and
+// tells how many there are. "n:*" always names the last letter, even one that
+// is below n (RFC 9051 section 9, seq-range), so they are compared again.
+func (s *session) search(after uint32, limit int) (uids []uint32, all int, err error) {
+	if after == ^uint32(0) {
+		return nil, 0, nil
+	}
+	var data *imap.SearchData
+	err = s.do("search", func() (err error) {
+		s.bounds.maxLine.Store(maxSearchLine)
+		defer s.bounds.maxLine.Store(maxLine)
+		var opt *imap.SearchOptions
+		if s.caps.Has(imap.CapESearch) || s.caps.Has(imap.CapIMAP4rev2) {
+			opt = &imap.SearchOptions{ReturnAll: true} // ranges instead of numbers
+		}
+		set := imap.UIDSet{imap.UIDRange{Start: imap.UID(after) + 1, Stop: 0}}
+		data, err = s.client.UIDSearch(&imap.SearchCriteria{UID: []imap.UIDSet{set}}, opt).Wait()
+		return err
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	set, ok := data.All.(imap.UIDSet)
+	if !ok && data.All != nil {
+		return nil, 0, &stepError{"search", errors.New("the server answered with sequence numbers")}
+	}
+	for _, r := range set {
+		// Counted by ranges: a lying server may name four thousand million.
+		start, stop := uint32(r.Start), uint32(r.Stop)
+		if start > stop {
+			start, stop = stop, start
+		}
+		if stop <= after {
+			continue
+		}
+		start = max(start, after+1)
+		all += int(stop-start) + 1
+		for uid := start; len(uids) < limit; uid++ {
+			uids = append(uids, uid)
+			if uid == stop {
+				break
+			}
+		}
+	}
+	if box := s.client.Mailbox(); box != nil && all > int(box.NumMessages)+searchSlack {
+		return nil, 0, &stepError{"search", fmt.Errorf("the server names %d letters of %d", all, box.NumMessages)}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids), all, nil
+}
+
+var headerSection = &imap.FetchItemBodySection{
+	Specifier:    imap.PartSpecifierHeader,
+	HeaderFields: HeaderFields,
+	Partial:      &imap.SectionPartial{Offset: 0, Size: maxHeader},
+	Peek:         true,
+}
+
+// envelopes fetches the headers and structures of the letters. Those that did
+// not come are asked for once more: the answer may have been taken for
+// somebody else's flag change (bite 2). What then is still missing is gone.
+// budget bounds the bytes of headers; the letters from the first one on that
+// no longer fitted are left out, and rest tells how many of uids they are.
+// The result is in the order of uids.
+func (s *session) envelopes(uids []uint32, how detail, budget int) (got []*envelope, rest int, err error) {
+	have := make(map[uint32]*envelope, len(uids))
+	ask := uids
+	var over uint32 // the first letter that did not fit
+	for try := 0; try < 2 && len(ask) > 0; try++ {
+		err := s.do("fetch headers", func() error {
+			return s.fetchEnvelopes(ask, how, func(e *envelope) {
+				if budget -= len(e.Header); budget < 0 && len(have) > 0 {
+					if over == 0 || e.UID < over {
+						over = e.UID
+					}
+					return
+				}
+				have[e.UID] = e
+			})
+		})
+		if err != nil {
+			return nil, 0, err
+		}
+		ask = nil
+		for _, uid := range uids {
+			if have[uid] == nil && (over == 0 || uid < over) {
+				ask = append(ask, uid)
+			}
+		}
+	}
+	for i, uid := range uids {
+		if over != 0 && uid >= over {
+			return got, len(uids) - i, nil
+		}
+		if e := have[uid]; e != nil {
+			got = append(got, e)
+		}
+	}
+	return got, 0, nil
+}
+
+func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)) error {
+	opt := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{headerSection}}
+	if how == withStructure {
+		opt.BodyStructure = &imap.FetchItemBodyStructure{Extended: true}
+		opt.InternalDate = true
+		opt.RFC822Size = true
+	}
+	cmd := s.client.Fetch(uidSet(uids), opt)
+	defer cmd.Close()
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		e := &envelope{}
+		complete := how != withStructure
+		for item := msg.Next(); item != nil; item = msg.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				e.UID = uint32(item.UID)
+			case imapclient.FetchItemDataInternalDate:
+				e.Internal = item.Time
+			case imapclient.FetchItemDataRFC822Size:
+				e.Size = item.Size
+			case imapclient.FetchItemDataBodyStructure:
+				e.Root = partOf(item.BodyStructure)
+				complete = true
+			case imapclient.FetchItemDataBodySection:
+				e.Header = readLiteral(item.Literal, maxHeader)
+			}
+		}
+		// Some servers leave items out when a letter vanishes meanwhile.
+		if e.UID != 0 && e.Header != nil && complete {
+			each(e)
+		}
+	}
+	return cmd.Close()
+}
+
+// exist tells which of the letters are still there.
+func (s *session) exist(uids []uint32) (there []uint32, err error) {
+	err = s.do("search", func() error {
+		data, err := s.client.UIDSearch(&imap.SearchCriteria{UID: []imap.UIDSet{uidSet(uids)}}, nil).Wait()
+		if err != nil {
+			return err
+		}
+		for _, uid := range uids {
+			if set, ok := data.All.(imap.UIDSet); ok && set.Contains(imap.UID(uid)) {
+				there = append(there, uid)
+			}
+		}
+		return nil
+	})
+	return there, err
+}
+
+// readLiteral reads at most limit bytes and drops the rest; nil for NIL. A
+// literal that was cut short shows as the command's error.
+func readLiteral(r io.Reader, limit int64) []byte {
+	if r == nil {
+		return nil
+	}
+	b, _ := io.ReadAll(io.LimitReader(r, limit))
+	io.Copy(io.Discard, r)
+	if b == nil {
+		b = []byte{}
+	}
+	return b
+}
+
+func uidSet(uids []uint32) imap.UIDSet {
+	var set imap.UIDSet
+	for _, uid := range uids {
+		set.AddNum(imap.UID(uid))
+	}
+	return set
+}
+
+// wish is what texts fetches of one letter.
+type wish struct {
+	UID   uint32
+	Parts []*Part
+}
+
+// texts fetches the text parts of captured letters: for each UID the bodies by
+// section, still transfer-encoded. Letters with the same sections share one
+// command, and all commands are on their way at once. A letter that did not
+// come whole is asked for once more, then taken as gone: it is missing in the
+// result.
+func (s *session) texts(ctx context.Context, wishes []wish) (map[uint32]map[string][]byte, error) {
+	got := make(map[uint32]map[string][]byte, len(wishes))
+	for try := 0; try < 2 && len(wishes) > 0; try++ {
+		err := s.do("fetch texts", func() error { return s.fetchTexts(wishes, got) })
+		if err != nil {
+			return nil, err
+		}
+		wishes = slices.DeleteFunc(slices.Clone(wishes), func(w wish) bool {
+			for _, p := range w.Parts {
+				if _, ok := got[w.UID][p.Section()]; !ok {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	return got, ctx.Err()
+}
+
+func (s *session) fetchTexts(wishes []wish, got map[uint32]map[string][]byte) error {
+	type group struct {
+		uids  []uint32
+		parts []*Part
+	}
+	groups := map[string]*group{}
+	for _, w := range wishes {
+		key := ""
+		for _, p := range w.Parts {
+			key += p.Section() + " "
+		}
+		g := groups[key]
+		if g == nil {
+			g = &group{parts: w.Parts}
+			groups[key] = g
+		}
+		g.uids = append(g.uids, w.UID)
+	}
+	var (
+		mu   sync.Mutex
+		wg   sync.WaitGroup
+		errs []error
+	)
+	for _, g := range groups {
+		opt := &imap.FetchOptions{UID: true}
+		limit := int64(fetchParts / max(1, len(g.parts)))
+		limit = min(limit, fetchPart)
+		for _, p := range g.parts {
+			opt.BodySection = append(opt.BodySection, &imap.FetchItemBodySection{
+				Part: p.Path, Partial: &imap.SectionPartial{Offset: 0, Size: limit}, Peek: true})
+		}
+		cmd := s.client.Fetch(uidSet(g.uids), opt)
+		// Each command has a reader of its own: the connection stands still
+		// until somebody reads what comes, in whatever order it comes.
+		wg.Go(func() {
+			err := collectTexts(cmd, limit, func(uid uint32, bodies map[string][]byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				if got[uid] == nil {
+					got[uid] = bodies
+					return
+				}
+				for section, b := range bodies {
+					got[uid][section] = b
+				}
+			})
+			if err != nil {
+				mu.Lock()
+				errs = append(errs, err)
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if len(errs) > 0 {
+		return errs[0]
+	}
+	return nil
+}
+
+func collectTexts(cmd *imapclient.FetchCommand, limit int64, each func(uint32, map[string][]byte)) error {
+	defer cmd.Close()
+	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+		var uid uint32
+		bodies := map[string][]byte{}
+		for item := msg.Next(); item != nil; item = msg.Next() {
+			switch item := item.(type) {
+			case imapclient.FetchItemDataUID:
+				uid = uint32(item.UID)
+			case imapclient.FetchItemDataBodySection:
+				part := Part{Path: item.Section.Part}
+				// A part that the server does not find is NIL: read as empty.
+				bodies[part.Section()] = readLiteral(item.Literal, limit)
+			}
+		}
+		if uid != 0 {
+			each(uid, bodies)
+		}
+	}
+	return cmd.Close()
+}
+
+// whole fetches a letter as it is, as far as fetchWhole: for letters whose
+// structure the server cannot tell. nil when it is gone.
+func (s *session) whole(uid uint32) ([]byte, error) {
+	var raw []byte
+	err := s.do("fetch a letter", func() error {
+		cmd := s.client.Fetch(uidSet([]uint32{uid}), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{
+			{Partial: &imap.SectionPartial{Offset: 0, Size: fetchWhole}, Peek: true}}})
+		defer cmd.Close()
+		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
+			for item := msg.Next(); item != nil; item = msg.Next() {
+				if body, ok := item.(imapclient.FetchItemDataBodySection); ok {
+					raw = readLiteral(body.Literal, fetchWhole)
+				}
+			}
+		}
+		return cmd.Close()
+	})
+	return raw, err
+}
+
+// partOf turns the library's structure into ours, as far as MaxParts and
+// MaxDepth.
+func partOf(bs imap.BodyStructure) *Part {
+	left := MaxParts
+	return partAt(bs, nil, MaxDepth, &left)
+}
+
+func partAt(bs imap.BodyStructure, path []int, depth int, left *int) *Part {
+	if *left--; *left < 0 || depth == 0 {
+		return nil
+	}
+	p := &Part{Path: path, Type: bs.MediaType()}
+	var disposition map[string]string
+	if d := bs.Disposition(); d != nil {
+		p.Disposition, disposition = strings.ToLower(d.Value), d.Params
+	}
+	switch bs := bs.(type) {
+	case *imap.BodyStructureMultiPart:
+		if bs.Extended != nil {
+			p.Params = bs.Extended.Params
+		}
+		for i, child := range bs.Children {
+			if c := partAt(child, append(slices.Clip(path), i+1), depth-1, left); c != nil {
+				p.Children = append(p.Children, c)
+			}
+		}
+	case *imap.BodyStructureSinglePart:
+		if len(path) == 0 {
+			p.Path = []int{1}
+		}
+		p.Params = bs.Params
+		p.Name = FileName(disposition, bs.Params)
+		p.Encoding = strings.ToLower(bs.Encoding)
+		p.Size = int64(bs.Size)
+		if bs.Text != nil {
+			p.Lines = int(bs.Text.NumLines)
+		}
+	default:
+		panic(fmt.Sprintf("body structure %T", bs))
+	}
+	return p
+}

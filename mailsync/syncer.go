@@ -1,0 +1,247 @@
+package mailsync
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"intouch/store"
+)
+
+// TLSMode is how a connection is secured.
+type TLSMode int
+
+const (
+	ImplicitTLS TLSMode = iota // imaps://
+	StartTLS                   // imap://, STARTTLS required
+	Insecure                   // imap+insecure://, for loopback
+)
+
+// Config is one mailbox of the settings.
+type Config struct {
+	Name     string
+	Addr     string // host:port
+	TLS      TLSMode
+	Username string
+	// Password is asked at each login, so that a mended secret file is taken
+	// up without a restart.
+	Password func() (string, error)
+	// Folders are names, or special uses (RFC 6154) like `\Sent`; INBOX and
+	// \Sent when empty.
+	Folders   []string
+	Since     time.Time   // letters that came in before are left alone
+	Manager   string      // login of the manager whose letters these are; "" shared
+	TLSConfig *tls.Config // nil: the system's roots
+}
+
+// Options say how mailboxes are followed. Zero fields take the defaults.
+type Options struct {
+	Log *slog.Logger // slog.Default()
+	// PerHost is how many connections to one server may log in or read at
+	// once; waiting for news does not count. 8.
+	PerHost int
+	// Poll is how often a folder is looked at where the server has no IDLE,
+	// and where a mailbox has more folders than connections. 60 s.
+	Poll time.Duration
+	// Silence is the longest pause of a server that owes an answer, and how
+	// often IDLE is renewed to see whether the server still answers. 25 s.
+	Silence time.Duration
+	// Progress is called after each batch, from several goroutines.
+	Progress func(mailbox string, done, total int)
+
+	retryMin, retryMax time.Duration // pauses between tries: 1 s … 5 min
+}
+
+// Syncer brings the mail of all mailboxes in.
+type Syncer struct {
+	st    *store.Store
+	boxes []*mailbox
+	opt   Options
+	hosts map[string]slots
+
+	mu      sync.Mutex
+	parties *store.Parties
+}
+
+// slots bound how many connections to a host are busy at once.
+type slots chan struct{}
+
+// take waits for a slot; the returned function gives it back.
+func (s slots) take(ctx context.Context) (giveBack func(), err error) {
+	select {
+	case s <- struct{}{}:
+		return sync.OnceFunc(func() { <-s }), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// New makes a Syncer; it connects to nothing yet.
+func New(st *store.Store, boxes []Config, opt Options) *Syncer {
+	if opt.Log == nil {
+		opt.Log = slog.Default()
+	}
+	if opt.PerHost <= 0 {
+		opt.PerHost = 8
+	}
+	if opt.Poll <= 0 {
+		opt.Poll = time.Minute
+	}
+	if opt.Silence <= 0 {
+		opt.Silence = 25 * time.Second
+	}
+	if opt.retryMin <= 0 {
+		opt.retryMin = time.Second
+	}
+	if opt.retryMax <= 0 {
+		opt.retryMax = 5 * time.Minute
+	}
+	sy := &Syncer{st: st, opt: opt, hosts: map[string]slots{}}
+	for _, cfg := range boxes {
+		if len(cfg.Folders) == 0 {
+			cfg.Folders = []string{"INBOX", `\Sent`}
+		}
+		host, _, err := net.SplitHostPort(cfg.Addr)
+		if err != nil {
+			host = cfg.Addr
+		}
+		if sy.hosts[host] == nil {
+			sy.hosts[host] = make(slots, opt.PerHost)
+		}
+		sy.boxes = append(sy.boxes, &mailbox{
+			syncer: sy, st: st, cfg: cfg, opt: &sy.opt, host: sy.hosts[host],
+			log: opt.Log.With("mailbox", cfg.Name), cautions: map[string]*caution{},
+		})
+	}
+	return sy
+}
+
+// Run follows all mailboxes until it is cancelled. A mailbox that fails is
+// tried again by itself and stops nothing else.
+func (sy *Syncer) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, m := range sy.boxes {
+		all.Go(func() { m.run(ctx) })
+	}
+	all.Wait()
+	return nil
+}
+
+// Counts are what one pass over a mailbox found.
+type Counts struct {
+	Mailbox     string
+	Folders     int // read to the end
+	Seen        int // letters looked at
+	Captured    int
+	Skipped     map[store.Reason]int
+	NewContacts int
+	Known       int   // letters that had an outcome already
+	Err         error // nil when the pass was complete
+}
+
+func (c *Counts) add(letters []store.FiledLetter, filed store.Filed) {
+	c.Seen += len(letters)
+	c.NewContacts += filed.NewContacts
+	c.Known += filed.Seen
+	for i := range letters {
+		if letters[i].Outcome == store.Captured {
+			c.Captured++
+			continue
+		}
+		if c.Skipped == nil {
+			c.Skipped = map[store.Reason]int{}
+		}
+		c.Skipped[letters[i].Reason]++
+	}
+}
+
+// ErrNoMailbox: no mailbox of the settings has that name.
+var ErrNoMailbox = errors.New("no such mailbox")
+
+// passesAtOnce bounds the mailboxes that Pass reads at the same time, whatever
+// their hosts.
+const passesAtOnce = 8
+
+// Pass reads all mailboxes, or the one of that name, to their end once. The
+// counts are in the order of the settings; the error joins those of the
+// mailboxes that failed.
+func (sy *Syncer) Pass(ctx context.Context, name string) ([]Counts, error) {
+	var boxes []*mailbox
+	for _, m := range sy.boxes {
+		if name == "" || m.cfg.Name == name {
+			boxes = append(boxes, m)
+		}
+	}
+	if name != "" && len(boxes) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoMailbox, name)
+	}
+	counts := make([]Counts, len(boxes))
+	var all errgroup.Group
+	all.SetLimit(passesAtOnce)
+	for i, m := range boxes {
+		all.Go(func() error {
+			counts[i] = m.pass(ctx)
+			return nil
+		})
+	}
+	all.Wait()
+	var errs []error
+	for i := range counts {
+		if counts[i].Err != nil {
+			errs = append(errs, fmt.Errorf("mailbox %s: %w", counts[i].Mailbox, counts[i].Err))
+		}
+	}
+	return counts, errors.Join(errs...)
+}
+
+// directory is the snapshot of addresses, renewed when it has changed.
+func (sy *Syncer) directory(ctx context.Context) (*store.Parties, error) {
+	version, err := sy.st.PartiesVersion(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sy.mu.Lock()
+	defer sy.mu.Unlock()
+	if sy.parties == nil || sy.parties.Version != version {
+		p, err := sy.st.Parties(ctx)
+		if err != nil {
+			return nil, err
+		}
+		sy.parties = p
+	}
+	return sy.parties, nil
+}
+
+// CheckLogin logs in to a mailbox as serve would and opens its folders; the
+// error says what is wrong: the host, the connection, TLS, the login, or which
+// folder is missing.
+func CheckLogin(ctx context.Context, cfg Config) error {
+	s, err := open(ctx, &cfg, patience{dial: 15 * time.Second, silence: 15 * time.Second, answer: time.Minute})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	if len(cfg.Folders) == 0 {
+		cfg.Folders = []string{"INBOX", `\Sent`}
+	}
+	names, err := s.resolve(cfg.Folders)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i, name := range names {
+		if name == "" {
+			errs = append(errs, &folderError{cfg.Folders[i], errNoFolder})
+		} else if _, err := s.examine(name); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
