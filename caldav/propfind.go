@@ -309,6 +309,13 @@ func (c *call) propfind() error {
 func (c *call) self() (*target, error) {
 	t := &target{kind: c.place.kind, path: c.place.path(), manager: &c.manager}
 	switch c.place.kind {
+	case rootKind:
+		// It has several addresses; a client looks for the one it asked.
+		if name := strings.Trim(c.r.URL.Path, "/"); name == "" {
+			t.path = "/"
+		} else {
+			t.path = "/" + name + "/"
+		}
 	case calendarKind, entryKind:
 		col, err := c.calendar()
 		if err != nil {

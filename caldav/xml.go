@@ -29,8 +29,8 @@ const declarations = ` xmlns:D="DAV:" xmlns:C="` + nsCalDAV + `" xmlns:CR="` + n
 // Bounds of a request body. encoding/xml survives deep nests only as long as
 // nobody recurses over them, so the depth is counted token by token.
 const (
-	maxRequest     = 1 << 20 // bytes, of XML and of a calendar object alike
-	maxNesting    = 32
+	maxRequest  = 1 << 20 // bytes, of XML and of a calendar object alike
+	maxNesting  = 32
 	maxElements = 20_000
 )
 

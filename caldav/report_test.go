@@ -1,0 +1,216 @@
+package caldav
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func syncReport(token string, limit int) string {
+	l := ""
+	if limit > 0 {
+		l = fmt.Sprintf("<limit><nresults>%d</nresults></limit>", limit)
+	}
+	// Thunderbird's body (clients.md section 4).
+	return `<?xml version="1.0" encoding="UTF-8"?>
+<sync-collection xmlns="DAV:"><sync-token>` + token + `</sync-token><sync-level>1</sync-level>` + l + `<prop><getcontenttype/><getetag/></prop></sync-collection>`
+}
+
+func TestSync(t *testing.T) {
+	o := newOffice(t)
+	a := o.put(annaCurrent+"a.ics", "a", "A", "20261124T100000Z")
+	b := o.put(annaCurrent+"b.ics", "b", "B", "20261124T110000Z")
+	first := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0), "Depth: 1"))
+	if got := first.hrefs(); len(got) != 2 || got[annaCurrent+"a.ics"] != a || got[annaCurrent+"b.ics"] != b {
+		t.Fatalf("first report: %v", got)
+	}
+	if !strings.HasPrefix(first.Responses[0].Propstats[0].Prop.Inner, "<D:getcontenttype>text/calendar") {
+		t.Errorf("content type: %s", first.Responses[0].Propstats[0].Prop.Inner)
+	}
+	if got := o.parse(o.do("REPORT", annaCurrent, syncReport(first.Token, 0))); len(got.Responses) != 0 || got.Token != first.Token {
+		t.Errorf("nothing changed, but %v", got.hrefs())
+	}
+	o.must(204, "DELETE", annaCurrent+"a.ics", "")
+	o.must(204, "PUT", annaCurrent+"b.ics", meeting("b", "B changed", "20261124T110000Z"), ics)
+	second := o.parse(o.do("REPORT", annaCurrent, syncReport(first.Token, 0), "Depth: 0"))
+	if got := second.hrefs(); len(got) != 2 || got[annaCurrent+"a.ics"] != "HTTP/1.1 404 Not Found" || got[annaCurrent+"b.ics"] != o.etag(annaCurrent+"b.ics") {
+		t.Errorf("second report: %v", got)
+	}
+	if got := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).hrefs(); len(got) != 1 {
+		t.Errorf("an empty token lists deletions: %v", got)
+	}
+	if p := o.must(207, "PROPFIND", annaCurrent, propfindOf("<D:sync-token/>"), "Depth: 0"); !strings.Contains(p.body, ">"+second.Token+"<") {
+		t.Errorf("the property differs from the report's %s:\n%s", second.Token, p.body)
+	}
+}
+
+func TestSync_Pages(t *testing.T) {
+	o := newOffice(t)
+	for i := range 7 {
+		o.put(fmt.Sprintf("%s%d.ics", annaCurrent, i), fmt.Sprint("u", i), "T", "20261124T100000Z")
+	}
+	seen, token, pages := map[string]string{}, "", 0
+	for {
+		m := o.parse(o.do("REPORT", annaCurrent, syncReport(token, 3)))
+		pages++
+		more := false
+		for href, v := range m.hrefs() {
+			if href == annaCurrent {
+				more = v == "HTTP/1.1 507 Insufficient Storage"
+				continue
+			}
+			seen[href] = v
+		}
+		if m.Token == token || pages > 5 {
+			t.Fatalf("no progress: %s", m.Token)
+		}
+		token = m.Token
+		if !more {
+			break
+		}
+	}
+	if pages != 3 || len(seen) != 7 {
+		t.Errorf("%d pages, %d entries", pages, len(seen))
+	}
+}
+
+func TestSync_BadTokens(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"a.ics", "a", "A", "20261124T100000Z")
+	token := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).Token
+	other := o.parse(o.do("REPORT", annaHome+"todo/", syncReport("", 0))).Token
+	parts := strings.Split(token, ":")
+	future := strings.Join(append(parts[:len(parts)-1:len(parts)-1], "999999"), ":")
+	for _, bad := range []string{"garbage", "urn:intouch:sync:1:2", other, future, token + "0:1", "urn:intouch:sync:-1:-1:-1", "http://other.test/1"} {
+		r := o.must(403, "REPORT", annaCurrent, syncReport(bad, 0))
+		if !strings.Contains(r.body, "><D:valid-sync-token/></D:error>") {
+			t.Errorf("%s: %s", bad, r.body)
+		}
+	}
+	o.must(400, "REPORT", annaCurrent, `<sync-collection xmlns="DAV:"><prop/></sync-collection>`)
+	o.must(207, "REPORT", annaCurrent, `<sync-collection xmlns="DAV:"><sync-token/><prop/></sync-collection>`, "Depth: 1")
+}
+
+func TestMultiget(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"a@b+c.ics", "a", "A; <b> & ☃", "20261124T100000Z")
+	o.put(annaCurrent+"b.ics", "b", "B", "20261124T110000Z")
+	m := o.parse(o.do("REPORT", annaCurrent, report("calendar-multiget", `<D:prop><D:getetag/><C:calendar-data/></D:prop>`+
+		`<D:href>`+annaCurrent+`a%40b%2Bc.ics</D:href><D:href>`+o.srv.URL+annaCurrent+`b.ics</D:href><D:href>`+annaCurrent+`gone.ics</D:href><D:href>/elsewhere</D:href>`), "Depth: 1"))
+	got := m.hrefs()
+	if len(got) != 4 || got[annaCurrent+"gone.ics"] != "HTTP/1.1 404 Not Found" || got["/elsewhere"] != "HTTP/1.1 404 Not Found" {
+		t.Fatalf("got %v", got)
+	}
+	for _, r := range m.Responses {
+		if len(r.Propstats) == 0 {
+			continue
+		}
+		whole := o.must(200, "GET", r.Href, "")
+		if r.Propstats[0].Prop.Data != whole.body || whole.header.Get("ETag") != r.Propstats[0].Prop.ETag {
+			t.Errorf("%s: the report's bytes differ from GET's:\n%q\n%q", r.Href, r.Propstats[0].Prop.Data, whole.body)
+		}
+	}
+	many := strings.Repeat("<D:href>"+annaCurrent+"none.ics</D:href>", 3000)
+	if got := o.parse(o.do("REPORT", annaCurrent, report("calendar-multiget", `<D:prop><D:getetag/></D:prop>`+many))); len(got.Responses) != 1 {
+		t.Errorf("3,000 times the same href: %d responses", len(got.Responses))
+	}
+}
+
+func query(filter string) string {
+	return report("calendar-query", `<D:prop><D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR">`+filter+`</C:comp-filter></C:filter>`)
+}
+
+func TestCalendarQuery(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"nov.ics", "nov", "Звонок Ивану", "20261124T100000Z", "LOCATION:Room 7\\, north", "CATEGORIES:Customer,Calls")
+	o.put(annaCurrent+"dec.ics", "dec", "Visit", "20261215T100000Z", "ATTENDEE;PARTSTAT=ACCEPTED:mailto:x@y.test")
+	o.put(annaCurrent+"rep.ics", "rep", "Weekly", "20261125T100000Z", "RRULE:FREQ=WEEKLY;COUNT=10")
+	for _, tt := range []struct{ name, filter, want string }{
+		{"all", ``, "dec nov rep"},
+		{"component", `<C:comp-filter name="VEVENT"/>`, "dec nov rep"},
+		{"no tasks here", `<C:comp-filter name="VTODO"/>`, ""},
+		{"no tasks, said otherwise", `<C:comp-filter name="VTODO"><C:is-not-defined/></C:comp-filter>`, "dec nov rep"},
+		{"a day", `<C:comp-filter name="VEVENT"><C:time-range start="20261124T000000Z" end="20261125T000000Z"/></C:comp-filter>`, "nov"},
+		{"touching is not overlapping", `<C:comp-filter name="VEVENT"><C:time-range start="20261124T110000Z" end="20261124T120000Z"/></C:comp-filter>`, ""},
+		{"from", `<C:comp-filter name="VEVENT"><C:time-range start="20261214T000000Z"/></C:comp-filter>`, "dec rep"},
+		{"until", `<C:comp-filter name="VEVENT"><C:time-range end="20261125T000000Z"/></C:comp-filter>`, "nov"},
+		{"an occurrence", `<C:comp-filter name="VEVENT"><C:time-range start="20261209T000000Z" end="20261210T000000Z"/></C:comp-filter>`, "rep"},
+		{"between occurrences", `<C:comp-filter name="VEVENT"><C:time-range start="20261210T000000Z" end="20261211T000000Z"/></C:comp-filter>`, ""},
+		{"title, ASCII case", `<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match>vISIT</C:text-match></C:prop-filter></C:comp-filter>`, "dec"},
+		{"title, octets", `<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match collation="i;octet">visit</C:text-match></C:prop-filter></C:comp-filter>`, ""},
+		{"title, Unicode case", `<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match collation="i;unicode-casemap">ЗВОНОК</C:text-match></C:prop-filter></C:comp-filter>`, "nov"},
+		{"negated", `<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match negate-condition="yes">visit</C:text-match></C:prop-filter></C:comp-filter>`, "nov rep"},
+		{"escaped text", `<C:comp-filter name="VEVENT"><C:prop-filter name="LOCATION"><C:text-match>7, n</C:text-match></C:prop-filter></C:comp-filter>`, "nov"},
+		{"no location", `<C:comp-filter name="VEVENT"><C:prop-filter name="LOCATION"><C:is-not-defined/></C:prop-filter></C:comp-filter>`, "dec rep"},
+		{"repeating", `<C:comp-filter name="VEVENT"><C:prop-filter name="RRULE"/></C:comp-filter>`, "rep"},
+		{"parameter", `<C:comp-filter name="VEVENT"><C:prop-filter name="ATTENDEE"><C:param-filter name="PARTSTAT"><C:text-match>accepted</C:text-match></C:param-filter></C:prop-filter></C:comp-filter>`, "dec"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := o.parse(o.do("REPORT", annaCurrent, query(tt.filter))) // no Depth: acts as 1
+			var got []string
+			for _, r := range m.Responses {
+				got = append(got, strings.TrimSuffix(strings.TrimPrefix(r.Href, annaCurrent), ".ics"))
+			}
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+	if got := o.parse(o.do("REPORT", annaCurrent, query(""), "Depth: 0")); len(got.Responses) != 0 {
+		t.Errorf("Depth 0: %v", got.hrefs())
+	}
+	for filter, want := range map[string]string{
+		`<C:comp-filter name="VEVENT"><C:time-range start="20261124"/></C:comp-filter>`: "valid-filter",
+		`<C:comp-filter name="VEVENT"><C:time-range/></C:comp-filter>`:                  "valid-filter",
+		`<C:comp-filter/>`: "valid-filter",
+		`<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match collation="i;klingon">x</C:text-match></C:prop-filter></C:comp-filter>`: "supported-collation",
+		`<C:comp-filter name="VEVENT"><C:bogus/></C:comp-filter>`: "supported-filter",
+	} {
+		if r := o.must(403, "REPORT", annaCurrent, query(filter)); !strings.Contains(r.body, "<C:"+want+"/></D:error>") {
+			t.Errorf("%s: %s", filter, r.body)
+		}
+	}
+}
+
+func TestCalendarQuery_Partial(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"p.ics", "p", "Call Ivan", "20261124T100000Z", "LOCATION:Room", "BEGIN:VALARM", "ACTION:DISPLAY", "DESCRIPTION:x", "TRIGGER:-PT5M", "END:VALARM")
+	m := o.parse(o.do("REPORT", annaCurrent, report("calendar-query", `<D:prop><C:calendar-data><C:comp name="VCALENDAR"><C:prop name="VERSION"/><C:comp name="VEVENT"><C:prop name="SUMMARY"/><C:prop name="UID"/><C:prop name="LOCATION" novalue="yes"/></C:comp></C:comp></C:calendar-data></D:prop><C:filter><C:comp-filter name="VCALENDAR"/></C:filter>`)))
+	got := m.Responses[0].Propstats[0].Prop.Data
+	for _, line := range strings.Split(strings.TrimSpace(got), "\r\n") {
+		name, _, _ := strings.Cut(line, ":")
+		if !strings.Contains("BEGIN END VERSION SUMMARY UID LOCATION", name) || name == "LOCATION" && line != "LOCATION:" {
+			t.Errorf("line %q was not asked for in\n%s", line, got)
+		}
+	}
+	if !strings.Contains(got, "SUMMARY:Call Ivan") || strings.Contains(got, "VALARM") {
+		t.Errorf("got\n%s", got)
+	}
+}
+
+func TestReport_Others(t *testing.T) {
+	o := newOffice(t)
+	for _, body := range []string{
+		report("free-busy-query", `<C:time-range start="20261124T000000Z" end="20261125T000000Z"/>`),
+		`<x:what xmlns:x="urn:x"/>`,
+	} {
+		if r := o.must(403, "REPORT", annaCurrent, body, "Depth: 1"); !strings.Contains(r.body, "<D:supported-report/></D:error>") {
+			t.Errorf("%s: %s", body, r.body)
+		}
+	}
+	o.must(403, "REPORT", annaHome, syncReport("", 0), "Depth: 1")
+	o.must(400, "REPORT", annaCurrent, "")
+	search := func(match string) string {
+		return `<D:principal-property-search ` + namespaces + `><D:property-search><D:prop><D:displayname/></D:prop><D:match>` + match + `</D:match></D:property-search><D:prop><C:calendar-home-set/></D:prop></D:principal-property-search>`
+	}
+	if r := o.must(207, "REPORT", "/dav/principals/", search("белова")); !strings.Contains(r.body, annaHome) {
+		t.Errorf("search by name: %s", r.body)
+	}
+	if r := o.must(207, "REPORT", "/dav/principals/", search("boris")); strings.Contains(r.body, "boris") {
+		t.Errorf("others are found: %s", r.body)
+	}
+	r := o.must(207, "REPORT", annaCurrent, `<D:expand-property xmlns:D="DAV:"><D:property name="owner"><D:property name="displayname"/></D:property><D:property name='bad name'/></D:expand-property>`)
+	if !strings.Contains(r.body, "<D:owner><D:response><D:href>/dav/principals/anna/</D:href><D:propstat><D:prop><D:displayname>Анна Белова</D:displayname>") {
+		t.Errorf("expand-property: %s", r.body)
+	}
+}
