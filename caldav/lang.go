@@ -68,8 +68,8 @@ var kindNames = []struct {
 		[]string{"встреч", "встрет", "переговор", "совещани"},
 		[]string{"meeting", "meetings", "meet"}, nil},
 	{store.Letter,
-		[]string{"письмо", "письма", "письму", "письме", "письмах", "письмам", "писем"},
-		[]string{"letter", "letters", "mail", "mails", "email", "emails"}, nil},
+		nil, // "письменный" is no letter
+		[]string{"письмо", "письма", "письму", "письме", "письмом", "письмами", "письмах", "письмам", "писем", "letter", "letters", "mail", "mails", "email", "emails"}, nil},
 }
 
 // kindOf guesses the kind of a contact from words; "" when none fits. The

@@ -204,9 +204,9 @@ func (z *zones) span(c *ical.Component) (store.Span, error) {
 	}
 	switch {
 	case hasEnd && es.date && c.Name == ical.CompToDo:
-		end = es.asDate().Add(1).In(loc).UTC() // by the end of that day
+		end = es.asDate().Add(1).In(z.floating).UTC() // by the end of that day
 	case hasEnd && es.date:
-		end = es.asDate().In(loc).UTC()
+		end = es.asDate().In(z.floating).UTC()
 	case hasDur:
 		end = dur.after(begin, loc)
 	case !hasEnd:
