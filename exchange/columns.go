@@ -198,8 +198,9 @@ func places(kind Kind) map[string]place {
 	return all
 }
 
-// columnNames are the names that design.md fixes, for help and errors.
-func columnNames(kind Kind) []string {
+// Columns are the names of a kind's columns that design.md section 3 fixes,
+// for help and errors.
+func Columns(kind Kind) []string {
 	var all []string
 	for _, c := range columnsOf[kind] {
 		if c.name != surname && c.name != patronymic && c.name != cancelled && c.name != attributes {

@@ -130,7 +130,7 @@ func (rs *rows) readHeader(cells []string) error {
 			return h.column >= 0 && slices.Contains(group, rs.columns[h.column].name)
 		}) {
 			return fmt.Errorf("the header line has no column %s; columns of %s are %s, in English or Russian",
-				strings.Join(group, " or "), rs.kind, strings.Join(columnNames(rs.kind), ", "))
+				strings.Join(group, " or "), rs.kind, strings.Join(Columns(rs.kind), ", "))
 		}
 	}
 	return nil
