@@ -12,7 +12,6 @@ import (
 
 	"intouch/caldav"
 	"intouch/mailsync"
-	"intouch/scheduler"
 	"intouch/store"
 	"intouch/web"
 )

@@ -1,9 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
+
+	"intouch/mailer"
+	"intouch/mailsync"
+	"intouch/store"
 )
 
 func (p *program) checkCommand() *cobra.Command {
@@ -24,6 +32,82 @@ func (p *program) checkCommand() *cobra.Command {
 			return p.checkOnline(cmd.Context(), cfg)
 		},
 	}
-	cmd.Flags().BoolVar(&online, "online", false, "log in to every mailbox and mail server, and open the database")
+	cmd.Flags().BoolVar(&online, "online", false, "open the database and log in to every mailbox and to the mail server")
 	return cmd
+}
+
+// loginTime bounds one login of check --online.
+const loginTime = time.Minute
+
+// probe is one thing that check --online tries.
+type probe struct {
+	name string
+	try  func(context.Context) error
+}
+
+// checkOnline tries everything that the settings name, at once, and prints a
+// line for each, in the order of the settings.
+func (p *program) checkOnline(ctx context.Context, cfg *Config) error {
+	probes := []probe{{"database", func(ctx context.Context) error { return checkDatabase(ctx, cfg, p) }}}
+	for _, m := range mailboxes(cfg) {
+		probes = append(probes, probe{"mailbox " + m.Name, func(ctx context.Context) error { return mailsync.CheckLogin(ctx, m) }})
+	}
+	if cfg.SMTP != nil {
+		probes = append(probes, probe{"smtp " + cfg.SMTP.Server.Addr, mailServer(cfg.SMTP).CheckLogin})
+	}
+	errs := make([]error, len(probes))
+	var all sync.WaitGroup
+	for i, one := range probes {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(ctx, loginTime)
+			defer cancel()
+			errs[i] = one.try(ctx)
+		})
+	}
+	all.Wait()
+	failed := false
+	for i, one := range probes {
+		if errs[i] != nil {
+			failed = true
+			fmt.Fprintf(p.out, "%s: %v\n", one.name, errs[i])
+			continue
+		}
+		fmt.Fprintf(p.out, "%s: ok\n", one.name)
+	}
+	if failed {
+		return errReported
+	}
+	return nil
+}
+
+// checkDatabase opens the database and looks whether the mailboxes' managers
+// are in it.
+func checkDatabase(ctx context.Context, cfg *Config, p *program) error {
+	st, err := openStore(ctx, cfg, newLog(cfg.Log, p.err))
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	var errs []error
+	for _, m := range cfg.Mailboxes {
+		if m.Manager == "" {
+			continue
+		}
+		if _, err := st.ManagerByLogin(ctx, m.Manager); errors.Is(err, store.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("mailbox %s: there is no manager %q", m.Name, m.Manager))
+		} else if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// mailServer is the mail server of the settings as mailer takes it.
+func mailServer(s *SMTPConfig) mailer.Config {
+	return mailer.Config{
+		Addr:     s.Server.Addr,
+		Security: mailer.Security(s.Server.Security),
+		Username: s.Username,
+		Password: s.Password.Reveal,
+	}
 }

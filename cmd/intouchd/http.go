@@ -8,11 +8,13 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"intouch/caldav"
 )
 
-// routes shares the one listener out: calendar programs ask below /dav/ and
-// the well-known addresses, and begin at / with methods that browsers do not
-// use; everything else is a page.
+// routes shares the one listener out: what calendar programs ask goes to dav,
+// everything else is a page. dav comes before the mux, which would redirect
+// names that look unclean to it.
 func routes(dav, pages, ready http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -21,25 +23,12 @@ func routes(dav, pages, ready http.Handler) http.Handler {
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("/", pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Not by the mux, which would redirect names that look unclean to it.
-		if isDAV(r) {
+		if caldav.Handles(r) {
 			dav.ServeHTTP(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
-}
-
-func isDAV(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
-		p := r.URL.Path
-		return p == "/dav" || strings.HasPrefix(p, "/dav/") ||
-			p == "/.well-known/caldav" || p == "/.well-known/carddav"
-	}
-	// PROPFIND, OPTIONS, REPORT …: Apple's account set-up sends them to the
-	// bare host.
-	return true
 }
 
 // newServer is the HTTP server. There is no WriteTimeout, which would cut a

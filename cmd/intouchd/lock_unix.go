@@ -20,19 +20,24 @@ func lockStore(storeURL string) (unlock func(), err error) {
 	if !isFile {
 		return func() {}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(db), 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of the database: %w", err)
+	return lock(db)
+}
+
+// lock takes path.lock for this process.
+func lock(path string) (unlock func(), err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("make the directory of the lock: %w", err)
 	}
-	f, err := os.OpenFile(db+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock: %w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another intouchd (serve or demo) is running on %s: stop it first", db)
+			return nil, fmt.Errorf("another intouchd (serve or demo) is running on %s: stop it first", path)
 		}
-		return nil, fmt.Errorf("lock %s: %w", db, err)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return func() { f.Close() }, nil
 }

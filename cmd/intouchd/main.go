@@ -87,7 +87,12 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.PersistentFlags().StringVar(&p.configFile, "config", "", "settings `FILE` (default $INTOUCH_CONFIG, then ./config.toml)")
 	root.AddCommand(
+		p.serveCommand(),
+		p.demoCommand(),
 		p.checkCommand(),
+		p.syncCommand(),
+		p.importCommand(),
+		p.exportCommand(),
 		p.managerCommand(),
 		p.versionCommand(),
 	)

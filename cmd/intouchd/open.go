@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 
+	"intouch/caldav"
 	"intouch/store"
 )
 
@@ -36,6 +37,7 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 	}
 	st, err := store.Open(ctx, store.Options{
 		URL:              cfg.StoreURL,
+		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
 		Log:              log,
 		MinutesPerLetter: cfg.MinutesPerLetter,
 		Currency:         cfg.Currency,
