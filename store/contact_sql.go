@@ -135,6 +135,7 @@ func (t *tx) planContact(actor Actor, d ContactDraft) (Contact, error) {
 }
 
 // insertContact writes a new contact with its managers and persons.
+// ErrConflict when it is of a letter that has one with the same client.
 func (t *tx) insertContact(c *Contact, component Component) error {
 	if err := c.check(); err != nil {
 		return err
@@ -150,11 +151,14 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 		subject, bare_subject, body, start_at, end_at, first_day, last_day, recurrence, minutes, estimated, thread, message_key, attachments,
 		origin, created, changed, completed, postponed)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28)
-		RETURNING id`,
+		ON CONFLICT DO NOTHING RETURNING id`,
 		[]any{c.UID, string(component), string(c.Kind), string(c.Direction), string(c.State), string(c.Importance), ref(c.ClientID), c.ClientText,
 			ref(c.ManagerID), ref(c.DealID), ref(c.SourceID), c.Subject, bare, c.Body, unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last),
 			c.Recurrence, c.Minutes, c.Estimated, c.Thread, c.MessageKey, asJSON(c.Attachments), string(c.Origin), t.now.Unix(),
 			unix(c.Completed), unix(c.PostponedT)}, &c.ID)
+	if errors.Is(err, ErrNotFound) {
+		return ErrConflict // the letter has a contact with this client
+	}
 	if err != nil {
 		return err
 	}

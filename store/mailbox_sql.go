@@ -33,9 +33,7 @@ func (s *Store) SaveMailbox(ctx context.Context, name, manager string) (m Mailbo
 // MailboxStates lists all mailboxes by name.
 func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since,
-			(SELECT COUNT(*) FROM letters l JOIN folders f ON f.id = l.folder_id WHERE f.mailbox_id = m.id),
-			(SELECT COUNT(*) FROM letters l JOIN folders f ON f.id = l.folder_id WHERE f.mailbox_id = m.id AND l.outcome = 'captured')
+		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since, m.letters, m.captured
 			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id ORDER BY m.name`, nil, func(scan func(...any) error) error {
 			var b MailboxState
 			if err := scan(&b.ID, &b.Name, idInto{&b.ManagerID}, textInto{&b.ManagerLogin}, timeInto{&b.LastSuccess}, &b.LastError, timeInto{&b.ErrorSince}, &b.Letters, &b.Captured); err != nil {
@@ -109,6 +107,11 @@ func (s *Store) FileLetters(ctx context.Context, f Folder, lastUID uint32, lette
 				return err
 			}
 		}
+		if n.Captured+n.Skipped > 0 {
+			if _, err := t.exec(`UPDATE mailboxes SET letters = letters + $1, captured = captured + $2 WHERE id = $3`, n.Captured+n.Skipped, n.Captured, f.MailboxID); err != nil {
+				return err
+			}
+		}
 		if int64(lastUID) > last {
 			_, err = t.exec(`UPDATE folders SET last_uid = $1 WHERE id = $2`, int64(lastUID), f.ID)
 		}
@@ -175,17 +178,7 @@ func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched
 // letterContact makes the contact of a letter with one client, or joins the
 // managers to the one that is there.
 func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter, n *Filed, touched map[int64]bool) error {
-	var id int64
-	err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2`, []any{l.Key, clientID}, &id)
-	if err == nil {
-		for _, m := range managers {
-			if err := t.addManager(id, m); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if !errors.Is(err, ErrNotFound) {
+	if joined, err := t.joinLetter(clientID, managers, l.Key); joined || err != nil {
 		return err
 	}
 	client, err := t.client(clientID)
@@ -228,12 +221,33 @@ func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *F
 	if err != nil {
 		return err
 	}
-	if err := t.insertContact(&c, VEvent); err != nil {
+	err = t.insertContact(&c, VEvent)
+	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
+		_, err = t.joinLetter(clientID, managers, l.Key)
+		return err
+	}
+	if err != nil {
 		return err
 	}
 	n.NewContacts++
 	touched[clientID] = true
 	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
+}
+
+// joinLetter adds managers to the contact that a letter already has with a
+// client; false when there is none.
+func (t *tx) joinLetter(clientID int64, managers []int64, key string) (bool, error) {
+	var id int64
+	err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{key, clientID}, &id)
+	if err != nil {
+		return false, ignoreNotFound(err)
+	}
+	for _, m := range managers {
+		if err := t.addManager(id, m); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // threadOf is the key of the first letter of the thread: that of a letter it

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -101,6 +102,38 @@ func (t *tx) refreshManager(id int64) error {
 	}
 	return t.touchAll(true, `SELECT e.id FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id
 		WHERE COALESCE(d.manager_id, cl.manager_id) = $1 AND (e.state IN ('planned', 'postponed') OR e.state = 'done' AND e.completed > $2)`, id, done)
+}
+
+// RenewAll renders every entry again when mark differs from the one of the
+// last time: a new version of the renderer, another public address. It works
+// in batches, so that a large house is not locked meanwhile.
+func (s *Store) RenewAll(ctx context.Context, mark string) error {
+	last := ""
+	for {
+		n := 0
+		err := s.write(ctx, func(t *tx) error {
+			was, err := t.setting("rendered")
+			if err != nil || was == mark {
+				return err
+			}
+			err = t.rows(`SELECT DISTINCT item FROM entries WHERE item > $1 AND NOT gone ORDER BY item LIMIT 500`, []any{last}, func(scan func(...any) error) error {
+				if err := scan(&last); err != nil {
+					return err
+				}
+				k, err := parseItemKey(last)
+				t.touch(k)
+				n++
+				return err
+			})
+			if err != nil || n > 0 {
+				return err
+			}
+			return t.set("rendered", mark)
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // renew renders what was marked.

@@ -230,8 +230,8 @@ CREATE TABLE contacts (
 CREATE UNIQUE INDEX contacts_letter ON contacts (message_key, client_id) WHERE message_key <> '';
 CREATE INDEX contacts_client ON contacts (client_id, start_at);
 CREATE INDEX contacts_deal ON contacts (deal_id);
-CREATE INDEX contacts_thread ON contacts (thread, start_at) WHERE thread <> '';
-CREATE INDEX contacts_subject ON contacts (bare_subject, start_at) WHERE bare_subject <> '';
+CREATE INDEX contacts_thread ON contacts (thread, start_at);
+CREATE INDEX contacts_subject ON contacts (bare_subject, start_at);
 CREATE INDEX contacts_uid ON contacts (uid);
 CREATE INDEX contacts_open ON contacts (state, start_at) WHERE state IN ('planned', 'postponed');
 
@@ -336,6 +336,8 @@ CREATE TABLE mailboxes (
     last_success BIGINT NOT NULL DEFAULT 0,
     last_error   TEXT NOT NULL DEFAULT '',
     error_since  BIGINT NOT NULL DEFAULT 0,
+    letters      BIGINT NOT NULL DEFAULT 0, -- outcomes recorded
+    captured     BIGINT NOT NULL DEFAULT 0,
     -- Room for issue 9: who follows it, and the token that fences writes.
     lease_owner  TEXT NOT NULL DEFAULT '',
     lease_token  BIGINT NOT NULL DEFAULT 0,
