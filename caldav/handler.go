@@ -27,6 +27,7 @@ type Options struct {
 type Handler struct {
 	st         *store.Store
 	log        *slog.Logger
+	publicURL  string // without a slash at its end
 	publicHost string
 }
 
@@ -35,7 +36,7 @@ type Handler struct {
 // cross-origin check: Thunderbird sends Origin with everything, and the
 // credentials are never a cookie.
 func New(st *store.Store, opt Options) http.Handler {
-	h := &Handler{st: st, log: opt.Log}
+	h := &Handler{st: st, log: opt.Log, publicURL: strings.TrimRight(opt.PublicURL, "/")}
 	if h.log == nil {
 		h.log = slog.Default()
 	}

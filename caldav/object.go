@@ -23,14 +23,21 @@ func (c *call) get() error {
 	if err != nil {
 		return fmt.Errorf("read entry: %w", err)
 	}
+	c.serve(entryKind, e.Bytes, e.ETag, e.Changed)
+	return nil
+}
+
+// serve answers with the bytes of an entry or card.
+func (c *call) serve(k kind, body []byte, etag string, changed time.Time) {
 	h := c.w.Header()
-	h.Set("Content-Type", contentType(entryKind))
-	h.Set("ETag", `"`+e.ETag+`"`)
-	h.Set("Last-Modified", e.Changed.UTC().Format(http.TimeFormat))
+	h.Set("Content-Type", contentType(k))
+	h.Set("ETag", `"`+etag+`"`)
+	if !changed.IsZero() {
+		h.Set("Last-Modified", changed.UTC().Format(http.TimeFormat))
+	}
 	// No time is given to ServeContent: a second is too coarse to say
 	// "not modified" by it.
-	http.ServeContent(c.w, c.r, "", time.Time{}, bytes.NewReader(e.Bytes))
-	return nil
+	http.ServeContent(c.w, c.r, "", time.Time{}, bytes.NewReader(body))
 }
 
 // put answers PUT of a calendar object (RFC 4791 section 5.3.2).

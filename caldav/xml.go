@@ -170,6 +170,10 @@ func isLang(a xml.Attr) bool {
 	return a.Name.Local == "lang" && (a.Name.Space == "xml" || a.Name.Space == "http://www.w3.org/XML/1998/namespace")
 }
 
+func attribute(name, value string) xml.Attr {
+	return xml.Attr{Name: xml.Name{Local: name}, Value: value}
+}
+
 // standalone is the element as it was sent, with the namespaces and the
 // xml:lang that it inherits declared on its own start tag, so that it means
 // the same anywhere.
