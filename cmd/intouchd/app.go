@@ -39,8 +39,8 @@ type step struct {
 // newApp builds the house, in the order in which its parts need each other.
 // Nothing runs yet, but the port is taken. After an error everything is undone
 // again.
-func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log}
+func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err error) {
+	a := &app{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			a.stop()
