@@ -80,7 +80,7 @@ func guess(b []byte) string {
 		return decodeUTF16(b)
 	}
 	sample := b[:min(len(b), 8<<10)]
-	if good, bad := countUTF8(sample); good > bad {
+	if good, bad := countUTF8(sample); good > 0 && good >= bad {
 		return strings.ToValidUTF8(string(b), "")
 	}
 	best, enc := 0, encoding.Encoding(charmap.Windows1252)
@@ -218,35 +218,59 @@ func decodeUTF7(b []byte) string {
 // broken UTF-8, byte order marks and the invisible fillers of mailings. It
 // makes line ends "\n" and no-break spaces ordinary ones.
 func cleanText(s string) string {
-	dirty := false
-	for i := 0; i < len(s) && !dirty; i++ {
-		c := s[i]
-		dirty = c < ' ' && c != '\n' && c != '\t' || c == 0x7F || c == 0xC2 || c >= 0xE2 || c == 0xCD
+	s = strings.ToValidUTF8(s, "")
+	i := 0
+	for i < len(s) && !suspect[s[i]] {
+		i++
 	}
-	if !dirty && utf8.ValidString(s) {
+	if i == len(s) {
 		return s
 	}
 	var b strings.Builder
 	b.Grow(len(s))
-	for i, r := range s {
-		switch {
-		case r == '\r':
-			if !strings.HasPrefix(s[i+1:], "\n") {
-				b.WriteByte('\n')
-			}
-		case r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD"):
-		case r == '\n' || r == '\t':
-			b.WriteRune(r)
-		case r == '\u00a0' || r == '\u202f' || r == '\u2007':
-			b.WriteByte(' ')
-		case r == '\u2028' || r == '\u2029' || r == '\u0085':
-			b.WriteByte('\n')
-		case unicode.IsControl(r), r == '\ufeff', r == '\u200b', r == '\u200c', r == '\u2060', r == '\u00ad', r == '\u034f', r == '\ufffe', r == '\uffff':
-		default:
-			b.WriteRune(r)
+	start := 0 // of what is not yet copied
+	for i < len(s) {
+		if !suspect[s[i]] {
+			i++
+			continue
 		}
+		r, n := utf8.DecodeRuneInString(s[i:])
+		with, keep := cleanRune(r)
+		if !keep {
+			b.WriteString(s[start:i])
+			if r != '\r' || i+1 < len(s) && s[i+1] != '\n' || i+1 == len(s) {
+				b.WriteString(with)
+			}
+			start = i + n
+		}
+		i += n
 	}
+	b.WriteString(s[start:])
 	return b.String()
+}
+
+// suspect are the first bytes of what cleanRune may change.
+var suspect = func() (set [256]bool) {
+	for c := range 0x20 {
+		set[c] = c != '\n' && c != '\t'
+	}
+	for _, c := range []byte{0x7F, 0xC2, 0xCD, 0xE2, 0xEF} {
+		set[c] = true
+	}
+	return set
+}()
+
+// cleanRune gives what stands for r in clean text, and whether that is r.
+func cleanRune(r rune) (with string, keep bool) {
+	switch r {
+	case '\u00a0', '\u202f', '\u2007': // no-break spaces
+		return " ", false
+	case '\r', '\u2028', '\u2029', '\u0085':
+		return "\n", false
+	case '\ufeff', '\u200b', '\u200c', '\u2060', '\u00ad', '\u034f', '\ufffe', '\uffff':
+		return "", false
+	}
+	return "", !unicode.IsControl(r)
 }
 
 // clipText shortens s to at most n bytes, between characters.

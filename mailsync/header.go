@@ -81,7 +81,7 @@ func readFields(raw []byte, wanted map[string]bool) fields {
 		raw = raw[:maxHeader]
 	}
 	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
-	raw = bytes.TrimLeft(raw, "\r\n")
+	raw = skipBlank(raw)
 	out := fields{}
 	name := ""
 	var value []byte
@@ -120,6 +120,17 @@ func readFields(raw []byte, wanted map[string]bool) fields {
 	}
 	end()
 	return out
+}
+
+// skipBlank passes over empty lines before a header. Where no field follows
+// them they are the end of an empty header.
+func skipBlank(raw []byte) []byte {
+	t := bytes.TrimLeft(raw, "\r\n")
+	name, _, ok := bytes.Cut(t[:min(len(t), 80)], []byte(":"))
+	if !ok || bytes.ContainsAny(name, " \t\r\n<>\"") || !isASCII(name) {
+		return raw
+	}
+	return t
 }
 
 // ReadHeader reads a raw header block. It never fails: what cannot be read is

@@ -22,7 +22,7 @@ const (
 // a bounded stack of its own: the tree builder of x/net/html costs several
 // times as much, and refuses deep nesting.
 func htmlLines(src string) []line {
-	r := &htmlReader{z: html.NewTokenizer(strings.NewReader(src)), blocks: []*block{{}}}
+	r := &htmlReader{z: html.NewTokenizer(strings.NewReader(src)), blocks: []*block{{}}, open: map[string]int{}}
 	r.z.SetMaxBuf(4 << 20)
 	for {
 		switch r.z.Next() {
@@ -80,6 +80,7 @@ type table struct {
 type htmlReader struct {
 	z      *html.Tokenizer
 	stack  []element
+	open   map[string]int // how many of a name are on the stack
 	blocks []*block
 	tables int
 }
@@ -183,12 +184,15 @@ var spacedElements = map[string]bool{"p": true, "h1": true, "h2": true, "h3": tr
 func (r *htmlReader) start(selfClosing bool) {
 	raw, more := r.z.TagName()
 	name := string(raw)
-	attr := map[string]string{}
+	var attr map[string]string
 	for n := 0; more && n < maxAttributes; n++ {
 		var k, v []byte
 		k, v, more = r.z.TagAttr()
 		switch key := string(k); key {
 		case "style", "class", "id", "href", "hidden", "type", "start", "data-signature-widget", "title":
+			if attr == nil {
+				attr = map[string]string{}
+			}
 			if _, ok := attr[key]; !ok {
 				attr[key] = string(v[:min(len(v), 2000)])
 			}
@@ -283,6 +287,7 @@ func (r *htmlReader) push(name string, attr map[string]string) {
 		}
 	}
 	r.stack = append(r.stack, e)
+	r.open[name]++
 }
 
 func (r *htmlReader) bullet() {
@@ -319,6 +324,9 @@ func (r *htmlReader) openTable() *table {
 // closeOpen closes the innermost open element of that name, unless one of the
 // barriers stands between.
 func (r *htmlReader) closeOpen(name string, barriers ...string) {
+	if r.open[name] == 0 {
+		return
+	}
 	for i := len(r.stack) - 1; i >= 0; i-- {
 		if r.stack[i].name == name {
 			for len(r.stack) > i {
@@ -342,11 +350,12 @@ func (r *htmlReader) closeCell() {
 // end closes an element. An end tag without a beginning is ignored, and one of
 // an inline element does not reach out of its table cell.
 func (r *htmlReader) end(name string) {
-	if name == "p" || name == "br" { // </br> shows as <br>
-		if name == "br" {
-			r.newLine()
-			return
-		}
+	if name == "br" { // </br> shows as <br>
+		r.newLine()
+		return
+	}
+	if r.open[name] == 0 {
+		return
 	}
 	structural := blockElements[name] && name != "div" && name != "center"
 	for i := len(r.stack) - 1; i >= 0; i-- {
@@ -369,6 +378,7 @@ func (r *htmlReader) end(name string) {
 // pop ends the innermost element.
 func (r *htmlReader) pop() {
 	e := *r.top()
+	r.open[e.name]--
 	switch {
 	case e.hidden:
 	case e.name == "a":
@@ -499,14 +509,17 @@ func applyStyle(e *element, style string) {
 		}
 		return c
 	}, style)
-	if strings.ContainsAny(s, "ydx") && hiddenStyle.MatchString(s) {
+	// Contains spares the expressions, which most styles do not concern.
+	if (strings.Contains(s, "hid") || strings.Contains(s, "none") || strings.Contains(s, "max-h") || strings.Contains(s, "opac")) && hiddenStyle.MatchString(s) {
 		e.hidden = true
 	}
-	if m := fontSize.FindStringSubmatch(s); m != nil {
-		n, err := strconv.ParseFloat(m[1], 64)
-		e.tiny = err == nil && n < 2
+	if strings.Contains(s, "font-size:") {
+		if m := fontSize.FindStringSubmatch(s); m != nil {
+			n, err := strconv.ParseFloat(m[1], 64)
+			e.tiny = err == nil && n < 2
+		}
 	}
-	if noMargin.MatchString(s) {
+	if e.name == "p" && strings.Contains(s, "margin") && noMargin.MatchString(s) {
 		e.tight = true
 	}
 }

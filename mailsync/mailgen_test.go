@@ -240,7 +240,7 @@ func mailgenLetters(t *testing.T, dir string) map[int][]byte {
 	return out
 }
 
-func mailgenParties(t *testing.T, dir string) (*store.Parties, map[string]int64) {
+func mailgenParties(t testing.TB, dir string) (*store.Parties, map[string]int64) {
 	p := &store.Parties{OwnAddrs: map[string]int64{}, OwnHosts: map[string]bool{}, ByAddr: map[string][]int64{},
 		ByDomain: map[string][]int64{}, Blocked: map[string]bool{}, FreeMail: map[string]bool{}}
 	ids := map[string]int64{}
@@ -263,7 +263,7 @@ func mailgenParties(t *testing.T, dir string) (*store.Parties, map[string]int64)
 	return p, ids
 }
 
-func csvRows(t *testing.T, path string) []map[string]string {
+func csvRows(t testing.TB, path string) []map[string]string {
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)

@@ -284,7 +284,7 @@ type Letter struct {
 // It splits the MIME structure itself: go-message gives up at the first fault
 // of a header, and what a letter with faults says is what we are after.
 func ReadMessage(raw []byte, internalDate time.Time) *Letter {
-	raw = bytes.TrimLeft(raw, "\r\n")
+	raw = skipBlank(raw)
 	l := &Letter{Header: ReadHeader(raw, internalDate)}
 	s := splitter{bodies: map[string][]byte{}, left: MaxParts}
 	l.Root = s.part(raw, nil, 0, "text/plain")
@@ -381,7 +381,7 @@ func splitMultipart(body []byte, boundary string, limit int) [][]byte {
 		if i := bytes.IndexByte(line, '\n'); i >= 0 {
 			line = line[:i]
 		}
-		if line = bytes.TrimSpace(line); !bytes.HasPrefix(line, []byte("--")) || len(line) < 4 {
+		if line = bytes.TrimSpace(line); !bytes.HasPrefix(line, []byte("--")) || len(line) < 3 {
 			return nil
 		}
 		boundary = string(line[2:])

@@ -38,7 +38,9 @@ func trimSignature(lines []line) []line {
 		}
 	}
 	seg = trimBlank(seg)
-	cut := signatureStart(seg, func(i int) bool { return delimiter(seg[i].text) || closes(seg, i) })
+	cut := signatureStart(seg, func(i int) bool {
+		return delimiter(seg[i].text) && !asks(seg[i+1:]) || closes(seg, i)
+	})
 	if cut == len(seg) {
 		cut = signatureStart(seg, func(i int) bool { return closesSoftly(seg, i) })
 	}
@@ -91,6 +93,17 @@ func delimiter(s string) bool {
 	switch strings.TrimSpace(s) {
 	case "--", "—", "– –", "-- --", "---", "__", "___":
 		return true
+	}
+	return false
+}
+
+// asks reports whether a question stands in the lines: then the "--" above
+// them parts two pieces of a letter.
+func asks(lines []line) bool {
+	for _, l := range lines {
+		if strings.HasSuffix(l.text, "?") && !isPostscript(l.text) {
+			return true
+		}
 	}
 	return false
 }
@@ -164,7 +177,7 @@ func closingRest(low, as string) bool {
 func signatureLike(lines []line) bool {
 	prose := 0
 	for i, l := range lines {
-		if len(l.text) > maxLegal && !legalWords.MatchString(l.text) && !isPostscript(lines[i].text) {
+		if len(l.text) > maxLegal && legal(l.text) == 0 && !isPostscript(lines[i].text) {
 			prose++
 		}
 	}
@@ -178,7 +191,7 @@ func shortLines(lines []line) bool {
 	}
 	for _, l := range lines {
 		if len([]rune(l.text)) > 90 || strings.HasSuffix(l.text, "?") {
-			return legalWords.MatchString(l.text)
+			return legal(l.text) > 0
 		}
 	}
 	return true
@@ -265,8 +278,24 @@ func mobileSignature(s string) bool {
 	return false
 }
 
-// legalWords are those of confidentiality notices.
-var legalWords = regexp.MustCompile(`(?i)конфиденциальн|предназначен[оыа]? (?:исключительно|только)|получили (?:его|это|данное|настоящее)[^.]{0,40} по ошибке|confidential|intended (?:solely|only|exclusively)|received (?:it|this)[^.]{0,60} in error|если вы не являетесь (?:его )?адресатом|not the intended recipient|вирус.{0,40}(?:проверен|avast)|think before you print|прежде чем (?:рас)?печатать`)
+// legalWords are those of confidentiality notices, and of the wishes that
+// stand beside them.
+var legalWords = []string{
+	"конфиденциальн", "предназначен", "по ошибке", "уведомите отправителя", "не являетесь адресатом", "несанкционированн",
+	"confidential", "intended", "in error", "notify the sender", "unauthorized", "unauthorised", "privileged",
+	"before you print", "before printing", "прежде чем печатать", "прежде чем распечат",
+}
+
+// legal counts the legal words of a text.
+func legal(text string) (n int) {
+	low := strings.ToLower(text)
+	for _, w := range legalWords {
+		if strings.Contains(low, w) {
+			n++
+		}
+	}
+	return n
+}
 
 // legalNotice tells how many lines at the end are a confidentiality notice:
 // the last paragraph, when it is nothing else.
@@ -279,7 +308,7 @@ func legalNotice(lines []line) int {
 		return 0 // the whole letter
 	}
 	text := joinOwn(lines[start:])
-	if len(text) > 4000 || len(legalWords.FindAllStringIndex(text, 3)) < 2 {
+	if len(text) < 80 || len(text) > 4000 || legal(text) < 2 {
 		return 0
 	}
 	return len(lines) - start

@@ -4,7 +4,10 @@ import (
 	"strings"
 )
 
-const maxText = 1 << 20 // bytes of readable text kept of a letter
+const (
+	maxText  = 1 << 20 // bytes of readable text kept of a letter
+	maxLines = 20_000  // in which new text is looked for
+)
 
 // line is one line of a letter's text. Plain text and HTML are both read into
 // lines, so that quotes and signatures are found by the same rules.
@@ -45,7 +48,7 @@ func ReadText(root *Part, bodies map[string][]byte) (text, full string) {
 		}
 		lines = append(lines, plain...)
 	}
-	return clipText(newText(lines), maxText), clipText(wholeText(lines), maxText)
+	return clipText(newText(lines[:min(len(lines), maxLines)]), maxText), clipText(wholeText(lines), maxText)
 }
 
 func readParts(parts []*Part, bodies map[string][]byte) []line {

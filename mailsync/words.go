@@ -128,7 +128,11 @@ func unhex(c byte) int {
 // decodeBase64 decodes what is base64 in b and passes over the rest: line
 // ends, spaces, rubbish, a missing padding, several padded pieces in a row.
 func decodeBase64(b []byte) []byte {
-	out := make([]byte, 0, len(b)*3/4)
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+	if n, err := base64.StdEncoding.Decode(out, b); err == nil { // it passes over line ends
+		return out[:n]
+	}
+	out = out[:0]
 	var quad [4]byte
 	n := 0
 	flush := func() {
