@@ -161,9 +161,13 @@ type dayRows struct {
 	Rows  []row
 }
 
-// agenda groups items, sorted by status and time, into sections and days.
+// agenda groups items, sorted by status and time, into sections and days. Of
+// what is done the newest comes first.
 func agenda(say voice, items []store.Item, names map[int64]string, back string) []section {
 	var out []section
+	if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Status == store.StatusDone }); i >= 0 {
+		slices.Reverse(items[i:])
+	}
 	n := 0
 	for i := range items {
 		it := &items[i]

@@ -120,8 +120,10 @@ func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, 
 	for i := range card.Deals {
 		view.Deals = append(view.Deals, newDealRow(say, &card.Deals[i]))
 	}
+	others := maps.Clone(names)
+	delete(others, say.who.ID)
 	for i := range card.Planned {
-		r := itemRow(say, &card.Planned[i], names, back)
+		r := itemRow(say, &card.Planned[i], others, back)
 		r.ClientID, r.Client = 0, "" // this very page
 		view.Planned = append(view.Planned, r)
 	}

@@ -33,8 +33,9 @@ type contactRow struct {
 	Link        string
 	Persons     string
 	Manager     string
-	Spent       string
+	Spent       string // time, or how long a planned one is to take
 	Estimated   bool
+	Past        bool // done, so Spent was spent
 	Text        string
 	Cut         bool
 	Attachments []attachmentRow
@@ -51,10 +52,10 @@ func newContactRow(say voice, c *store.Contact, names map[int64]string, limit in
 		when = store.Days(when.First, when.Last, say.loc)
 	}
 	r := contactRow{
-		ID: c.ID, Status: st, StatusWord: store.Word(say.lang, "status."+string(st)),
+		ID: c.ID, Status: st, StatusWord: say.t("one." + string(st)),
 		What: store.Word(say.lang, "kind."+string(c.Kind)), In: c.Direction == store.In, Importance: c.Importance,
 		When: say.span(when), Title: subject(say, c), Link: fmt.Sprintf("/contacts/%d", c.ID),
-		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated,
+		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated, Past: c.State == store.Done,
 		Text: c.Body, DealID: c.DealID,
 	}
 	if c.Kind == store.Letter {

@@ -18,10 +18,11 @@ type dealRow struct {
 }
 
 func newDealRow(say voice, d *store.Deal) dealRow {
-	return dealRow{
-		ID: d.ID, Number: say.t("deal.no", d.Number), Date: say.date(d.Date), Amount: d.Amount.Format(say.lang),
-		Status: d.Status, Cancelled: d.Status == "cancelled",
+	r := dealRow{ID: d.ID, Number: say.t("deal.no", d.Number), Date: say.date(d.Date), Amount: d.Amount.Format(say.lang), Status: d.Status}
+	if d.Status == "cancelled" { // the one word of the accounting system that means something to us
+		r.Cancelled, r.Status = true, say.t("deal.cancelled")
 	}
+	return r
 }
 
 type dealView struct {

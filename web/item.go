@@ -36,7 +36,7 @@ type row struct {
 func itemRow(say voice, it *store.Item, names map[int64]string, back string) row {
 	when := it.WhenIn(say.loc)
 	r := row{
-		Status: it.Status, StatusWord: store.Word(say.lang, "status."+string(it.Status)),
+		Status: it.Status, StatusWord: say.t("one." + string(it.Status)),
 		Left: dated(say, when), Importance: it.Importance,
 		ClientID: it.ClientID, Client: it.ClientName, Back: back,
 		CanDo:     it.Status != store.StatusDone && it.Status != store.StatusCancelled && say.may(it.Managers...),
@@ -85,7 +85,7 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 	sum := func(minor int64) string { return store.Money{Minor: minor, Currency: currency}.Format(say.lang) }
 	st, when := e.Status(say.loc, say.now), e.When(say.loc)
 	r := row{
-		Status: st, StatusWord: store.Word(say.lang, "status."+string(st)),
+		Status: st, StatusWord: say.t("one." + string(st)),
 		Left: dated(say, when), Day: e.Day(), Importance: store.Normal,
 		What: store.Word(say.lang, "type."+string(e.Kind)), Title: sum(e.Amount),
 		Action: fmt.Sprintf("/deals/%d/events/%d", e.DealID, e.ID), Version: e.Version, Back: back,

@@ -15,11 +15,8 @@ var months = [2][12]string{
 
 // nouns to count: Russian one, few, many; English one, many.
 var nouns = map[string][5]string{
-	"item":    {"запись", "записи", "записей", "item", "items"},
-	"client":  {"клиент", "клиента", "клиентов", "client", "clients"},
-	"letter":  {"письмо", "письма", "писем", "letter", "letters"},
-	"try":     {"попытка", "попытки", "попыток", "try", "tries"},
-	"contact": {"контакт", "контакта", "контактов", "contact", "contacts"},
+	"item": {"запись", "записи", "записей", "item", "items"},
+	"try":  {"попытка", "попытки", "попыток", "try", "tries"},
 }
 
 var texts = map[string][2]string{
@@ -117,6 +114,13 @@ var texts = map[string][2]string{
 	"item.repeats":      {"повторяется", "repeats"},
 	"item.notclient":    {"ещё не клиент", "not a client yet"},
 
+	// Status of one item; store.Word names the calendars.
+	"one.overdue":   {"Просрочено", "Overdue"},
+	"one.current":   {"Текущее", "Current"},
+	"one.postponed": {"Отложено", "Postponed"},
+	"one.done":      {"Сделано", "Done"},
+	"one.cancelled": {"Отменено", "Cancelled"},
+
 	// Buttons.
 	"do.done":         {"Сделано", "Done"},
 	"do.tomorrow":     {"Завтра", "Tomorrow"},
@@ -203,6 +207,7 @@ var texts = map[string][2]string{
 	"contact.manager":     {"Менеджер", "Manager"},
 	"contact.deal":        {"Сделка", "Deal"},
 	"contact.spent":       {"Затрачено", "Time spent"},
+	"contact.length":      {"Длительность", "Length"},
 	"contact.estimate":    {"оценка", "estimate"},
 	"contact.done":        {"Выполнено", "Completed"},
 	"contact.repeats":     {"Повторяется", "Repeats"},
@@ -220,7 +225,7 @@ var texts = map[string][2]string{
 
 	"origin.mail":     {"почта", "mail"},
 	"origin.calendar": {"календарь", "calendar"},
-	"origin.web":      {"страница", "web page"},
+	"origin.web":      {"веб-страница", "web page"},
 	"origin.import":   {"импорт", "import"},
 	"origin.exchange": {"обмен с учётной системой", "accounting exchange"},
 	"origin.program":  {"программа", "the program"},
@@ -264,6 +269,7 @@ var texts = map[string][2]string{
 	"deal.manager":    {"Менеджер", "Manager"},
 	"deal.open":       {"открыта", "open"},
 	"deal.closed":     {"закрыта", "closed"},
+	"deal.cancelled":  {"отменена", "cancelled"},
 	"deal.totals":     {"Исполнение", "Progress"},
 	"deal.ordered":    {"Заказано", "Ordered"},
 	"deal.shipped":    {"Отгружено", "Shipped"},
@@ -351,7 +357,7 @@ var texts = map[string][2]string{
 	"setup.same":      {"тот же, что и для входа на эту страницу", "the one with which you signed in here"},
 	"setup.insecure":  {"Адрес без шифрования (http). Так можно только на этом же компьютере; телефоны Apple такой адрес не примут.", "This address is not encrypted (http). Use it on this very computer only; Apple devices will refuse it."},
 	"setup.tb":        {"Thunderbird", "Thunderbird"},
-	"setup.tb1":       {"Календарь → Новый календарь → В сети.", "Calendar → New Calendar → On the Network."},
+	"setup.tb1":       {"Календарь → Новый календарь → В\u00a0сети.", "Calendar → New Calendar → On the Network."},
 	"setup.tb2":       {"Имя пользователя: %s. Адрес: %s. Нажмите «Найти календари».", "Username: %s. Location: %s. Press Find Calendars."},
 	"setup.tb3":       {"Введите пароль, отметьте календари и нажмите «Подписаться».", "Enter the password, tick the calendars and press Subscribe."},
 	"setup.mac":       {"Календарь на Mac", "Calendar on a Mac"},

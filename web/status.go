@@ -50,8 +50,9 @@ type mailRow struct {
 }
 
 type senderRow struct {
-	Name, Address, Subject, Letters, Last string
-	last                                  time.Time
+	Name, Address, Subject, Last string
+	Letters                      int64
+	last                         time.Time
 }
 
 func mailboxRows(say voice, boxes []store.MailboxState) []mailboxRow {
@@ -136,7 +137,7 @@ func senderRows(say voice, lists ...[]store.Sender) []senderRow {
 	var out []senderRow
 	for _, s := range sum {
 		out = append(out, senderRow{
-			Name: s.Name, Address: s.Address, Subject: clip(200, s.Subject), Letters: say.count(s.Letters, "letter"),
+			Name: s.Name, Address: s.Address, Subject: clip(200, s.Subject), Letters: s.Letters,
 			Last: say.moment(s.Last), last: s.Last,
 		})
 	}

@@ -56,6 +56,7 @@ type server struct {
 	log      *slog.Logger
 	sessions sessions
 	pages    pages
+	csrf     *http.CrossOriginProtection
 	mux      *http.ServeMux
 }
 
@@ -87,6 +88,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	}
 	s := &server{st: st, opt: opt, log: opt.Log, pages: parsePages(), mux: http.NewServeMux()}
 	s.sessions = sessions{st: st, key: sessionKey(opt.Secret), secure: strings.HasPrefix(opt.PublicURL, "https://")}
+
+	s.csrf = s.newCSRF()
 
 	open := func(pattern string, h func(*visit) error) { s.mux.Handle(pattern, s.serve(h, false)) }
 	page := func(pattern string, h func(*visit) error) { s.mux.Handle(pattern, s.serve(h, true)) }
@@ -169,7 +172,11 @@ func (s *server) serve(h func(*visit) error, login bool) http.Handler {
 			s.fail(v, err)
 		}
 	})
-	// A form from another site is refused (Sec-Fetch-Site, else Origin).
+	return s.guard(s.csrf.Handler(run))
+}
+
+// newCSRF refuses a form from another site (Sec-Fetch-Site, else Origin).
+func (s *server) newCSRF() *http.CrossOriginProtection {
 	csrf := http.NewCrossOriginProtection()
 	if u, err := url.Parse(s.opt.PublicURL); err == nil && u.Host != "" {
 		// A proxy may give us another Host than the browser sees.
@@ -178,9 +185,12 @@ func (s *server) serve(h func(*visit) error, login bool) http.Handler {
 		}
 	}
 	csrf.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.errorPage(s.visit(w, r), http.StatusForbidden, "error.csrf")
+		v := s.visit(w, r)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Request-Id", v.id)
+		s.errorPage(v, http.StatusForbidden, "error.csrf")
 	}))
-	return s.guard(csrf.Handler(run))
+	return csrf
 }
 
 // visit is the request before anybody is known.
