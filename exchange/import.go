@@ -8,17 +8,22 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"intouch/store"
 )
 
 // A transaction takes at most this much of a file. Each is committed before
-// the next part is read, so that a long import neither keeps the daemon's own
-// writing waiting nor needs memory for the whole file. One cut short has
-// written whole transactions; running it again writes the rest.
+// the next part is read, so that a long import needs no memory for the whole
+// file, and a daemon at work on the same database can write in between. One
+// cut short has written whole transactions; running it again writes the rest.
 const (
-	BatchRows  = 10_000
+	BatchRows  = 5_000
 	batchBytes = 4 << 20
+	// breath is the pause after a transaction. Whoever waits for SQLite's one
+	// writer asks again every 100 ms, and gives up after 5 s (busy_timeout):
+	// in a shorter pause it could miss its turn each time.
+	breath = 120 * time.Millisecond
 )
 
 // maxFaults bounds the faults that a Summary keeps; the others are counted.
@@ -132,6 +137,13 @@ func (im *importer) run(ctx context.Context, r io.Reader) error {
 		}
 		if im.opt.Progress != nil {
 			im.opt.Progress(im.sum.Rows(), rows.csv.in.count.n)
+		}
+		if more {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(breath):
+			}
 		}
 	}
 	return nil

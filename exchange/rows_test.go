@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,27 @@ import (
 
 	"intouch/store"
 )
+
+// value is what a row of that kind means.
+func (f *fields) value() any {
+	switch f.rows.kind {
+	case Managers:
+		return f.manager()
+	case Clients:
+		return f.client()
+	case Persons:
+		return f.person()
+	case Sources:
+		return f.source()
+	case Deals:
+		return f.deal()
+	case Events:
+		return f.event()
+	case Lines:
+		return f.line()
+	}
+	return f.document()
+}
 
 // readAll reads a file into the store's rows and its faults, "line: fault".
 func readAll(t testing.TB, kind Kind, r io.Reader) (got []any, faults []string, rs *rows) {
@@ -35,24 +57,7 @@ func readAll(t testing.TB, kind Kind, r io.Reader) (got []any, faults []string, 
 		f := fields{rows: rs, row: one, currency: "RUB", fault: one.fault}
 		var value any
 		if f.fault == nil {
-			switch kind {
-			case Managers:
-				value = f.manager()
-			case Clients:
-				value = f.client()
-			case Persons:
-				value = f.person()
-			case Sources:
-				value = f.source()
-			case Deals:
-				value = f.deal()
-			case Events:
-				value = f.event()
-			case Lines:
-				value = f.line()
-			case Documents:
-				value = f.document()
-			}
+			value = f.value()
 		}
 		if f.fault != nil {
 			faults = append(faults, fmt.Sprintf("%d: %v", one.line, f.fault))
@@ -330,4 +335,35 @@ func TestPlainNumber(t *testing.T) {
 			t.Errorf("plainNumber(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+// FuzzRows: whatever a file holds, its rows are read or refused, and nothing
+// panics.
+func FuzzRows(f *testing.F) {
+	for _, file := range office {
+		data, err := os.ReadFile(filepath.Join("testdata", file))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`{"id":1,"name":["x"],"client":{"a":null},"emails":["a@b"],"attributes":{"x":1e9}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, kind := range ImportKinds {
+			rs, err := openRows(kind, bytes.NewReader(data))
+			if err != nil {
+				continue
+			}
+			for {
+				one, err := rs.next()
+				if err != nil {
+					break
+				}
+				if one.fault == nil {
+					f := fields{rows: rs, row: one, currency: "RUB"}
+					f.value()
+				}
+			}
+		}
+	})
 }

@@ -129,6 +129,9 @@ func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.
 	if sum.Totals > 0 {
 		fmt.Fprintf(p.err, "%s: lines of totals left out: %d\n", opt.Name, sum.Totals)
 	}
+	if err != nil && sum.Rows() == 0 {
+		return sum, err
+	}
 	dry := ""
 	if opt.DryRun {
 		dry = " (dry run: nothing was written)"
