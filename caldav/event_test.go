@@ -132,8 +132,14 @@ func readFile(t testing.TB, name string) []byte {
 	return b
 }
 
+// failer is what testing.T and rapid.T have in common.
+type failer interface {
+	Helper()
+	Errorf(format string, args ...any)
+}
+
 // wellFormed holds what Render gives to what every reader may expect of it.
-func wellFormed(t testing.TB, b []byte) {
+func wellFormed(t failer, b []byte) {
 	t.Helper()
 	if _, err := parse(b); err != nil {
 		t.Errorf("does not lint: %v\n%s", err, b)
@@ -144,7 +150,7 @@ func wellFormed(t testing.TB, b []byte) {
 }
 
 // folded holds what we write ourselves to RFC 5545 section 3.1.
-func folded(t testing.TB, b []byte) {
+func folded(t failer, b []byte) {
 	t.Helper()
 	for l := range strings.SplitSeq(string(b), "\r\n") {
 		if len(l) > foldOctets {

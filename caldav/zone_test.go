@@ -19,7 +19,8 @@ func TestWriteZone(t *testing.T) {
 			}
 			w := &writer{}
 			w.line("BEGIN:VCALENDAR")
-			w.writeZone(loc, 2026)
+			w.writeZone(loc, 2026) // and late in the century: see changeWithin
+			zoneText(loc, 2096)
 			w.line("END:VCALENDAR")
 			cal, err := decode(w.Bytes())
 			if err != nil {

@@ -2,6 +2,9 @@ package caldav
 
 import (
 	"fmt"
+	"sort"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,10 +21,38 @@ type observance struct {
 	onsets   []time.Time // local, before the change, as if they were UTC
 }
 
+// writtenZones keeps what writeZone has written: a nightly import renders
+// thousands of entries of one zone and year.
+var (
+	writtenZones sync.Map // zoneYear → string
+	zonesWritten atomic.Int32
+)
+
+type zoneYear struct {
+	name string
+	year int
+}
+
+const maxWrittenZones = 500
+
 // writeZone writes the VTIMEZONE of loc, right from the year before first to
 // some years after it; where the changes follow a yearly rule, for ever. The
 // text depends on nothing but the zone and the year.
 func (w *writer) writeZone(loc *time.Location, first int) {
+	key := zoneYear{loc.String(), first}
+	if text, ok := writtenZones.Load(key); ok {
+		w.WriteString(text.(string))
+		return
+	}
+	text := zoneText(loc, first)
+	if zonesWritten.Add(1) <= maxWrittenZones {
+		writtenZones.Store(key, text)
+	}
+	w.WriteString(text)
+}
+
+func zoneText(loc *time.Location, first int) string {
+	w := &writer{}
 	w.line("BEGIN:VTIMEZONE")
 	w.line("TZID:" + loc.String())
 	from := time.Date(first-1, 1, 1, 0, 0, 0, 0, loc)
@@ -45,6 +76,7 @@ func (w *writer) writeZone(loc *time.Location, first int) {
 		w.line("END:" + kind)
 	}
 	w.line("END:VTIMEZONE")
+	return w.String()
 }
 
 const localTime = "20060102T150405"
@@ -52,16 +84,14 @@ const localTime = "20060102T150405"
 // observances lists the changes of loc between two moments, the offset at the
 // first one before them.
 func observances(loc *time.Location, from, to time.Time) []*observance {
-	at := from
-	name, off := at.Zone()
-	list := []*observance{{dst: at.IsDST(), name: name, from: off, to: off, onsets: []time.Time{wall(at, off)}}}
-	for {
-		_, end := at.ZoneBounds()
-		if end.IsZero() || !end.Before(to) {
-			return list
+	name, off := from.Zone()
+	list := []*observance{{dst: from.IsDST(), name: name, from: off, to: off, onsets: []time.Time{wall(from, off)}}}
+	for day := from; day.Before(to); day = day.Add(24 * time.Hour) {
+		at, changes := changeWithin(day, 24*time.Hour)
+		if !changes {
+			continue
 		}
 		before := off
-		at = end
 		name, off = at.Zone()
 		o := &observance{dst: at.IsDST(), name: name, from: before, to: off}
 		known := false
@@ -76,6 +106,20 @@ func observances(loc *time.Location, from, to time.Time) []*observance {
 		}
 		o.onsets = append(o.onsets, wall(at, before))
 	}
+	return list
+}
+
+// changeWithin is the second after t, at most d later, in which t's zone
+// changes its offset. (time.Time.ZoneBounds would say it at once, but late in
+// the century it gives ends that are not after the time asked for.)
+func changeWithin(t time.Time, d time.Duration) (time.Time, bool) {
+	_, off := t.Zone()
+	same := func(t time.Time) bool { _, o := t.Zone(); return o == off }
+	if same(t.Add(d)) {
+		return t, false
+	}
+	n := sort.Search(int(d/time.Second), func(i int) bool { return !same(t.Add(time.Duration(i) * time.Second)) })
+	return t.Add(time.Duration(n) * time.Second), true
 }
 
 // wall is what a clock at that offset shows, as if it were UTC.
