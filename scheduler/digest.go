@@ -1,0 +1,252 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/mail"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"intouch/mailer"
+	"intouch/store"
+)
+
+// Digest is what a manager is told in the morning (rules.md section 7): facts
+// of the moment At, in no language yet.
+type Digest struct {
+	Manager store.Manager
+	At      time.Time
+
+	Overdue    []store.Item
+	Today      []store.Item // current, and today is among its days
+	Returned   []store.Item // postponed to today
+	Unanswered []store.Unanswered
+	Senders    []store.Sender // unknown people who wrote since the last digest
+	Moved      []store.Item   // deal events whose date moved since then
+	Periods    []Period
+}
+
+// Period is figures of a stretch of days beside those of the one before it
+// and of the same one a year ago.
+type Period struct {
+	Now, Before, YearAgo days
+	Figures              [3]store.Figures // of Now, Before, YearAgo
+}
+
+// days is a stretch of days, both included.
+type days struct{ First, Last store.Date }
+
+// Empty: there is nothing to act on. Figures alone are no reason for a mail.
+func (d *Digest) Empty() bool {
+	return len(d.Overdue)+len(d.Today)+len(d.Returned)+len(d.Unanswered)+len(d.Senders)+len(d.Moved) == 0
+}
+
+// most of a list is shown; the page has the rest. One more is read, to know
+// that there is a rest.
+const most = 30
+
+// sortOut puts an agenda into the digest's lists.
+func (d *Digest) sortOut(agenda []store.Item) {
+	loc := d.Manager.Location()
+	today := store.DateOf(d.At, loc)
+	for _, it := range agenda {
+		it.Status = it.StatusAt(loc, d.At)
+		it.When = it.WhenIn(loc)
+		switch {
+		case it.Status == store.StatusOverdue:
+			d.Overdue = append(d.Overdue, it)
+		case it.Status != store.StatusCurrent || it.When.IsZero() || today < firstDay(it.When, loc) || today > lastDay(it.When, loc):
+		case it.State() == store.Postponed:
+			d.Returned = append(d.Returned, it)
+		default:
+			d.Today = append(d.Today, it)
+		}
+	}
+	for _, list := range [][]store.Item{d.Overdue, d.Today, d.Returned} {
+		slices.SortStableFunc(list, func(a, b store.Item) int { return a.When.Begins(loc).Compare(b.When.Begins(loc)) })
+	}
+}
+
+func firstDay(w store.Span, loc *time.Location) store.Date {
+	if w.AllDay {
+		return w.First
+	}
+	return store.DateOf(w.Start, loc)
+}
+
+// lastDay of a span; one that ends at midnight does not reach into that day.
+func lastDay(w store.Span, loc *time.Location) store.Date {
+	if w.AllDay {
+		return w.Last
+	}
+	if w.End.After(w.Start) {
+		return store.DateOf(w.End.Add(-time.Second), loc)
+	}
+	return store.DateOf(w.Start, loc)
+}
+
+// periods of a digest on that day: yesterday, and the month of yesterday up
+// to it, so that all three columns of each have the same length.
+func periods(today store.Date) []Period {
+	y := today.Add(-1)
+	yesterday := Period{Now: days{y, y}, Before: days{y.Add(-1), y.Add(-1)}, YearAgo: days{shift(y, -1, 0), shift(y, -1, 0)}}
+	first := y[:8] + "01"
+	month := Period{Now: days{first, y}, Before: days{shift(first, 0, -1), shift(y, 0, -1)}, YearAgo: days{shift(first, -1, 0), shift(y, -1, 0)}}
+	return []Period{yesterday, month}
+}
+
+// shift moves a day by years and months; a day that the month there does not
+// have becomes its last (31 March → 28 February).
+func shift(d store.Date, years, months int) store.Date {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return ""
+	}
+	first := time.Date(t.Year()+years, t.Month()+time.Month(months), 1, 0, 0, 0, 0, time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	return store.Date(first.AddDate(0, 0, min(t.Day(), last)-1).Format(time.DateOnly))
+}
+
+// collect reads a manager's digest. since is when the one before was due.
+func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time.Time) (*Digest, error) {
+	d := &Digest{Manager: m, At: at}
+	loc := m.Location()
+	today := store.DateOf(at, loc)
+	// Many, since what is overdue comes first and must not push out today.
+	agenda, err := s.st.Agenda(ctx, store.AgendaQuery{Viewer: m, To: today.Add(1).In(loc), Limit: 2000,
+		Filter: store.Filter{Managers: []int64{m.ID}, Statuses: []store.Status{store.StatusOverdue, store.StatusCurrent, store.StatusPostponed}}})
+	if err != nil {
+		return nil, fmt.Errorf("agenda: %w", err)
+	}
+	d.sortOut(agenda)
+	if d.Unanswered, err = s.st.UnansweredLetters(ctx, m.ID, most+1); err != nil {
+		return nil, fmt.Errorf("unanswered letters: %w", err)
+	}
+	if d.Senders, err = s.st.UnknownSenders(ctx, m.ID, since, most+1); err != nil {
+		return nil, fmt.Errorf("unknown senders: %w", err)
+	}
+	if d.Moved, err = s.st.MovedEvents(ctx, m.ID, since); err != nil {
+		return nil, fmt.Errorf("moved events: %w", err)
+	}
+	if d.Empty() {
+		return d, nil
+	}
+	d.Periods = periods(today)
+	for i := range d.Periods {
+		p := &d.Periods[i]
+		for j, span := range []days{p.Now, p.Before, p.YearAgo} {
+			if p.Figures[j], err = s.figures(ctx, m.ID, span, loc); err != nil {
+				return nil, fmt.Errorf("figures: %w", err)
+			}
+		}
+	}
+	return d, nil
+}
+
+// figures of whole local days. Contacts have moments, documents have days
+// without a zone, which the store takes in UTC: two questions.
+func (s *Scheduler) figures(ctx context.Context, manager int64, d days, loc *time.Location) (store.Figures, error) {
+	end := d.Last.Add(1)
+	f, err := s.st.ContactFigures(ctx, manager, d.First.In(loc), end.In(loc))
+	if err != nil {
+		return f, err
+	}
+	dated, err := s.st.ContactFigures(ctx, manager, d.First.In(time.UTC), end.In(time.UTC))
+	f.Payments, f.Shipments = dated.Payments, dated.Shipments
+	return f, err
+}
+
+// runDigest makes a manager's digest for a slot and queues it, once: the run
+// and its mail are one transaction. What cannot be mailed is recorded as
+// failed with the reason; an error means that nothing is recorded.
+func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slotName string, at time.Time) (run store.Run, err error) {
+	const job = "digest"
+	if ran, err := s.st.Ran(ctx, job, m.ID, slotName); err != nil || ran {
+		return store.Run{Outcome: alreadyRan}, err
+	}
+	run = store.Run{Job: job, OwnerID: m.ID, Slot: slotName, Started: s.st.Now()}
+	mails, err := s.digestMail(ctx, m, &run, at)
+	if err != nil {
+		return run, err
+	}
+	run.Finished = s.st.Now()
+	if err := s.st.RecordRun(ctx, run, mails...); errors.Is(err, store.ErrAlreadyRan) {
+		return store.Run{Outcome: alreadyRan}, nil // another daemon was quicker
+	} else if err != nil {
+		return run, fmt.Errorf("record run: %w", err)
+	}
+	log := s.log.With("job", job, "manager", m.Login, "slot", slotName, "outcome", run.Outcome)
+	if run.Outcome == "failed" {
+		log.Warn("digest not sent", "reason", run.Detail)
+	} else {
+		log.Info("digest run", "detail", run.Detail)
+	}
+	return run, nil
+}
+
+const alreadyRan = "already ran"
+
+// digestMail fills in the run's outcome and detail. A panic, which the same
+// rows would cause again each minute, is an outcome too.
+func (s *Scheduler) digestMail(ctx context.Context, m store.Manager, run *store.Run, at time.Time) (mails []store.Mail, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			s.log.Error("job panicked", "job", run.Job, "manager", m.Login, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+			run.Outcome, run.Detail = "failed", "internal error, see the log"
+			mails, err = nil, nil
+		}
+	}()
+	if m.Email() == "" {
+		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
+		return nil, nil
+	}
+	d, err := s.collect(ctx, m, s.lastDigest(m, at), at)
+	if err != nil {
+		return nil, err
+	}
+	if d.Empty() {
+		run.Outcome = "empty"
+		return nil, nil
+	}
+	p := d.page(s.opt.PublicURL)
+	page, err := p.html()
+	if err != nil {
+		return nil, fmt.Errorf("render digest: %w", err)
+	}
+	key := fmt.Sprintf("digest/%s/%s", m.Login, run.Slot)
+	from := s.opt.From
+	_, domain, _ := strings.Cut(from.Address, "@")
+	id := mailer.MessageID(key, domain)
+	headers := []mailer.Header{
+		{Name: "Auto-Submitted", Value: "auto-generated"}, // RFC 3834 section 5
+		{Name: "X-Auto-Response-Suppress", Value: "All"},  // what Exchange heeds instead
+		{Name: "Content-Language", Value: string(m.Language)},
+	}
+	if s.opt.PublicURL != "" {
+		headers = append(headers, mailer.Header{Name: "List-Unsubscribe", Value: "<" + p.Setup + ">"}) // RFC 2369 section 3.2
+	}
+	bytes, err := mailer.Compose(mailer.Message{
+		From: from, To: []mail.Address{{Name: m.Name, Address: m.Email()}},
+		Subject: p.Subject, Text: p.text(), HTML: page,
+		MessageID: id, Date: s.st.Now().In(m.Location()), Headers: headers,
+	})
+	if err != nil { // an address that is none
+		run.Outcome, run.Detail = "failed", err.Error()
+		return nil, nil
+	}
+	run.Outcome, run.Detail = "sent", m.Email()
+	return []store.Mail{{Key: key, MessageID: id, From: from.Address, To: m.Email(), Subject: p.Subject, Bytes: bytes}}, nil
+}
+
+// lastDigest is when the digest before the one at a moment was due: the news
+// begin there. At least a day, at most a week.
+func (s *Scheduler) lastDigest(m store.Manager, at time.Time) time.Time {
+	day := at.Add(-24 * time.Hour)
+	if slot, ok := s.digest.latest(m.Location(), day, 6*24*time.Hour); ok {
+		return slot.at
+	}
+	return day
+}

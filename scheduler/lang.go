@@ -1,0 +1,152 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// texts are what people read in our mails, {ru, en}.
+var texts = map[string][2]string{
+	"overdue":    {"Просрочено", "Overdue"},
+	"today":      {"На сегодня", "Today"},
+	"returned":   {"Отложено на сегодня", "Postponed until today"},
+	"unanswered": {"Письма клиентов без ответа", "Client letters without an answer"},
+	"senders":    {"Вам написали новые люди", "New people wrote to you"},
+	"moved":      {"Перенесённые сроки по сделкам", "Deal dates that moved"},
+
+	"all day":      {"весь день", "all day"},
+	"no subject":   {"(без темы)", "(no subject)"},
+	"high":         {"важно", "important"},
+	"deal":         {"сделка № %s", "deal %s"},
+	"moved to":     {"%s → %s", "%s → %s"},
+	"waiting":      {"ждёт %s", "waiting %s"},
+	"late":         {"просрочено на %s", "%s overdue"},
+	"more":         {"…и это не всё: остальное в календаре", "…and more: see the calendar"},
+	"under a hour": {"меньше часа", "less than an hour"},
+	"partly":       {"осталось %s из %s", "%s of %s left"},
+
+	"letters in":  {"Письма входящие", "Letters in"},
+	"letters out": {"Письма исходящие", "Letters out"},
+	"calls":       {"Звонки", "Calls"},
+	"meetings":    {"Встречи и визиты", "Meetings and visits"},
+	"others":      {"Прочие контакты", "Other contacts"},
+	"time spent":  {"Время*", "Time spent*"},
+	"payments":    {"Поступило оплат", "Payments received"},
+	"shipments":   {"Отгружено", "Shipped"},
+	"estimate":    {"* Время на письма — оценка.", "* Time spent on letters is an estimate."},
+
+	"yesterday": {"Вчера, %s", "Yesterday, %s"},
+	"month":     {"С начала месяца, %s", "This month, %s"},
+
+	"open":   {"Открыть календарь", "Open the calendar"},
+	"why":    {"Вы получили это письмо, потому что вы менеджер в Intouch (%s): утренняя сводка приходит по расписанию, если есть о чём сообщить.", "You get this because you are a manager in Intouch (%s): the morning digest comes on schedule when there is something to tell."},
+	"stop":   {"Чтобы не получать её или изменить время, обратитесь к администратору Intouch.", "To stop it or to change its time, turn to the administrator of Intouch."},
+	"setup":  {"Ваши настройки", "Your settings"},
+	"digest": {"Утренняя сводка", "Morning digest"},
+}
+
+// nouns in their forms: Russian one, few, many; English one, many.
+var nouns = map[string][5]string{
+	"overdue":    {"просрочено", "просрочено", "просрочено", "overdue", "overdue"},
+	"today":      {"на сегодня", "на сегодня", "на сегодня", "today", "today"},
+	"unanswered": {"письмо без ответа", "письма без ответа", "писем без ответа", "unanswered letter", "unanswered letters"},
+	"senders":    {"новый отправитель", "новых отправителя", "новых отправителей", "new sender", "new senders"},
+	"moved":      {"срок перенесён", "срока перенесено", "сроков перенесено", "date moved", "dates moved"},
+	"days":       {"день", "дня", "дней", "day", "days"},
+	"hours":      {"час", "часа", "часов", "hour", "hours"},
+	"letters":    {"письмо", "письма", "писем", "letter", "letters"},
+}
+
+var monthsOf = [2][12]string{
+	{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
+	{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+}
+
+var weekdays = [2][7]string{
+	{"Воскресенье", "Понедельник", "Вторник", "Среда", "Четверг", "Пятница", "Суббота"},
+	{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
+}
+
+// voice says things as one manager reads them.
+type voice struct {
+	lang store.Language
+	loc  *time.Location
+	year int // the present one, which dates leave out
+}
+
+func (v voice) index() int {
+	if v.lang == store.Russian {
+		return 0
+	}
+	return 1
+}
+
+// t is a text; an unknown key gives the key, so that a gap is seen.
+func (v voice) t(key string, args ...any) string {
+	w, ok := texts[key]
+	if !ok {
+		return key
+	}
+	if len(args) == 0 {
+		return w[v.index()]
+	}
+	return fmt.Sprintf(w[v.index()], args...)
+}
+
+// count is a number with its noun.
+func (v voice) count(n int, noun string) string {
+	f := nouns[noun]
+	if v.lang == store.Russian {
+		return fmt.Sprintf("%d\u00a0%s", n, store.Plural(v.lang, int64(n), f[0], f[1], f[2]))
+	}
+	return fmt.Sprintf("%d\u00a0%s", n, store.Plural(v.lang, int64(n), f[3], f[4], f[4]))
+}
+
+// atLeast is count where only most and one more were read.
+func (v voice) atLeast(n int, noun string) string {
+	if n <= most {
+		return v.count(n, noun)
+	}
+	return strings.Replace(v.count(most, noun), fmt.Sprint(most), fmt.Sprintf("%d+", most), 1)
+}
+
+// date is "23 ноября" or "23 November", with the year when it is another.
+func (v voice) date(d store.Date) string {
+	t, err := time.Parse(time.DateOnly, string(d))
+	if err != nil {
+		return ""
+	}
+	s := fmt.Sprintf("%d\u00a0%s", t.Day(), monthsOf[v.index()][t.Month()-1])
+	if t.Year() != v.year {
+		s += fmt.Sprintf("\u00a0%d", t.Year())
+	}
+	return s
+}
+
+// stretch is "22 ноября" or "1–22 ноября".
+func (v voice) stretch(d days) string {
+	if d.First == d.Last || d.First[:7] != d.Last[:7] {
+		return v.date(d.Last)
+	}
+	t, _ := time.Parse(time.DateOnly, string(d.First))
+	return fmt.Sprintf("%d–%s", t.Day(), v.date(d.Last))
+}
+
+func (v voice) weekday(d store.Date) string {
+	t, _ := time.Parse(time.DateOnly, string(d))
+	return weekdays[v.index()][t.Weekday()]
+}
+
+// age is "3 дня", "5 часов" or "меньше часа".
+func (v voice) age(d time.Duration) string {
+	switch hours := int(d.Hours()); {
+	case hours >= 48:
+		return v.count(hours/24, "days")
+	case hours >= 1:
+		return v.count(hours, "hours")
+	}
+	return v.t("under a hour")
+}

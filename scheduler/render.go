@@ -1,0 +1,113 @@
+package scheduler
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"strings"
+	"unicode/utf8"
+)
+
+//go:embed page.html
+var pageHTML string
+
+// Outlook lays mails out with Word: it knows no max-width, so that a table of
+// fixed width stands around the page for it alone. html/template drops
+// comments, hence constants that it takes as they are.
+const (
+	outlookOpen  template.HTML = `<!--[if mso]><table role="presentation" width="640" align="center" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->`
+	outlookClose template.HTML = `<!--[if mso]></td></tr></table><![endif]-->`
+)
+
+var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
+	"outlookOpen":  func() template.HTML { return outlookOpen },
+	"outlookClose": func() template.HTML { return outlookClose },
+}).Parse(pageHTML))
+
+// html is the page for mail programs: tables and inline styles, no script,
+// no picture, nothing loaded from anywhere.
+func (p *page) html() (string, error) {
+	var b strings.Builder
+	if err := pageTemplate.Execute(&b, p); err != nil {
+		return "", err
+	}
+	return b.String(), nil
+}
+
+// text is the page as plain text that reads well alone: links stand on lines
+// of their own, figures in columns.
+func (p *page) text() string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("%s", p.Title)
+	line("%s", strings.Join(p.Summary, ", "))
+	for _, s := range p.Sections {
+		line("\n%s: %s", strings.ToUpper(s.Title), s.Count)
+		for _, r := range s.Rows {
+			high := ""
+			if r.High != "" {
+				high = " (!)"
+			}
+			line("* %s%s  %s", r.When, high, r.Title.Text)
+			var meta []string
+			for _, m := range r.Meta {
+				meta = append(meta, m.Text)
+			}
+			if len(meta) > 0 {
+				line("  %s", strings.Join(meta, ", "))
+			}
+			if r.Title.URL != "" {
+				line("  %s", r.Title.URL)
+			}
+		}
+		if s.More != "" {
+			line("  %s", s.More)
+		}
+	}
+	for _, f := range p.Figures {
+		line("")
+		b.WriteString(f.text())
+	}
+	for _, n := range p.Notes {
+		line("%s", n)
+	}
+	if p.Open.URL != "" {
+		line("\n%s: %s", p.Open.Text, p.Open.URL)
+	}
+	line("\n-- ") // signature mark: the rest is the same in each mail
+	for _, w := range p.Why {
+		line("%s", w)
+	}
+	if p.Settings.URL != "" {
+		line("%s: %s", p.Settings.Text, p.Settings.URL)
+	}
+	return b.String()
+}
+
+// text sets the table in columns, names left, values right.
+func (f figures) text() string {
+	name, width := 0, [3]int{}
+	for _, r := range f.Rows {
+		name = max(name, utf8.RuneCountInString(r.Name))
+		for i, v := range r.Values {
+			width[i] = max(width[i], utf8.RuneCountInString(v))
+		}
+	}
+	var b strings.Builder
+	for i := 1; i < 3; i++ {
+		width[i] = max(width[i], utf8.RuneCountInString(f.Columns[i]))
+	}
+	fmt.Fprintf(&b, "%s", f.Columns[0])
+	head := utf8.RuneCountInString(f.Columns[0])
+	name = max(name, head-width[0]-2)
+	fmt.Fprintf(&b, "%*s", name+2+width[0]-head, "")
+	fmt.Fprintf(&b, "  %*s  %*s\n", width[1], f.Columns[1], width[2], f.Columns[2])
+	for _, r := range f.Rows {
+		fmt.Fprintf(&b, "%-*s", name, r.Name)
+		for i, v := range r.Values {
+			fmt.Fprintf(&b, "  %*s", width[i], v)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
