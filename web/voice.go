@@ -125,7 +125,7 @@ func (v voice) hours(s store.Span) string {
 	case store.DateOf(s.End, v.loc) != store.DateOf(s.Start, v.loc):
 		return v.clock(s.Start) + "\u00a0– " + v.moment(s.End)
 	}
-	return v.clock(s.Start) + "–" + v.clock(s.End)
+	return v.clock(s.Start) + "–\u2060" + v.clock(s.End) // a word joiner: no new line within
 }
 
 // span is the day with the hours; "" for none.

@@ -56,14 +56,14 @@ func TestPages_BothLanguages(t *testing.T) {
 func TestCalendar_Rows(t *testing.T) {
 	h := newHouse(t, Options{})
 	a := h.login("anna").get("/")
-	a.has(t, "Просрочено", "Текущие", "Отложено", "Напомнить об оплате", "Сегодня, пн, 23\u00a0ноября", "15:00–16:00", "Высокая важность",
+	a.has(t, "Просрочено", "Текущие", "Отложено", "Напомнить об оплате", "Сегодня, пн, 23\u00a0ноября", "15:00–\u206016:00", "Высокая важность",
 		"ср, 25\u00a0ноября", "25\u00a0ноября\u00a0– 26\u00a0ноября", "Новый знакомый", "ещё не клиент", "Без даты", "Подумать о скидке",
 		"Оплата", "1\u00a0234\u00a0567,00\u00a0₽", "№ A-17", "закрыто 600\u00a0000,00\u00a0₽")
 	a.lacks(t, "Call Tom", "Звонок Клары", "письмо А")
 	order(t, a.body, "Просрочено</span>", "Напомнить об оплате", "Текущие</span>", "Переговоры о поставке", "Отложено</span>", "Вернуться к разговору")
 
 	b := h.login("boris").get("/")
-	b.has(t, "Call Tom", "Today, Mon\u00a023\u00a0Nov", "11:00–12:00", "Tomorrow, Tue\u00a024\u00a0Nov", "Payment", "$5,000.00")
+	b.has(t, "Call Tom", "Today, Mon\u00a023\u00a0Nov", "11:00–\u206012:00", "Tomorrow, Tue\u00a024\u00a0Nov", "Payment", "$5,000.00")
 	b.lacks(t, "Переговоры", `name="manager"`)
 }
 
@@ -205,7 +205,7 @@ func TestPlan(t *testing.T) {
 	if a.code != http.StatusSeeOther || a.header.Get("Location") != "/?said=added" {
 		t.Fatalf("%d %s\n%s", a.code, a.header.Get("Location"), main(a.body))
 	}
-	anna.get("/?said=added").has(t, "Контакт запланирован.", "Спросить про отзыв", "10:00–10:45", "Завтра, вт, 24\u00a0ноября")
+	anna.get("/?said=added").has(t, "Контакт запланирован.", "Спросить про отзыв", "10:00–\u206010:45", "Завтра, вт, 24\u00a0ноября")
 
 	bad := anna.post("/contacts", url.Values{"kind": {"call"}, "subject": {"  "}, "client": {"о"}, "day": {"завтра"}, "time": {"25:99"}, "minutes": {"много"}, "body": {"не потерять"}})
 	if bad.code != http.StatusUnprocessableEntity {
