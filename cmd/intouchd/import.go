@@ -140,8 +140,8 @@ func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.
 	return sum, errors.Join(err, printErr)
 }
 
-// refusedFile is the file of --refused. It exists only where rows were
-// refused.
+// refusedFile is the file of --refused. After the import it exists only where
+// rows were refused.
 type refusedFile struct {
 	name string
 	rows *exchange.RefusedRows // nil without --refused
@@ -159,6 +159,12 @@ func newRefusedFile(name string, kind exchange.Kind, inputs []string) (*refusedF
 			if info, err := os.Stat(input); err == nil && os.SameFile(there, info) {
 				return nil, usage("import: --refused would overwrite %s, which is to be read", input)
 			}
+		}
+	}
+	// One of an earlier import would be taken for this one's.
+	if there, err := os.Lstat(name); err == nil && there.Mode().IsRegular() {
+		if err := os.Remove(name); err != nil {
+			return nil, fmt.Errorf("import: %w", err)
 		}
 	}
 	r.rows = exchange.NewRefusedRows(r, kind)
