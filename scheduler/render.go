@@ -46,7 +46,7 @@ func (p *page) text() string {
 		for _, r := range s.Rows {
 			high := ""
 			if r.High != "" {
-				high = " (!)"
+				high = " (" + r.High + ")"
 			}
 			line("* %s%s  %s", r.When, high, r.Title.Text)
 			var meta []string
