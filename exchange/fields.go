@@ -164,9 +164,9 @@ func (f *fields) date(name string) store.Date {
 func (f *fields) sumOf(name string) (store.Money, bool) {
 	text := f.text(name)
 	if text == "" {
-		return store.Money{Currency: f.money()}, false
+		return store.Money{Currency: f.rowCurrency()}, false
 	}
-	sum, err := store.ParseMoney(plainNumber(text), f.money())
+	sum, err := store.ParseMoney(plainNumber(text), f.rowCurrency())
 	switch {
 	case err != nil || strings.ContainsAny(text, "eE"): // 1,2E+05 has lost its digits
 		f.refuse(name, "%q is not a sum like 1234.56", short(text))
@@ -232,8 +232,8 @@ func plainNumber(text string) string {
 
 var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// money is the currency of the row's sums.
-func (f *fields) money() string {
+// rowCurrency is the currency of the row's sums.
+func (f *fields) rowCurrency() string {
 	for i, c := range f.rows.columns {
 		text := f.row.cells[i]
 		if c.name != "currency" || text == "" {
