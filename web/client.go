@@ -21,6 +21,7 @@ const (
 type clientsView struct {
 	Text    string
 	Clients []clientRow
+	Classes bool // some client has one
 	Limit   string
 }
 
@@ -50,7 +51,8 @@ func (s *server) clients(v *visit) error {
 		view.Limit = v.say.t("clients.limit", clientsShown)
 	}
 	for i := range found {
-		view.Clients = append(view.Clients, newClientRow(v.say, &found[i], names))
+		r := newClientRow(v.say, &found[i], names)
+		view.Clients, view.Classes = append(view.Clients, r), view.Classes || r.Class != ""
 	}
 	return s.show(v, http.StatusOK, "clients.html", v.say.t("clients"), view)
 }

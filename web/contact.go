@@ -26,7 +26,6 @@ type contactRow struct {
 	StatusWord  string
 	What        string
 	Direction   string
-	In          bool
 	Importance  store.Importance
 	When        string
 	Title       string
@@ -53,7 +52,7 @@ func newContactRow(say voice, c *store.Contact, names map[int64]string, limit in
 	}
 	r := contactRow{
 		ID: c.ID, Status: st, StatusWord: say.t("one." + string(st)),
-		What: store.Word(say.lang, "kind."+string(c.Kind)), In: c.Direction == store.In, Importance: c.Importance,
+		What: store.Word(say.lang, "kind."+string(c.Kind)), Importance: c.Importance,
 		When: say.span(when), Title: subject(say, c), Link: fmt.Sprintf("/contacts/%d", c.ID),
 		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated, Past: c.State == store.Done,
 		Text: c.Body, DealID: c.DealID,

@@ -43,12 +43,12 @@ type dealView struct {
 // totalRow is one of "shipment" and "payment": what was ordered, what
 // happened, what is left.
 type totalRow struct {
-	Name                    string
-	WholeName, Whole        string
-	HappenedName, Happened  string
-	LeftName, Left          string
-	Percent                 int // of the whole, for the bar
-	Unknown, Over, Complete bool
+	Name                   string
+	WholeName, Whole       string
+	HappenedName, Happened string
+	LeftName, Left         string
+	Percent                int // of the whole, for the bar
+	Complete               bool
 }
 
 type lineRow struct{ Item, Article, Quantity, Price, Amount string }
@@ -116,8 +116,10 @@ func totalRows(say voice, card *store.DealCard) []totalRow {
 		if all > 0 {
 			r.Percent = int(max(0, min(100, float64(part)/float64(all)*100)))
 		}
+		if card.Deal.Status == "cancelled" {
+			r.Left = "—"
+		}
 		if !known[kind] && part == 0 {
-			r.Unknown = true
 			r.Happened, r.Left = store.Word(say.lang, "unknown"), store.Word(say.lang, "unknown")
 		}
 		return r

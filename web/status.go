@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"intouch/store"
@@ -87,7 +88,7 @@ func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
 	var out []runRow
 	for _, run := range runs {
 		r := runRow{
-			Job: known(say, "job.", run.Job), Slot: run.Slot, Who: names[run.OwnerID], Started: say.moment(run.Started),
+			Job: known(say, "job.", run.Job), Slot: slot(say, run.Slot), Who: names[run.OwnerID], Started: say.moment(run.Started),
 			Outcome: known(say, "outcome.", run.Outcome), Detail: clip(500, run.Detail), Failed: run.Outcome == "failed",
 		}
 		if run.OwnerID == 0 {
@@ -96,6 +97,18 @@ func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
 		out = append(out, r)
 	}
 	return out
+}
+
+// slot makes a run's slot readable: the intended local day or minute.
+func slot(say voice, s string) string {
+	day, clock, _ := strings.Cut(s, "T")
+	if d, err := store.ParseDate(day); err == nil {
+		s = say.day(d)
+		if clock != "" {
+			s += ", " + clock
+		}
+	}
+	return clip(60, s)
 }
 
 func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
