@@ -145,9 +145,9 @@ func (a *app) Run(ctx context.Context) error {
 	return err
 }
 
-// finishRequests lets requests end, for half of the time there is.
+// finishRequests lets requests end, for a third of the time there is: mail and jobs need theirs.
 func (a *app) finishRequests(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, stopTime/2)
+	ctx, cancel := context.WithTimeout(ctx, stopTime/3)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
 		a.server.Close()

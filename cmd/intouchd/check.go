@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"intouch/mailer"
 	"intouch/mailsync"
 	"intouch/store"
 )
@@ -100,14 +99,4 @@ func checkDatabase(ctx context.Context, cfg *Config, p *program) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// mailServer is the mail server of the settings as mailer takes it.
-func mailServer(s *SMTPConfig) mailer.Config {
-	return mailer.Config{
-		Addr:     s.Server.Addr,
-		Security: mailer.Security(s.Server.Security),
-		Username: s.Username,
-		Password: s.Password.Reveal,
-	}
 }

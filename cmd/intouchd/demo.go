@@ -123,7 +123,7 @@ func (d *demo) run(ctx context.Context) error {
 	defer stop()
 	played := make(chan error, 1)
 	go func() {
-		err := d.play(play, cfg, a.st, office)
+		err := d.play(play, cfg, a.st, office, log)
 		if err != nil && ctx.Err() == nil {
 			fmt.Fprintf(d.messages, "intouchd: demo: %v\n", err)
 		}

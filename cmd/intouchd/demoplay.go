@@ -69,7 +69,7 @@ func (d *demo) fill(ctx context.Context, cfg *Config, c *company, log *slog.Logg
 
 // play is what happens while the demo runs: it says what to open, has the
 // digest written once the first letters are in, and lets letters arrive.
-func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *postOffice) error {
+func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *postOffice, log *slog.Logger) error {
 	if err := d.announce(ctx); err != nil {
 		return err
 	}
@@ -80,7 +80,12 @@ func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *p
 	if err := awaitFirstPass(ctx, st, d); err != nil {
 		return err
 	}
-	if err := runDigest(ctx, st, cfg); err != nil {
+	// As "intouchd job digest" would; the outbox of the daemon delivers it.
+	jobs, err := newScheduler(st, cfg, log)
+	if err != nil {
+		return err
+	}
+	if _, err := jobs.RunJob(ctx, "digest", time.Time{}, ""); err != nil {
 		return fmt.Errorf("digest: %w", err)
 	}
 	if already := office.delivered(); len(already) > 0 {

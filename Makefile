@@ -1,0 +1,46 @@
+# Everything a developer or the CI runs. With GNU make.
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
+VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+
+# Under the race detector SQLite is some ten times slower: these are the
+# packages whose goroutines meet, without the tests that run for minutes.
+RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
+
+# Tests against real peers, by their names.
+PEERS := Dovecot|Mailgen|OpenSMTPD|Postfix|Vdirsyncer|PythonCaldav|Thunderbird|Interop
+
+.PHONY: all build test race check bench interop packages
+
+all: check test
+
+# One binary without C, at most 40 MB.
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o intouchd ./cmd/intouchd
+	@size=$$(stat -c %s intouchd); echo "intouchd: $$size bytes"; test $$size -le 40000000
+
+# All tests, with real servers where they are installed. What is missing is
+# said; INTOUCH_REQUIRE=all makes it a failure.
+test: packages
+	$(GO) test ./...
+
+race:
+	$(GO) test -race -short $(RACED)
+
+check:
+	@out=$$(gofmt -l . ); if [ -n "$$out" ]; then echo "gofmt: not formatted:"; echo "$$out"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+	$(GO) mod tidy -diff
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# Only the tests against real peers, anew.
+interop: packages
+	$(GO) test -count=1 -v -run '$(PEERS)' ./...
+
+# The peers, from Debian. Only root can install them.
+packages:
+	@.ci/packages
