@@ -28,18 +28,18 @@ var texts = map[string][2]string{
 	"under a hour": {"меньше часа", "less than an hour"},
 	"partly":       {"осталось %s из %s", "%s of %s left"},
 
-	"letters in":  {"Письма входящие", "Letters in"},
-	"letters out": {"Письма исходящие", "Letters out"},
+	"letters in":  {"Входящие письма", "Letters in"},
+	"letters out": {"Исходящие письма", "Letters out"},
 	"calls":       {"Звонки", "Calls"},
 	"meetings":    {"Встречи и визиты", "Meetings and visits"},
 	"others":      {"Прочие контакты", "Other contacts"},
 	"time spent":  {"Время*", "Time spent*"},
-	"payments":    {"Поступило оплат", "Payments received"},
+	"payments":    {"Оплачено", "Paid"},
 	"shipments":   {"Отгружено", "Shipped"},
 	"estimate":    {"* Время на письма — оценка.", "* Time spent on letters is an estimate."},
 
-	"yesterday": {"Вчера, %s", "Yesterday, %s"},
-	"month":     {"С начала месяца, %s", "This month, %s"},
+	"yesterday": {"Вчера", "Yesterday"},
+	"month":     {"С начала месяца", "Month to date"},
 
 	"open":   {"Открыть календарь", "Open the calendar"},
 	"why":    {"Вы получили это письмо, потому что вы менеджер в Intouch (%s): утренняя сводка приходит по расписанию, если есть о чём сообщить.", "You get this because you are a manager in Intouch (%s): the morning digest comes on schedule when there is something to tell."},

@@ -48,6 +48,7 @@ type link struct{ Text, URL string }
 // figures is one table: a heading, three columns, rows of a name and three
 // values.
 type figures struct {
+	Title   string
 	Columns [3]string
 	Rows    []figure
 }
@@ -262,7 +263,10 @@ func (w *writer) moved(it *store.Item) row {
 
 // figures of a period; rows in which all is zero are left out.
 func (w *writer) figures(title string, p Period) figures {
-	t := figures{Columns: [3]string{w.t(title, w.stretch(p.Now)), w.stretch(p.Before), w.stretch(p.YearAgo)}}
+	t := figures{Title: w.t(title)}
+	for i, d := range []days{p.Now, p.Before, p.YearAgo} {
+		t.Columns[i] = strings.ReplaceAll(w.stretch(d), "\u00a0", " ") // may break, else too wide for a phone
+	}
 	f := p.Figures
 	add := func(key string, say func(int64) string, a, b, c int64) {
 		if a|b|c != 0 {
@@ -292,8 +296,22 @@ func (w *writer) figures(title string, p Period) figures {
 			}
 		}
 		for _, c := range currencies { // never added up (rules.md section 6)
-			add(kind, func(n int64) string { return store.Money{Minor: n, Currency: c}.Format(w.lang) }, sums[0][c], sums[1][c], sums[2][c])
+			add(kind, func(n int64) string { return w.whole(store.Money{Minor: n, Currency: c}) }, sums[0][c], sums[1][c], sums[2][c])
 		}
 	}
 	return t
+}
+
+// whole is a sum without its minor units, rounded: three of them stand side
+// by side on a phone.
+func (w *writer) whole(m store.Money) string {
+	half := int64(50)
+	if m.Minor < 0 {
+		half = -half
+	}
+	m.Minor = (m.Minor + half) / 100 * 100
+	if w.lang == store.Russian {
+		return strings.Replace(m.Format(w.lang), ",00\u00a0", "\u00a0", 1)
+	}
+	return strings.TrimSuffix(m.Format(w.lang), ".00") // its commas stand between thousands
 }

@@ -121,6 +121,19 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
+func TestWriter_Whole(t *testing.T) {
+	for minor, want := range map[int64][2]string{
+		0: {"0 ₽", "₽0"}, 149: {"1 ₽", "₽1"}, 150: {"2 ₽", "₽2"}, -150: {"−2 ₽", "−₽2"}, 298000000: {"2 980 000 ₽", "₽2,980,000"}, 10000: {"100 ₽", "₽100"},
+	} {
+		for i, lang := range []store.Language{store.Russian, store.English} {
+			w := writer{voice: voice{lang: lang}}
+			if got := strings.ReplaceAll(w.whole(store.Money{Minor: minor, Currency: "RUB"}), "\u00a0", " "); got != want[i] {
+				t.Errorf("%d: %q, want %q", minor, got, want[i])
+			}
+		}
+	}
+}
+
 func TestTexts(t *testing.T) {
 	for key, w := range texts {
 		if w[0] == "" || w[1] == "" || strings.Count(w[0], "%s") != strings.Count(w[1], "%s") {

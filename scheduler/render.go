@@ -86,28 +86,18 @@ func (p *page) text() string {
 
 // text sets the table in columns, names left, values right.
 func (f figures) text() string {
-	name, width := 0, [3]int{}
-	for _, r := range f.Rows {
-		name = max(name, utf8.RuneCountInString(r.Name))
-		for i, v := range r.Values {
-			width[i] = max(width[i], utf8.RuneCountInString(v))
+	width := [4]int{}
+	lines := []figure{{f.Title, f.Columns}}
+	lines = append(lines, f.Rows...)
+	for _, l := range lines {
+		width[0] = max(width[0], utf8.RuneCountInString(l.Name))
+		for i, v := range l.Values {
+			width[i+1] = max(width[i+1], utf8.RuneCountInString(v))
 		}
 	}
 	var b strings.Builder
-	for i := 1; i < 3; i++ {
-		width[i] = max(width[i], utf8.RuneCountInString(f.Columns[i]))
-	}
-	fmt.Fprintf(&b, "%s", f.Columns[0])
-	head := utf8.RuneCountInString(f.Columns[0])
-	name = max(name, head-width[0]-2)
-	fmt.Fprintf(&b, "%*s", name+2+width[0]-head, "")
-	fmt.Fprintf(&b, "  %*s  %*s\n", width[1], f.Columns[1], width[2], f.Columns[2])
-	for _, r := range f.Rows {
-		fmt.Fprintf(&b, "%-*s", name, r.Name)
-		for i, v := range r.Values {
-			fmt.Fprintf(&b, "  %*s", width[i], v)
-		}
-		b.WriteString("\n")
+	for _, l := range lines {
+		fmt.Fprintf(&b, "%-*s  %*s  %*s  %*s\n", width[0], l.Name, width[1], l.Values[0], width[2], l.Values[1], width[3], l.Values[2])
 	}
 	return b.String()
 }
