@@ -69,6 +69,9 @@ func (c *watchedConn) extend() {
 }
 
 func (c *watchedConn) Read(b []byte) (int, error) {
+	if err := c.fault(); err != nil {
+		return 0, err // the library reads again after an error, up to four times
+	}
 	c.extend()
 	n, err := c.Conn.Read(b)
 	return n, c.note(err)

@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -191,12 +192,48 @@ func TestFault_ServerFallsSilent(t *testing.T) {
 	})
 	st := newStore(t)
 	opt := testOptions(t)
-	opt.Silence = 200 * time.Millisecond
+	opt.Silence = 500 * time.Millisecond
 	counts, err := New(st, []Config{boxConfig(p.Addr, "anna")}, opt).Pass(t.Context(), "")
 	if err != nil {
 		t.Fatal(err, counts)
 	}
 	if got := subjects(t, st); got != want {
 		t.Errorf("captured %s", got)
+	}
+}
+
+// TestFault_ServerFallsSilentWhileIdle: it hears IDLE and never speaks again,
+// while letters come in.
+func TestFault_ServerFallsSilentWhileIdle(t *testing.T) {
+	srv, want := many(t, 3, nil)
+	var mu sync.Mutex
+	dead := map[int]bool{}
+	p := newProxy(t, srv.Addr, func(conn int, line string) (string, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if dead[conn] {
+			return "", false
+		}
+		if conn <= 2 && strings.HasPrefix(line, "+ idling") {
+			dead[conn] = true
+		}
+		return line, false
+	})
+	st := newStore(t)
+	opt := testOptions(t)
+	opt.Silence = 500 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- New(st, []Config{boxConfig(p.Addr, "anna")}, opt).Run(ctx) }()
+	eventually(t, "both connections are dead", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return dead[1] && dead[2]
+	})
+	deliver(t, srv.user["anna"], "INBOX", plainLetter(4, bob, anna, "s004", "x"), letterDay)
+	eventually(t, "the letter that came meanwhile", func() bool { return subjects(t, st) == want+",s004" })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }

@@ -29,7 +29,11 @@ type envelope struct {
 	Size     int64
 	Header   []byte
 	Root     *Part // nil when the server could not tell
+	Excluded bool  // it bears the keyword that keeps letters out (rule 2)
 }
+
+// excludingKeyword keeps a letter out of the program (rules.md section 3).
+const excludingKeyword = "nocrm"
 
 // detail says how much is asked of a letter at first. Servers stumble over
 // some letters, and a single answer that the library cannot parse costs the
@@ -37,7 +41,7 @@ type envelope struct {
 type detail int
 
 const (
-	withStructure detail = iota // header fields, BODYSTRUCTURE, INTERNALDATE, size; text by its parts
+	withStructure detail = iota // header fields, BODYSTRUCTURE, INTERNALDATE, flags, size; text by its parts
 	withWhole                   // header fields; text by parsing the letter here
 	headerAlone                 // header fields, no text
 	unreadable                  // nothing: the letter is filed as seen
@@ -154,6 +158,7 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 		opt.BodyStructure = &imap.FetchItemBodyStructure{Extended: true}
 		opt.InternalDate = true
 		opt.RFC822Size = true
+		opt.Flags = true
 	}
 	cmd := s.client.Fetch(uidSet(uids), opt)
 	defer cmd.Close()
@@ -168,6 +173,8 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 				e.Internal = item.Time
 			case imapclient.FetchItemDataRFC822Size:
 				e.Size = item.Size
+			case imapclient.FetchItemDataFlags:
+				e.Excluded = slices.ContainsFunc(item.Flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), excludingKeyword) })
 			case imapclient.FetchItemDataBodyStructure:
 				e.Root = partOf(item.BodyStructure)
 				complete = true

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +28,9 @@ const (
 	// answer of a server.
 	dialTime   = 30 * time.Second
 	answerTime = 10 * time.Minute
+	// steady is how long connections must have lasted for their end not to
+	// count as one more failure in a row.
+	steady = time.Minute
 	// passTries is how often Pass tries a mailbox that makes no progress.
 	passTries = 3
 )
@@ -66,9 +70,13 @@ var errRecheck = errors.New("look for the folders again")
 // run follows the mailbox until ctx ends.
 func (m *mailbox) run(ctx context.Context) {
 	for ctx.Err() == nil {
+		began := time.Now()
 		err := m.round(ctx, &Counts{}, true)
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(began) > steady {
+			m.progressed()
 		}
 		if errors.Is(err, errRecheck) {
 			continue
@@ -95,9 +103,8 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 		m.mu.Lock()
 		tries := m.tries
 		m.mu.Unlock()
-		var refused *imap.Error
 		var trouble *poison
-		if tries >= passTries && !errors.As(c.Err, &trouble) || errors.As(c.Err, &refused) && c.Seen == 0 {
+		if tries >= passTries && !errors.As(c.Err, &trouble) || refusedLogin(c.Err) {
 			break // a wrong password does not mend itself while somebody waits
 		}
 		timer := time.NewTimer(pause)
@@ -119,27 +126,49 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 
 // failed notes a failure and says how long to pause: nothing where a letter
 // seems to be to blame, else from 1 s to 5 min, growing while nothing gets
-// better, with jitter.
+// better, with jitter. After a refused login it starts at 16 s: servers lock
+// out those who try too often.
 func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 	var trouble *poison
 	if errors.As(err, &trouble) {
-		m.log.Warn("letters make trouble, trying with fewer at once", "err", err)
+		m.log.Warn("letters make trouble, trying with fewer at once", "err", brief(err))
 		return 0
 	}
 	m.mu.Lock()
-	pause := min(m.opt.retryMax, m.opt.retryMin<<min(m.tries, 20))
+	doublings := min(m.tries, 20)
+	if refusedLogin(err) {
+		doublings += 4
+	}
+	pause := min(m.opt.retryMax, m.opt.retryMin<<doublings)
 	m.tries++
 	m.failing = true
 	id := m.row.ID
 	m.mu.Unlock()
 	pause = pause/2 + rand.N(pause/2+1)
-	m.log.Warn("mailbox failed", "err", err, "retry_in", pause.Round(time.Millisecond))
+	m.log.Warn("mailbox failed", "err", brief(err), "retry_in", pause.Round(time.Millisecond))
 	if id != 0 {
-		if err := m.st.MailboxOutcome(ctx, id, err); err != nil && ctx.Err() == nil {
+		if err := m.st.MailboxOutcome(ctx, id, brief(err)); err != nil && ctx.Err() == nil {
 			m.log.Error("could not note the mailbox's failure", "err", err)
 		}
 	}
 	return pause
+}
+
+func refusedLogin(err error) bool {
+	var step *stepError
+	var refused *imap.Error
+	return errors.As(err, &step) && step.Step == "login" && errors.As(err, &refused)
+}
+
+// brief is an error whose text is short enough to keep, whatever the server
+// put into it.
+func brief(err error) error {
+	const most = 500
+	text := strings.ToValidUTF8(err.Error(), "?")
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return errors.New(text)
 }
 
 // progressed notes that the mailbox gets on: the next failure is a new one.
@@ -153,9 +182,11 @@ func (m *mailbox) progressed() {
 // at once after a failure or with news, else every few minutes.
 func (m *mailbox) succeeded(ctx context.Context, news bool) error {
 	m.mu.Lock()
-	m.tries = 0
 	due := news || m.failing || time.Since(m.noted) > noteEvery
 	problem, id := m.problem, m.row.ID
+	if problem != nil {
+		problem = brief(problem)
+	}
 	if due {
 		m.noted, m.failing = time.Now(), problem != nil
 	}
@@ -197,7 +228,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 		err := m.readFolder(ctx, s, name, c)
 		var refused *folderError
 		if errors.As(err, &refused) {
-			m.log.Warn("folder failed", "err", err)
+			m.log.Warn("folder failed", "err", brief(err))
 			problems = append(problems, err)
 			continue
 		}
@@ -244,10 +275,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 				return err
 			}
 			defer s.Close()
-			if err := m.readFolder(ctx, s, name, &Counts{}); err != nil {
-				return err
-			}
-			giveBack()
+			giveBack() // there is little to read: it was read a moment ago
 			return m.follow(ctx, s, name)
 		})
 	}
@@ -346,7 +374,7 @@ func (m *mailbox) examine(ctx context.Context, s *session, name string) (*folder
 // follow waits for news of the folder that the connection has open, and files
 // them, until something fails.
 func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
-	f, err := m.examine(ctx, s, name) // an empty round shows what came meanwhile
+	f, err := m.examine(ctx, s, name)
 	for err == nil {
 		var c Counts
 		if err = m.catchUp(ctx, s, f, &c); err != nil {

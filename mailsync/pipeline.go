@@ -35,12 +35,12 @@ type folder struct {
 // seen, so that it never holds up those behind it. For that the caller
 // reconnects and calls again; the caution remembers.
 func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts) error {
-	for done := 0; ; {
-		uids, all, err := s.search(f.LastUID, searchLetters)
+	for {
+		uids, left, err := s.search(f.LastUID, searchLetters)
 		if err != nil || len(uids) == 0 {
 			return err
 		}
-		all += done
+		all := c.done + left
 		for len(uids) > 0 {
 			n, how := f.caution.next(uids)
 			took, err := m.take(ctx, s, f, uids[:n], how, c)
@@ -52,9 +52,9 @@ func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts)
 			}
 			f.caution.passed(uids[took-1])
 			uids = uids[took:]
-			done += took
+			c.done += took
 			if m.opt.Progress != nil {
-				m.opt.Progress(m.cfg.Name, done, max(all, done))
+				m.opt.Progress(m.cfg.Name, c.done, max(all, c.done))
 			}
 			m.progressed()
 		}
@@ -198,6 +198,9 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 		})
 		if threadErr != nil {
 			return nil, &storeError{fmt.Errorf("look up the thread: %w", threadErr)}
+		}
+		if p.env.Excluded && d.Reason != store.Internal { // rule 2 comes after rule 1
+			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
 		}
 		p.filed = filedLetter(p.env.UID, h, d)
 		if d.Outcome == store.Captured {

@@ -121,7 +121,7 @@ func boxConfig(addr, user string) Config {
 }
 
 // quickPatience is for tests whose servers misbehave.
-var quickPatience = patience{dial: 5 * time.Second, silence: 300 * time.Millisecond, answer: 5 * time.Second}
+var quickPatience = patience{dial: 5 * time.Second, silence: time.Second, answer: 5 * time.Second}
 
 // login opens a session that the test closes.
 func login(t testing.TB, cfg Config, wait patience) *session {
@@ -163,7 +163,9 @@ func selfSigned(t testing.TB) (tls.Certificate, *x509.CertPool) {
 type proxy struct {
 	Addr string
 	mu   sync.Mutex
-	n    int
+	n    int // connections so far
+	now  int // open ones
+	most int // at once
 }
 
 // newProxy passes everything through except what bend changes: it is given
@@ -200,10 +202,15 @@ func newProxy(t testing.TB, server string, bend func(conn int, line string) (out
 			p.mu.Lock()
 			p.n++
 			n := p.n
+			p.now++
+			p.most = max(p.most, p.now)
 			p.mu.Unlock()
 			wg.Go(func() {
 				io.Copy(up, client)
 				up.Close()
+				p.mu.Lock()
+				p.now--
+				p.mu.Unlock()
 			})
 			wg.Go(func() {
 				defer client.Close()
@@ -246,6 +253,12 @@ func (p *proxy) connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.n
+}
+
+func (p *proxy) mostAtOnce() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.most
 }
 
 // quiet is a log that goes to the test's output.

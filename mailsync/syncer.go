@@ -53,7 +53,8 @@ type Options struct {
 	// Silence is the longest pause of a server that owes an answer, and how
 	// often IDLE is renewed to see whether the server still answers. 25 s.
 	Silence time.Duration
-	// Progress is called after each batch, from several goroutines.
+	// Progress is called after each batch, from several goroutines, with the
+	// letters taken and those known of so far in the mailbox.
 	Progress func(mailbox string, done, total int)
 
 	retryMin, retryMax time.Duration // pauses between tries: 1 s … 5 min
@@ -144,6 +145,8 @@ type Counts struct {
 	NewContacts int
 	Known       int   // letters that had an outcome already
 	Err         error // nil when the pass was complete
+
+	done int // letters taken, for Progress
 }
 
 func (c *Counts) add(letters []store.FiledLetter, filed store.Filed) {

@@ -374,3 +374,76 @@ func TestSyncer_Pass_MissingFolderIsAnError(t *testing.T) {
 		t.Errorf("counts %+v, error %v", counts, err)
 	}
 }
+
+func TestSyncer_Pass_KeywordExcludes(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX", "Sent")
+	raw := plainLetter(1, bob, anna, "private", "x")
+	if _, err := u.Append("INBOX", literal{strings.NewReader(raw), int64(len(raw))}, &imap.AppendOptions{Flags: []imap.Flag{"NoCRM"}}); err != nil {
+		t.Fatal(err)
+	}
+	deliver(t, u, "INBOX", plainLetter(2, bob, anna, "business", "x"), letterDay)
+	st := newStore(t)
+	if c := onePass(t, st, boxConfig(srv.Addr, "anna")); c.Skipped[store.Blocked] != 1 || subjects(t, st) != "business" {
+		t.Errorf("%+v, captured %s", c, subjects(t, st))
+	}
+}
+
+// TestSyncer_Run_ManyFolders: more than have a connection of their own.
+func TestSyncer_Run_ManyFolders(t *testing.T) {
+	srv := newMemServer(t, nil)
+	names := []string{"INBOX", "Sent", "Архив", "a", "b/c", "d", "Счета & акты"}
+	u := srv.addUser(t, "anna", names...)
+	st := newStore(t)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Folders = append([]string{`\Sent`}, names...) // Sent twice
+	var open atomic.Int64
+	p := newProxy(t, srv.Addr, func(conn int, line string) (string, bool) {
+		open.Store(max(open.Load(), int64(conn)))
+		return line, false
+	})
+	cfg.Addr = p.Addr
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- New(st, []Config{cfg}, testOptions(t)).Run(ctx) }()
+	var want []string
+	for i, f := range names {
+		deliver(t, u, f, plainLetter(i, bob, anna, f, "x"), letterDay)
+		want = append(want, f)
+	}
+	slices.Sort(want)
+	eventually(t, "a letter in every folder", func() bool { return subjects(t, st) == strings.Join(want, ",") })
+	deliver(t, u, "Счета & акты", plainLetter(20, bob, anna, "яяя", "x"), letterDay)
+	eventually(t, "news in a folder that is looked at in turn", func() bool { return strings.HasSuffix(subjects(t, st), ",яяя") })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if n := open.Load(); n > ownConns+1 {
+		t.Errorf("%d connections for one mailbox", n)
+	}
+}
+
+// TestSyncer_Pass_ConnectionsPerHost: however many mailboxes start at once.
+func TestSyncer_Pass_ConnectionsPerHost(t *testing.T) {
+	srv := newMemServer(t, nil)
+	st := newStore(t)
+	p := newProxy(t, srv.Addr, func(_ int, line string) (string, bool) { return line, false })
+	var boxes []Config
+	for i := range 20 {
+		name := fmt.Sprintf("u%d", i)
+		deliver(t, srv.addUser(t, name, "INBOX", "Sent"), "INBOX", plainLetter(i, bob, anna, name, "x"), letterDay)
+		boxes = append(boxes, boxConfig(p.Addr, name))
+	}
+	opt := testOptions(t)
+	opt.PerHost = 2
+	if _, err := New(st, boxes, opt).Pass(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(contacts(t, st)); n != 20 {
+		t.Errorf("%d contacts, want 20", n)
+	}
+	if most := p.mostAtOnce(); most > 3 { // one may still be closing
+		t.Errorf("%d connections at once, 2 allowed", most)
+	}
+}
