@@ -13,8 +13,8 @@ import (
 	"intouch/store"
 )
 
-// Whole entries as they are served, in testdata/entry. UPDATE_GOLDEN=1 writes
-// them anew; read the difference before you keep it.
+// Whole entries as they are served, in testdata/entry. -update writes them
+// anew; read the difference before you keep it.
 
 var (
 	moscow   = &store.Manager{ID: 1, Login: "anna", Name: "Анна", Language: store.Russian, TimeZone: "Europe/Moscow"}
@@ -105,7 +105,7 @@ func TestRender_Golden(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := render(v)
 			path := filepath.Join("testdata", "entry", name+".ics")
-			if os.Getenv("UPDATE_GOLDEN") != "" {
+			if *update {
 				if err := os.WriteFile(path, got, 0o644); err != nil {
 					t.Fatal(err)
 				}

@@ -48,8 +48,14 @@ func FuzzReadWrite(f *testing.F) {
 				if again.UID != w.UID || !reflect.DeepEqual(again.When, w.When) || again.Recurrence != w.Recurrence {
 					t.Fatalf("means something else:\n%+v\n%+v", w, again)
 				}
-				if b2 := render(stored(again, moscow, client)); !bytes.Equal(b, b2) && client == nil {
-					t.Fatalf("changes again:\n%q\n%q", b, b2)
+				// A person's own category may read like one of ours: then the
+				// second round takes it for ours.
+				b2 := render(stored(again, moscow, client))
+				if again, err = ReadWrite(b2, component, moscow); err != nil {
+					t.Fatalf("not read again: %v\n%q", err, b2)
+				}
+				if b3 := render(stored(again, moscow, client)); !bytes.Equal(b2, b3) {
+					t.Fatalf("changes again:\n%q\n%q", b2, b3)
 				}
 			}
 		}

@@ -22,6 +22,9 @@ const (
 	maxTimesOfDay  = 300    // BYHOUR × BYMINUTE × BYSECOND
 	maxInterval    = 10_000
 	maxExtraDates  = 5_000 // RDATE and EXDATE values
+	maxRules       = 3     // of one component; one is usual
+	maxAlarms      = 50    // of one component
+	maxPositions   = 20    // values of BYSETPOS, each of which sorts a set
 )
 
 var (
@@ -190,6 +193,9 @@ func (z *zones) overlapsAlarm(cal *ical.Calendar, alarm *ical.Component, from, t
 		if !slices.Contains(parent.Children, alarm) {
 			continue
 		}
+		if len(parent.Children) > maxAlarms {
+			return true
+		}
 		t := z.timing(parent)
 		atEnd := strings.EqualFold(trigger.Params.Get("RELATED"), "END")
 		if !t.start.ok {
@@ -293,6 +299,9 @@ func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horiz
 	shift := time.Duration(0) // how far splits may bring later occurrences forward
 	for _, s := range splits {
 		shift = max(shift, -s.by)
+	}
+	if len(rules) > maxRules {
+		return t.start.at.Before(horizon)
 	}
 	for _, p := range rules {
 		opt, err := parseRule(p.Value)
@@ -398,7 +407,7 @@ func parseRule(s string) (opt *rrule.ROption, err error) {
 	for _, list := range [][]int{opt.Byhour, opt.Byminute, opt.Bysecond} {
 		times *= max(1, len(list))
 	}
-	if times > maxTimesOfDay || len(opt.Byweekday) > maxRuleList || len(opt.Byeaster) > 0 || opt.Interval > maxInterval {
+	if times > maxTimesOfDay || len(opt.Byweekday) > maxRuleList || len(opt.Bysetpos) > maxPositions || len(opt.Byeaster) > 0 || opt.Interval > maxInterval {
 		return nil, errors.New("rule too large")
 	}
 	return opt, nil

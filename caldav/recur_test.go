@@ -89,6 +89,8 @@ func TestOverlaps(t *testing.T) {
 		{"every second until", "VEVENT", series("FREQ=SECONDLY;UNTIL=20261003"), "2036-01-01", "2036-01-02", false},
 		{"never", "VEVENT", series("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), "2026-11-01", "2026-12-01", false},
 		{"a loop without end in rrule-go", "VEVENT", series("FREQ=HOURLY;INTERVAL=24;BYHOUR=5"), "2026-11-01", "2026-12-01", true},
+		{"a zone whose rule panics in rrule-go", "VEVENT", calendar("BEGIN:VTIMEZONE\nTZID:Z\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0100\nRRULE:FREQ=YEARLY;BYMONTH=1;BYDAY=-53MO\nEND:STANDARD\nEND:VTIMEZONE\n" +
+			"BEGIN:VEVENT\nUID:u1\nDTSTART;TZID=Z:20261124T100000\nDURATION:PT1H\nEND:VEVENT"), "2026-11-24T09:00", "2026-11-24T09:30", true},
 		{"malformed rule", "VEVENT", series("FREQ=SOMETIMES"), "2026-11-01", "2026-12-01", true},
 		{"huge interval", "VEVENT", series("FREQ=YEARLY;INTERVAL=9223372036854775807"), "2026-11-01", "2026-12-01", true},
 		{"easter out of the year", "VEVENT", series("FREQ=YEARLY;BYEASTER=400"), "2026-11-01", "2026-12-01", true},

@@ -27,6 +27,7 @@ type zones struct {
 	floating *time.Location // of times without a zone, and of unknown TZIDs
 	seen     map[string]*time.Location
 	cal      *ical.Component
+	rules    int // of VTIMEZONEs, worked out so far
 }
 
 func zonesOf(cal *ical.Component, floating *time.Location) *zones {
@@ -48,7 +49,7 @@ func (z *zones) find(tzid string) *time.Location {
 		}
 		if c.Name == ical.CompTimezone && strings.EqualFold(text(c, ical.PropTimezoneID), tzid) {
 			if loc = zoneNamed(text(c, "X-LIC-LOCATION")); loc == nil {
-				loc = zoneDescribed(c)
+				loc = z.described(c)
 			}
 		}
 	}
@@ -189,15 +190,15 @@ func wallTime(year int, month time.Month, day, hour, min, sec int, loc *time.Loc
 
 // Bounds of a VTIMEZONE that somebody sent.
 const (
-	maxObservances = 100
+	maxObservances = 200
+	maxZoneRules   = 30  // of all zones of an object: a rule that is never met takes 50 ms
 	maxOnsets      = 600 // of one observance: yearly since 1601
 	lastOnset      = 2150
 )
 
-// zoneDescribed makes a zone of the observances of a VTIMEZONE, as a TZif
-// table (RFC 8536) that the time package reads; nil when it cannot be
-// understood.
-func zoneDescribed(tz *ical.Component) *time.Location {
+// described makes a zone of the observances of a VTIMEZONE, as a TZif table
+// (RFC 8536) that the time package reads; nil when it cannot be understood.
+func (z *zones) described(tz *ical.Component) *time.Location {
 	type onset struct {
 		at  int64
 		off int
@@ -215,7 +216,7 @@ func zoneDescribed(tz *ical.Component) *time.Location {
 		if !ok1 || !ok2 || !ok3 {
 			continue
 		}
-		for _, local := range onsetsOf(c, start.in(time.UTC), from) {
+		for _, local := range z.onsets(c, start.in(time.UTC), from) {
 			at := local.Unix() - int64(from)
 			onsets = append(onsets, onset{at, to, c.Name == ical.CompTimezoneDaylight})
 			if at < first {
@@ -283,30 +284,13 @@ func zoneDescribed(tz *ical.Component) *time.Location {
 	return loc
 }
 
-// onsetsOf lists the local times, as if they were UTC, at which an observance
+// onsets lists the local times, as if they were UTC, at which an observance
 // begins.
-func onsetsOf(c *ical.Component, start time.Time, from int) []time.Time {
+func (z *zones) onsets(c *ical.Component, start time.Time, from int) []time.Time {
 	onsets := []time.Time{start}
-	if p := c.Props.Get(ical.PropRecurrenceRule); p != nil {
-		opt, err := parseRule(p.Value)
-		if err != nil || opt.Freq != rrule.YEARLY {
-			return onsets
-		}
-		opt.Dtstart = start
-		end := time.Date(lastOnset, 1, 1, 0, 0, 0, 0, time.UTC)
-		if opt.Until.IsZero() || opt.Until.After(end) {
-			opt.Until = end
-		} else {
-			opt.Until = opt.Until.Add(time.Duration(from) * time.Second)
-		}
-		rule, err := rrule.NewRRule(*opt)
-		if err != nil {
-			return onsets
-		}
-		next := rule.Iterator()
-		for t, ok := next(); ok && len(onsets) < maxOnsets; t, ok = next() {
-			onsets = append(onsets, t)
-		}
+	if p := c.Props.Get(ical.PropRecurrenceRule); p != nil && z.rules < maxZoneRules {
+		z.rules++
+		onsets = append(onsets, yearly(p.Value, start, from)...)
 	}
 	for _, p := range c.Props.Values(ical.PropRecurrenceDates) {
 		for v := range strings.SplitSeq(p.Value, ",") {
@@ -314,6 +298,35 @@ func onsetsOf(c *ical.Component, start time.Time, from int) []time.Time {
 				onsets = append(onsets, t.in(time.UTC))
 			}
 		}
+	}
+	return onsets
+}
+
+// yearly works out the rule of an observance.
+func yearly(rule string, start time.Time, from int) (onsets []time.Time) {
+	defer func() {
+		if recover() != nil { // rrule-go, on BYDAY beyond the month
+			onsets = nil
+		}
+	}()
+	opt, err := parseRule(rule)
+	if err != nil || opt.Freq != rrule.YEARLY {
+		return nil
+	}
+	opt.Dtstart = start
+	end := time.Date(lastOnset, 1, 1, 0, 0, 0, 0, time.UTC)
+	if opt.Until.IsZero() || opt.Until.After(end) {
+		opt.Until = end
+	} else {
+		opt.Until = opt.Until.Add(time.Duration(from) * time.Second)
+	}
+	r, err := rrule.NewRRule(*opt)
+	if err != nil {
+		return nil
+	}
+	next := r.Iterator()
+	for t, ok := next(); ok && len(onsets) < maxOnsets; t, ok = next() {
+		onsets = append(onsets, t)
 	}
 	return onsets
 }

@@ -26,7 +26,7 @@ func TestWriteZone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			read := zoneDescribed(cal.Children[0])
+			read := zonesOf(cal.Component, time.UTC).described(cal.Children[0])
 			if read == nil {
 				t.Fatalf("not understood:\n%s", w)
 			}
