@@ -90,8 +90,12 @@ func required(field, v string, most int) error {
 	return nil
 }
 
+// addresses normalises a list; nil, which says nothing, stays nil.
 func addresses(field string, list []string) ([]string, error) {
-	var out []string
+	if list == nil {
+		return nil, nil
+	}
+	out := []string{}
 	for _, s := range list {
 		a, err := Address(s)
 		if err != nil {
@@ -104,8 +108,12 @@ func addresses(field string, list []string) ([]string, error) {
 	return out, nil
 }
 
+// tidy cleans a list of texts; nil, which says nothing, stays nil.
 func tidy(list []string, most int) []string {
-	var out []string
+	if list == nil {
+		return nil
+	}
+	out := []string{}
 	for _, s := range list {
 		if s = clip(strings.TrimSpace(clean(s)), most); s != "" && !slices.Contains(out, s) {
 			out = append(out, s)
@@ -124,7 +132,7 @@ func (im *Import) Manager(row ManagerRow) (RowChange, error) {
 }
 
 // Client makes or changes a client by ID. Empty importance, stage, source and
-// manager keep what is there; attributes are merged.
+// manager, and nil lists, keep what is there; attributes are merged.
 func (im *Import) Client(row ClientRow) (RowChange, error) {
 	t := im.t
 	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
@@ -161,7 +169,9 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		return "", err
 	}
 	c.SourceID = cmp.Or(src, old.SourceID)
-	c.Domains = nil
+	if row.Domains != nil { // nil: the file has no such column
+		c.Domains = nil
+	}
 	for _, d := range row.Domains {
 		domain, err := Domain(strings.TrimPrefix(d, "@"))
 		if err != nil {
@@ -171,10 +181,14 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 			c.Domains = append(c.Domains, domain)
 		}
 	}
-	if c.Emails, err = addresses("emails", row.Emails); err != nil {
-		return "", err
+	if row.Emails != nil {
+		if c.Emails, err = addresses("emails", row.Emails); err != nil {
+			return "", err
+		}
 	}
-	c.Phones = tidy(row.Phones, 60)
+	if row.Phones != nil {
+		c.Phones = tidy(row.Phones, 60)
+	}
 	c.Attributes = maps.Clone(old.Attributes)
 	if c.Attributes == nil {
 		c.Attributes = map[string]string{}
@@ -233,7 +247,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 }
 
 // Person makes or changes a person by ID; without one, by client and first
-// address.
+// address. Empty position and birthday, and nil lists, keep what is there.
 func (im *Import) Person(row PersonRow) (RowChange, error) {
 	t := im.t
 	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
@@ -275,7 +289,13 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 			return "", err
 		}
 		old = found[0]
-		p.ExternalID = cmp.Or(p.ExternalID, old.ExternalID)
+		p.ExternalID, p.Position, p.Birthday = cmp.Or(p.ExternalID, old.ExternalID), cmp.Or(p.Position, old.Position), cmp.Or(p.Birthday, old.Birthday)
+		if p.Emails == nil { // not said, as against an empty list
+			p.Emails = old.Emails
+		}
+		if p.Phones == nil {
+			p.Phones = old.Phones
+		}
 	}
 	d := changes{}
 	d.note("client", idText(old.ClientID), idText(p.ClientID))
@@ -386,7 +406,7 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 		}
 	}
 	d := old
-	d.ExternalID, d.Number, d.Date, d.ClientID = row.ID, clip(cmp.Or(strings.TrimSpace(clean(row.Number)), row.ID), 200), row.Date, client
+	d.ExternalID, d.Number, d.Date, d.ClientID = row.ID, clip(cmp.Or(strings.TrimSpace(clean(row.Number)), old.Number, row.ID), 200), row.Date, client
 	d.ManagerID, d.SourceID = cmp.Or(manager, old.ManagerID), cmp.Or(source, old.SourceID)
 	d.Amount = Money{row.Amount.Minor, cmp.Or(row.Amount.Currency, t.s.opt.Currency)}
 	d.Status = clip(strings.TrimSpace(clean(row.Status)), 100)
@@ -447,7 +467,9 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 		if d.Status != "cancelled" {
 			to, from = Planned, Cancelled
 		}
-		if _, err := t.exec(`UPDATE deal_events SET state = $1, changed = $2, version = version + 1 WHERE deal_id = $3 AND state = $4 AND due <> ''`, string(to), t.now.Unix(), id, string(from)); err != nil {
+		if _, err := t.exec(`UPDATE deal_events SET state = $1, changed = $2, version = version + 1 WHERE deal_id = $3 AND state = $4
+			AND (external_id IS NOT NULL OR NOT EXISTS (SELECT 1 FROM deal_events o WHERE o.deal_id = $3 AND o.kind = deal_events.kind AND o.external_id IS NOT NULL))`,
+			string(to), t.now.Unix(), id, string(from)); err != nil {
 			return "", err
 		}
 		moved = true

@@ -138,6 +138,9 @@ func (s *Store) RenewAll(ctx context.Context, mark string) error {
 
 // renew renders what was marked.
 func (t *tx) renew() error {
+	if len(t.dirty.order) > 0 && t.s.opt.Render == nil {
+		return errors.New("this store was opened for reading only: it has no renderer")
+	}
 	r := renewal{t: t, byShows: map[int64][]*ownedCollection{}, clients: map[int64]*clientContext{}, managers: map[int64]*Manager{}}
 	for len(t.dirty.order) > 0 {
 		order := t.dirty.order

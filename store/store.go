@@ -22,8 +22,8 @@ import (
 type Options struct {
 	// URL is "sqlite:PATH" or "postgres://…".
 	URL string
-	// Render makes the bytes of one calendar entry; nil leaves entries empty
-	// (commands that only read).
+	// Render makes the bytes of one calendar entry. Whoever writes must give
+	// it; nil is for those who only read.
 	Render Renderer
 	// Now is the clock, time.Now when nil. Tests set it.
 	Now func() time.Time
@@ -145,7 +145,8 @@ type tx struct {
 	s     *Store
 	ctx   context.Context
 	now   time.Time
-	dirty dirt // items whose calendar entries must be renewed before commit
+	stmts map[string]*sql.Stmt // prepared in this transaction
+	dirty dirt                 // items whose calendar entries must be renewed before commit
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it
@@ -182,7 +183,16 @@ func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
 
 // exec runs one statement.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	res, err := t.ExecContext(t.ctx, query, args...)
+	st, err := t.stmt(query)
+	if err != nil {
+		return 0, err
+	}
+	var res sql.Result
+	if st != nil {
+		res, err = st.ExecContext(t.ctx, args...)
+	} else {
+		res, err = t.ExecContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -198,7 +208,15 @@ func (t *tx) lock(table string, id int64) error {
 
 // row scans one row; no row is ErrNotFound.
 func (t *tx) row(query string, args []any, dest ...any) error {
-	err := t.QueryRowContext(t.ctx, query, args...).Scan(dest...)
+	st, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	if st != nil {
+		err = st.QueryRowContext(t.ctx, args...).Scan(dest...)
+	} else {
+		err = t.QueryRowContext(t.ctx, query, args...).Scan(dest...)
+	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -207,7 +225,16 @@ func (t *tx) row(query string, args []any, dest ...any) error {
 
 // rows calls each for every row, with the scan function of that row.
 func (t *tx) rows(query string, args []any, each func(scan func(...any) error) error) error {
-	rows, err := t.QueryContext(t.ctx, query, args...)
+	st, err := t.stmt(query)
+	if err != nil {
+		return err
+	}
+	var rows *sql.Rows
+	if st != nil {
+		rows, err = st.QueryContext(t.ctx, args...)
+	} else {
+		rows, err = t.QueryContext(t.ctx, query, args...)
+	}
 	if err != nil {
 		return err
 	}
@@ -232,4 +259,25 @@ func (s *Store) Close() error {
 		return s.w.Close()
 	}
 	return errors.Join(s.r.Close(), s.w.Close())
+}
+
+// stmt is the statement prepared in this transaction, which lasts for many
+// rows in an import: parsing the SQL took 70 % of its time with SQLite. Nil
+// with PostgreSQL, whose driver remembers statements by itself.
+func (t *tx) stmt(query string) (*sql.Stmt, error) {
+	if t.s.dialect == postgresDialect {
+		return nil, nil
+	}
+	if st := t.stmts[query]; st != nil {
+		return st, nil
+	}
+	st, err := t.PrepareContext(t.ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	if t.stmts == nil {
+		t.stmts = map[string]*sql.Stmt{}
+	}
+	t.stmts[query] = st
+	return st, nil
 }
