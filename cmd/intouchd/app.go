@@ -77,6 +77,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	a.workers = []*worker{
 		{name: "mail", run: syncer.Run},
 		{name: "jobs", run: jobs.Run},
+		{name: "calendars", run: func(ctx context.Context) error { return renewCalendars(ctx, a.st, cfg) }},
 	}
 
 	a.listener, err = net.Listen("tcp", cfg.Server.Listen)
@@ -183,6 +184,18 @@ func (a *app) workerStates() []Part {
 		parts[i] = w.state()
 	}
 	return parts
+}
+
+// renewCalendars writes all entries anew where they were written by another
+// version of this program or show another public address, then only waits.
+func renewCalendars(ctx context.Context, st *store.Store, cfg *Config) error {
+	err := st.RenewAll(ctx, cfg.Server.PublicURL+" "+version+" "+revision())
+	if err == nil {
+		<-ctx.Done()
+	} else if ctx.Err() == nil {
+		return fmt.Errorf("renew the calendars: %w", err)
+	}
+	return nil
 }
 
 // setPasswords gives the managers the passwords of the settings. One that fits

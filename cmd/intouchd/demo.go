@@ -149,7 +149,7 @@ func (d *demo) prepare() (unlock func(), err error) {
 	text, err := os.ReadFile(d.file("demo-state.json"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.state.ToldFrom = store.DateOf(time.Now(), time.UTC)
+		d.state.ToldFrom = store.DateOf(time.Now(), store.Manager{TimeZone: demoManagers[0].Zone}.Location())
 	case err == nil:
 		err = json.Unmarshal(text, &d.state)
 		fallthrough
@@ -180,7 +180,7 @@ func (d *demo) chooseListen() error {
 	if d.listenGiven {
 		addr, err := freeAddress(d.listen)
 		if err != nil {
-			return fmt.Errorf("%w; another address can be given with --listen", err)
+			return fmt.Errorf("%s cannot be used (%w): give another address with --listen", d.listen, err)
 		}
 		d.state.Listen = addr
 		return nil

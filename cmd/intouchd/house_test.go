@@ -1,11 +1,14 @@
 package main
 
 import (
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -152,6 +155,78 @@ func TestRefuses(t *testing.T) {
 	} {
 		if got := refuses(c.pkg, c.target, c.test); (got != "") != c.want {
 			t.Errorf("%s imports %s (test %v): %q", c.pkg, c.target, c.test, got)
+		}
+	}
+}
+
+// TestArchitecturePage holds docs/architecture.md to the code: every file, room
+// and function that it names exists.
+func TestArchitecturePage(t *testing.T) {
+	const root = "../.."
+	page, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions := map[string]bool{}
+	for pkg := range mayImport {
+		files, err := filepath.Glob(filepath.Join(root, pkg, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(files) > 0 && pkg != "store/storetest" && !strings.Contains(string(page), "`"+pkg+"`") {
+			t.Errorf("the page does not name the room %s", pkg)
+		}
+		noteFunctions(t, files, functions)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noteFunctions(t, files, functions)
+
+	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(string(page), -1) {
+		name := m[1]
+		switch {
+		case strings.HasSuffix(name, ".go"):
+			if _, err := os.Stat(filepath.Join(root, name)); err != nil {
+				t.Errorf("the page names %s, which is not there", name)
+			}
+		case regexp.MustCompile(`^[A-Za-z]+\.[A-Za-z]+$`).MatchString(name) && name != "session.key":
+			if !functions[name] {
+				t.Errorf("the page names the function %s, which is not there", name)
+			}
+		}
+	}
+}
+
+// noteFunctions notes the functions of files as "package.Name", methods as
+// "Type.Name".
+func noteFunctions(t *testing.T, files []string, into map[string]bool) {
+	t.Helper()
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			f, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			owner := file.Name.Name
+			if f.Recv != nil {
+				typ := f.Recv.List[0].Type
+				if star, ok := typ.(*ast.StarExpr); ok {
+					typ = star.X
+				}
+				if id, ok := typ.(*ast.Ident); ok {
+					owner = id.Name
+				}
+			}
+			into[owner+"."+f.Name.Name] = true
 		}
 	}
 }
