@@ -3,6 +3,7 @@ package caldav
 import (
 	"encoding/xml"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -328,7 +329,8 @@ func (c *call) self() (*target, error) {
 				return nil, err
 			}
 			e.Bytes = nil
-			t.set(c.place, &e)
+			t = c.entryTarget(&col)
+			t.set(&e)
 		}
 	case bookKind, cardKind:
 		return c.bookSelf()
@@ -387,7 +389,7 @@ func (c *call) propfindEntries(q *asked) error {
 			return nil
 		},
 		func(e *store.Entry) error {
-			t.set(c.place, e)
+			t.set(e)
 			q.respond(a, t)
 			return a.spill()
 		})
@@ -396,11 +398,13 @@ func (c *call) propfindEntries(q *asked) error {
 
 // entryTarget is a target for the entries of a calendar, one after another.
 func (c *call) entryTarget(col *store.Collection) *target {
-	return &target{kind: entryKind, manager: &c.manager, col: col}
+	p := c.place
+	p.kind = calendarKind
+	return &target{kind: entryKind, base: p.path(), manager: &c.manager, col: col}
 }
 
-// set turns the target to an entry of the calendar at p.
-func (t *target) set(p place, e *store.Entry) {
-	p.kind, p.name = entryKind, e.Name
-	t.path, t.etag, t.size, t.changed, t.data = p.path(), e.ETag, e.Size, e.Changed, e.Bytes
+// set turns the target to another entry.
+func (t *target) set(e *store.Entry) {
+	t.path = t.base + url.PathEscape(e.Name)
+	t.etag, t.size, t.changed, t.data = e.ETag, e.Size, e.Changed, e.Bytes
 }

@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"encoding/xml"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -46,17 +47,23 @@ func (c *call) proppatch() error {
 		col = &store.Collection{}
 	}
 	patches, edit := c.readPatches(root, col)
-	if !slices.ContainsFunc(patches, func(p patch) bool { return p.status != http.StatusOK }) {
-		if c.place.kind == calendarKind {
-			if err := c.st.EditCollection(c.ctx, c.actor(), col.ID, edit); err != nil {
-				return err
-			}
-		}
-	} else {
+	refused := func(p patch) bool { return p.status != http.StatusOK }
+	switch {
+	case slices.ContainsFunc(patches, refused):
 		for i := range patches {
-			if patches[i].status == http.StatusOK {
+			if !refused(patches[i]) {
 				patches[i].status = http.StatusFailedDependency
 			}
+		}
+	case c.place.kind == calendarKind:
+		var invalid *store.Invalid
+		err := c.st.EditCollection(c.ctx, c.actor(), col.ID, edit)
+		if errors.As(err, &invalid) { // more than one calendar may keep
+			for i := range patches {
+				patches[i].status = http.StatusInsufficientStorage
+			}
+		} else if err != nil {
+			return err
 		}
 	}
 	a := c.startMultistatus(nil)

@@ -18,6 +18,7 @@ type target struct {
 	book    *book             // of an address book
 
 	// Of an entry or card.
+	base    string // escaped path of its collection
 	etag    string
 	size    int64     // 0: not known
 	changed time.Time // zero: not known

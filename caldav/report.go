@@ -128,7 +128,7 @@ func (c *call) calendarQuery(root *element) error {
 				c.truncated(a)
 				return errEnough
 			}
-			t.set(c.place, e)
+			t.set(e)
 			q.respond(a, t)
 			return a.spill()
 		})
@@ -142,15 +142,15 @@ func (c *call) calendarQuery(root *element) error {
 // calendar's, else the manager's.
 func (c *call) floating(timezone *element, col *store.Collection) *time.Location {
 	for _, text := range []string{trimmed(timezone), col.TimeZone} {
-		if loc := zoneOf(text); loc != nil {
+		if loc := describedZone(text); loc != nil {
 			return loc
 		}
 	}
 	return c.manager.Location()
 }
 
-// zoneOf is the zone that a VTIMEZONE names, nil where none is known.
-func zoneOf(text string) *time.Location {
+// describedZone is the zone that a VTIMEZONE names, nil where none is known.
+func describedZone(text string) *time.Location {
 	if text == "" || len(text) > maxTimeZone {
 		return nil
 	}
@@ -188,7 +188,7 @@ func (c *call) calendarMultiget(root *element) error {
 	}
 	err = c.eachNamed(col.ID, names,
 		func(e *store.Entry) error {
-			t.set(c.place, e)
+			t.set(e)
 			q.respond(a, t)
 			return a.spill()
 		},

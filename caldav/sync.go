@@ -65,7 +65,7 @@ func (c *call) syncCollection(root *element) error {
 				p.kind, p.name = entryKind, ch.Name
 				notThere(a, p.path())
 			case light:
-				t.set(c.place, &store.Entry{Name: ch.Name, ETag: ch.ETag})
+				t.set(&store.Entry{Name: ch.Name, ETag: ch.ETag})
 				q.respond(a, t)
 			default:
 				heavy = append(heavy, ch.Name)
@@ -78,7 +78,7 @@ func (c *call) syncCollection(root *element) error {
 	if err == nil && len(heavy) > 0 {
 		// What left in between comes as gone with the next token.
 		err = c.eachNamed(col.ID, heavy, func(e *store.Entry) error {
-			t.set(c.place, e)
+			t.set(e)
 			q.respond(a, t)
 			return a.spill()
 		}, func(string) {})

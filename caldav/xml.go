@@ -216,11 +216,12 @@ func (e *element) standalone() string {
 // The status line goes out with the first piece; until then a failed report
 // can still become an error answer.
 type answer struct {
-	w      http.ResponseWriter
-	status int
-	buf    []byte
-	sent   bool
-	err    error
+	w       http.ResponseWriter
+	status  int
+	buf     []byte
+	sent    bool
+	hurried bool // a write deadline is set
+	err     error
 }
 
 const (
@@ -297,7 +298,7 @@ func (a *answer) flush() error {
 	a.header(-1)
 	// A client that reads nothing must not hold a read transaction for ever.
 	// Recorders in tests have no deadline.
-	_ = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(patience))
+	a.hurried = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(patience)) == nil
 	_, a.err = a.w.Write(a.buf)
 	a.buf = a.buf[:0]
 	return a.err
@@ -324,7 +325,9 @@ func (a *answer) close() {
 	if a.err == nil && len(a.buf) > 0 {
 		_, a.err = a.w.Write(a.buf)
 	}
-	_ = http.NewResponseController(a.w).SetWriteDeadline(time.Time{})
+	if a.hurried { // the connection may serve other requests
+		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Time{})
+	}
 	a.drop()
 }
 
