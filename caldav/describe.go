@@ -53,7 +53,7 @@ func describe(note, block string) string {
 
 // block is our part of the description; "" when there is nothing to say.
 func block(v *store.EntryView) string {
-	it, lang, loc := v.Item, v.Owner.Language, v.Owner.Location()
+	it, lang, loc := v.Item, v.Owner.Language, managerZone(v.Owner)
 	if v.Client == nil && it.Deal == nil {
 		return ""
 	}

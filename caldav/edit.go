@@ -36,7 +36,7 @@ func ReadWrite(body []byte, component store.Component, owner *store.Manager) (*s
 	if err != nil {
 		return nil, err
 	}
-	z := zonesOf(cal.Component, owner.Location())
+	z := zonesOf(cal.Component, managerZone(owner))
 	when, err := z.span(main)
 	if err != nil {
 		return nil, err

@@ -222,7 +222,7 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// has is the harness's ics_has: the wanted lines that are missing.
+// missing is the harness's ics_has: the wanted lines that are not there.
 func missing(b []byte, wanted ...string) (miss []string) {
 	s := regexp.MustCompile(`\r?\n[ \t]`).ReplaceAllString(string(b), "")
 	for _, w := range wanted {
@@ -333,6 +333,37 @@ func TestRender_Tick(t *testing.T) {
 	open := render(stored(w, moscow, nil))
 	if miss := missing(open, "STATUS:NEEDS-ACTION"); len(miss) > 0 || len(missing(open, "COMPLETED.*", "PERCENT-COMPLETE.*")) != 2 {
 		t.Errorf("not open:\n%s", open)
+	}
+}
+
+// TestRender_Categories: ours follow what the item has become, a person's own
+// stay.
+func TestRender_Categories(t *testing.T) {
+	const base = "DTSTART:20261125T100000Z\nSUMMARY:Позвонить\n"
+	english := *moscow
+	english.Language = store.English
+	for _, tt := range []struct {
+		name, put string
+		owner     *store.Manager
+		want      string
+	}{
+		{"none", "", moscow, "Calls,Текущие,Звонок,Обычная"},
+		{"his own", "CATEGORIES:Клиенты\\, VIP,Done", moscow, "Клиенты\\, VIP,Done,Calls,Текущие,Звонок,Обычная"},
+		{"ours of before", "CATEGORIES:Calls,Просрочено,Звонок,Высокая,Моё", moscow, "Calls,Моё,Текущие,Звонок,Обычная"},
+		{"it was a meeting", "CATEGORIES:Meeting,Текущие,Встреча,Обычная,Моё", moscow, "Моё,Calls,Текущие,Звонок,Обычная"},
+		{"another language", "CATEGORIES:Calls,Текущие,Звонок,Обычная", &english, "Calls,Current,Call,Normal"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w, err := ReadWrite(event(base+strings.TrimSuffix(tt.put, "\n")), store.VEvent, tt.owner)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Kind = store.Call
+			b := render(stored(w, tt.owner, nil))
+			if miss := missing(b, "CATEGORIES:"+regexp.QuoteMeta(tt.want)); len(miss) > 0 {
+				t.Errorf("want %s in\n%s", tt.want, b)
+			}
+		})
 	}
 }
 

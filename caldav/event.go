@@ -56,7 +56,7 @@ type entry struct {
 
 func newEntry(v *store.EntryView, base string) *entry {
 	it := v.Item
-	e := &entry{view: v, lang: v.Owner.Language, loc: v.Owner.Location(), when: it.When, base: base, importance: it.Importance}
+	e := &entry{view: v, lang: v.Owner.Language, loc: managerZone(v.Owner), when: it.When, base: base, importance: it.Importance}
 	e.todo = v.Collection != nil && v.Collection.Component == store.VTodo
 	if e.importance == "" {
 		e.importance = store.Normal

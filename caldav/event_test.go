@@ -158,3 +158,20 @@ func folded(t failer, b []byte) {
 		}
 	}
 }
+
+func BenchmarkRender(b *testing.B) {
+	w, err := ReadWrite(readFile(b, "overlay.put.ics"), store.VEvent, moscow)
+	if err != nil {
+		b.Fatal(err)
+	}
+	fresh := contactView(moscow, current, store.Contact{Kind: store.Call, Subject: "Обсудить договор", When: at(7, 0, 30)}, romashka)
+	fresh.Persons = persons
+	for name, v := range map[string]*store.EntryView{"new": fresh, "upon": stored(w, moscow, romashka), "deal": dealView(moscow, current, store.DealEvent{Kind: store.Shipment, Due: "2026-11-12", Amount: 12000000, Known: true})} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				render(v)
+			}
+		})
+	}
+}

@@ -220,8 +220,8 @@ func (e *entry) mergeCategories(s *surgery, c *component) {
 	if len(status) > 0 && len(kinds) > 0 && len(importance) > 0 {
 		old := append(status, importance...)
 		for _, k := range kinds {
-			if k.key != e.kindWord() {
-				old = append(old, k.word, knownCategories[k.key])
+			if old = append(old, k.word); k.key != e.kindWord() {
+				old = append(old, knownCategories[k.key])
 			}
 		}
 		list = slices.DeleteFunc(list, func(s string) bool { return slices.Contains(old, s) })

@@ -12,6 +12,8 @@ import (
 
 	"github.com/emersion/go-ical"
 	"github.com/teambition/rrule-go"
+
+	"intouch/store"
 )
 
 // Reading: a TZID is an IANA name, also behind a vendor's prefix
@@ -97,6 +99,14 @@ func zoneNamed(name string) *time.Location {
 		}
 	}
 	return nil
+}
+
+// managerZone is the manager's zone, without reading the zone database again.
+func managerZone(m *store.Manager) *time.Location {
+	if loc := loadZone(m.TimeZone); loc != nil {
+		return loc
+	}
+	return m.Location()
 }
 
 func loadZone(name string) *time.Location {
