@@ -11,7 +11,7 @@ import (
 // as long as the program follows the mailbox, across connections.
 type caution struct {
 	size  int    // letters at once; 0: no trouble
-	until uint32 // the last letter of the batch that failed
+	until uint32 // the last letter of the smallest batch that failed
 	how   detail // of the single letter next in turn
 	fails int    // of that letter at that detail, where the server may be to blame
 }
@@ -52,13 +52,13 @@ func (c *caution) failed(uids []uint32, how detail, s *session, err error) error
 	var refused *imap.Error
 	patient := s.networkFault() || errors.As(err, &refused)
 	if len(uids) > 1 {
-		c.size, c.until = max(1, len(uids)/8), max(c.until, uids[len(uids)-1])
+		c.size, c.until = max(1, len(uids)/8), uids[len(uids)-1]
 		if patient {
 			return err
 		}
 		return &poison{err}
 	}
-	c.size, c.until = 1, max(c.until, uids[0])
+	c.size, c.until = 1, uids[0]
 	if patient {
 		if c.fails++; c.fails < patientFails {
 			return err

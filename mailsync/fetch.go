@@ -161,7 +161,6 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 		opt.Flags = true
 	}
 	cmd := s.client.Fetch(uidSet(uids), opt)
-	defer cmd.Close()
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		e := &envelope{}
 		complete := how != withStructure
@@ -179,7 +178,11 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 				e.Root = partOf(item.BodyStructure)
 				complete = true
 			case imapclient.FetchItemDataBodySection:
-				e.Header = readLiteral(item.Literal, maxHeader)
+				b, err := readLiteral(item.Literal, maxHeader)
+				if err != nil {
+					return err
+				}
+				e.Header = b
 			}
 		}
 		// Some servers leave items out when a letter vanishes meanwhile.
@@ -207,18 +210,36 @@ func (s *session) exist(uids []uint32) (there []uint32, err error) {
 	return there, err
 }
 
-// readLiteral reads at most limit bytes and drops the rest; nil for NIL. A
-// literal that was cut short shows as the command's error.
-func readLiteral(r io.Reader, limit int64) []byte {
+// errCut: the connection ended within a literal.
+var errCut = errors.New("the answer is cut short")
+
+// readLiteral reads at most limit bytes and drops the rest; nil for NIL. After
+// an error its command must be left alone, not closed: the library would go on
+// reading the literal beside its own reader. The end of the connection, which
+// is what the error means, ends the command.
+func readLiteral(r imap.LiteralReader, limit int64) ([]byte, error) {
 	if r == nil {
-		return nil
+		return nil, nil
 	}
-	b, _ := io.ReadAll(io.LimitReader(r, limit))
-	io.Copy(io.Discard, r)
+	b, err := io.ReadAll(io.LimitReader(r, limit))
+	if err != nil {
+		return nil, err
+	}
 	if b == nil {
 		b = []byte{}
 	}
-	return b
+	size := int64(len(b))
+	if size == limit { // there may be more
+		rest, err := io.Copy(io.Discard, r)
+		if err != nil {
+			return nil, err
+		}
+		size += rest
+	}
+	if size != r.Size() { // the library takes the end of the connection for that of the literal
+		return nil, errCut
+	}
+	return b, nil
 }
 
 func uidSet(uids []uint32) imap.UIDSet {
@@ -320,7 +341,6 @@ func (s *session) fetchTexts(wishes []wish, got map[uint32]map[string][]byte) er
 }
 
 func collectTexts(cmd *imapclient.FetchCommand, limit int64, each func(uint32, map[string][]byte)) error {
-	defer cmd.Close()
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		var uid uint32
 		bodies := map[string][]byte{}
@@ -331,7 +351,11 @@ func collectTexts(cmd *imapclient.FetchCommand, limit int64, each func(uint32, m
 			case imapclient.FetchItemDataBodySection:
 				part := Part{Path: item.Section.Part}
 				// A part that the server does not find is NIL: read as empty.
-				bodies[part.Section()] = readLiteral(item.Literal, limit)
+				b, err := readLiteral(item.Literal, limit)
+				if err != nil {
+					return err
+				}
+				bodies[part.Section()] = b
 			}
 		}
 		if uid != 0 {
@@ -348,11 +372,13 @@ func (s *session) whole(uid uint32) ([]byte, error) {
 	err := s.do("fetch a letter", func() error {
 		cmd := s.client.Fetch(uidSet([]uint32{uid}), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{
 			{Partial: &imap.SectionPartial{Offset: 0, Size: fetchWhole}, Peek: true}}})
-		defer cmd.Close()
 		for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 			for item := msg.Next(); item != nil; item = msg.Next() {
 				if body, ok := item.(imapclient.FetchItemDataBodySection); ok {
-					raw = readLiteral(body.Literal, fetchWhole)
+					var err error
+					if raw, err = readLiteral(body.Literal, fetchWhole); err != nil {
+						return err
+					}
 				}
 			}
 		}
