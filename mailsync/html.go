@@ -1,8 +1,6 @@
 package mailsync
 
 import (
-	"bytes"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -11,9 +9,7 @@ import (
 
 const (
 	maxOpenElements = 200
-	maxOpenTables   = 15 // deeper ones are read as plain blocks
 	maxAttributes   = 50
-	maxLink         = 200 // bytes of a link's address that are shown
 )
 
 // htmlLines reads an HTML part as a person sees it: blocks as lines, table
@@ -56,6 +52,7 @@ type element struct {
 	quote  int // depth of quotation
 	mark   mark
 	tight  bool // a paragraph without space around it
+	indent bool // a blockquote that only indents
 	item   int  // number of the next item of an ol; -1 in an ul
 	href   string
 	from   int // where the link's text begins in the line
@@ -70,11 +67,7 @@ type block struct {
 	cur   []byte
 	space bool // a space is due before the next word
 	gap   bool // an empty line is due before the next line
-}
-
-// table collects the cells of the open row.
-type table struct {
-	row [][]line
+	mark  int  // length of a list item's mark that has no text yet
 }
 
 type htmlReader struct {
@@ -145,12 +138,15 @@ func (r *htmlReader) newLine() {
 	}
 	b.lines = append(b.lines, line{text: text, depth: e.quote, mark: e.mark})
 	b.cur, b.space = b.cur[:0], false
-	b.gap = false
+	b.gap, b.mark = false, 0
 }
 
 // breakLine ends the line where there is something on it, as a block does.
 func (r *htmlReader) breakLine() {
 	b := r.block()
+	if len(b.cur) > 0 && len(b.cur) == b.mark { // <li><p>text
+		return
+	}
 	b.space = false
 	if len(b.cur) > 0 {
 		r.newLine()
@@ -260,7 +256,9 @@ func (r *htmlReader) push(name string, attr map[string]string) {
 	}
 	switch name {
 	case "blockquote":
-		e.quote++
+		if !e.indent { // Gmail indents with border:none
+			e.quote++
+		}
 	case "ul":
 		e.item = -1
 	case "ol":
@@ -295,30 +293,17 @@ func (r *htmlReader) bullet() {
 	for i := len(r.stack) - 1; i >= 0; i-- {
 		e := &r.stack[i]
 		if e.name == "ol" && e.item >= 0 {
-			b.cur = append(strconv.AppendInt(b.cur, int64(e.item), 10), '.')
+			b.cur = append(strconv.AppendInt(b.cur[:0], int64(e.item), 10), '.')
 			e.item++
-			b.space = true
+			b.space, b.mark = true, len(b.cur)
 			return
 		}
 		if e.name == "ul" {
 			break
 		}
 	}
-	b.cur = append(b.cur, '-')
-	b.space = true
-}
-
-// openTable is the innermost table that the cursor is directly in.
-func (r *htmlReader) openTable() *table {
-	for i := len(r.stack) - 1; i >= 0; i-- {
-		switch e := &r.stack[i]; {
-		case e.cell:
-			return nil
-		case e.name == "table":
-			return e.rows
-		}
-	}
-	return nil
+	b.cur = append(b.cur[:0], '-')
+	b.space, b.mark = true, 1
 }
 
 // closeOpen closes the innermost open element of that name, unless one of the
@@ -340,11 +325,6 @@ func (r *htmlReader) closeOpen(name string, barriers ...string) {
 			}
 		}
 	}
-}
-
-func (r *htmlReader) closeCell() {
-	r.closeOpen("td", "table", "tr", "th")
-	r.closeOpen("th", "table", "tr", "td")
 }
 
 // end closes an element. An end tag without a beginning is ignored, and one of
@@ -379,6 +359,9 @@ func (r *htmlReader) end(name string) {
 func (r *htmlReader) pop() {
 	e := *r.top()
 	r.open[e.name]--
+	if b := r.block(); e.name == "li" && b.mark > 0 && len(b.cur) == b.mark { // an empty item
+		b.cur, b.space, b.mark = b.cur[:0], false, 0
+	}
 	switch {
 	case e.hidden:
 	case e.name == "a":
@@ -408,126 +391,4 @@ func (r *htmlReader) pop() {
 		r.tables--
 	}
 	r.stack = r.stack[:len(r.stack)-1]
-}
-
-// row writes a table row: its cells side by side where each is one line, else
-// below one another, as a table used for layout wants it.
-func (r *htmlReader) row(t *table) {
-	b := r.block()
-	var cells [][]line
-	flat := true
-	for _, c := range t.row {
-		c = trimBlank(c)
-		if len(c) == 0 {
-			continue
-		}
-		cells = append(cells, c)
-		flat = flat && len(c) == 1 && c[0].depth == r.top().quote
-	}
-	t.row = nil
-	if len(cells) > 0 && b.gap && len(b.lines) > 0 {
-		b.lines = append(b.lines, line{depth: r.top().quote, mark: r.top().mark})
-	}
-	b.gap = false
-	if !flat {
-		for _, c := range cells {
-			b.lines = append(b.lines, c...)
-		}
-		return
-	}
-	if len(cells) == 0 {
-		return
-	}
-	l := cells[0][0]
-	var sb strings.Builder
-	for i, c := range cells {
-		if i > 0 {
-			sb.WriteString(" | ")
-		}
-		sb.WriteString(c[0].text)
-	}
-	l.text = sb.String()
-	b.lines = append(b.lines, l)
-}
-
-func trimBlank(lines []line) []line {
-	for len(lines) > 0 && lines[0].blank() {
-		lines = lines[1:]
-	}
-	for len(lines) > 0 && lines[len(lines)-1].blank() {
-		lines = lines[:len(lines)-1]
-	}
-	return lines
-}
-
-// link adds a link's address where its text does not already say it.
-func (r *htmlReader) link(e *element) {
-	b := r.block()
-	if e.fromAt != len(b.lines) || e.from >= len(b.cur) {
-		return // nothing visible in it, or a block
-	}
-	text := strings.TrimSpace(string(b.cur[e.from:]))
-	href := strings.TrimSpace(e.href)
-	low := strings.ToLower(href)
-	switch {
-	case strings.HasPrefix(low, "mailto:"):
-		href, _, _ = strings.Cut(href[len("mailto:"):], "?")
-	case !strings.HasPrefix(low, "http://") && !strings.HasPrefix(low, "https://"):
-		return
-	}
-	if len(href) > maxLink { // a tracker's
-		href, _, _ = strings.Cut(href, "?")
-	}
-	bare := func(s string) string {
-		s = strings.ToLower(s)
-		s = strings.TrimPrefix(strings.TrimPrefix(s, "https://"), "http://")
-		return strings.TrimSuffix(strings.TrimPrefix(s, "www."), "/")
-	}
-	if len(href) > maxLink || strings.ContainsAny(href, " <>\n\x00") || href == "" || strings.Contains(bare(text), bare(href)) {
-		return
-	}
-	b.cur = append(append(append(b.cur, " <"...), href...), '>')
-}
-
-var (
-	hiddenStyle = regexp.MustCompile(`display:none|visibility:hidden|mso-hide:all|max-height:0(?:px|pt|em)?(?:;|!|$)|opacity:0(?:\.0+)?(?:;|!|$)`)
-	fontSize    = regexp.MustCompile(`(?:^|;)font-size:([0-9.]+)`)
-	noMargin    = regexp.MustCompile(`(?:^|;)margin(?:-top|-bottom)?:0`)
-	metaElement = regexp.MustCompile(`(?i)<meta[^>]{1,200}charset\s*=\s*["']?([a-z0-9_:.-]{2,30})`)
-)
-
-// applyStyle takes from an inline style what hides text and what sets
-// paragraphs apart. Mailings hide their preheader this way. font-size:0 alone
-// does not hide: templates put it around cells that set a size again.
-func applyStyle(e *element, style string) {
-	s := strings.Map(func(c rune) rune {
-		switch {
-		case c == ' ' || c == '\t' || c == '\n' || c == '\r':
-			return -1
-		case c >= 'A' && c <= 'Z':
-			return c + 'a' - 'A'
-		}
-		return c
-	}, style)
-	// Contains spares the expressions, which most styles do not concern.
-	if (strings.Contains(s, "hid") || strings.Contains(s, "none") || strings.Contains(s, "max-h") || strings.Contains(s, "opac")) && hiddenStyle.MatchString(s) {
-		e.hidden = true
-	}
-	if strings.Contains(s, "font-size:") {
-		if m := fontSize.FindStringSubmatch(s); m != nil {
-			n, err := strconv.ParseFloat(m[1], 64)
-			e.tiny = err == nil && n < 2
-		}
-	}
-	if e.name == "p" && strings.Contains(s, "margin") && noMargin.MatchString(s) {
-		e.tight = true
-	}
-}
-
-// metaCharset is the charset that an HTML document claims for itself.
-func metaCharset(b []byte) string {
-	if m := metaElement.FindSubmatch(b[:min(len(b), 2048)]); m != nil {
-		return string(bytes.ToLower(m[1]))
-	}
-	return ""
 }

@@ -14,28 +14,36 @@ const divider = "________________________________"
 // newText is what the author wrote this time: lines without quoted history
 // (above, below or around the answers) and without signatures.
 func newText(lines []line) string {
-	lines = markBatQuotes(lines)
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l line) bool {
+		return strings.HasPrefix(l.text, "[") && pictureNote.MatchString(l.text)
+	})
+	markBatQuotes(lines)
 	own, forwarded := dropHistory(lines)
-	if !slices.ContainsFunc(own, line.own) {
-		switch {
-		case slices.ContainsFunc(forwarded, func(l line) bool { return !l.blank() }):
-			// Forwarded without a word: the forwarded letter is the message.
-			own, _ = dropHistory(shallow(forwarded))
-		case !slices.ContainsFunc(lines, line.own):
-			// Everything is indented, and nothing says that it is a quote.
-			own, _ = dropHistory(shallow(lines))
-		}
-	}
 	text := joinOwn(dropSignatures(own))
-	if text == "" && slices.ContainsFunc(own, func(l line) bool { return l.own() && l.mark == markSignature }) {
+	switch {
+	case text != "":
+	case slices.ContainsFunc(forwarded, func(l line) bool { return !l.blank() }):
+		// Forwarded without a word: the forwarded letter is the message.
+		own, _ = dropHistory(shallow(forwarded))
+		text = joinOwn(dropSignatures(own))
+	case !slices.ContainsFunc(lines, line.own):
+		// Everything is indented, and nothing says that it is a quote.
+		own, _ = dropHistory(shallow(lines))
+		text = joinOwn(dropSignatures(own))
+	default:
 		// Somebody typed into the signature.
 		for i := range own {
-			own[i].mark = markNone
+			if own[i].mark == markSignature {
+				own[i].mark = markNone
+			}
 		}
 		text = joinOwn(dropSignatures(own))
 	}
 	return text
 }
+
+// pictureNote stands in plain text where the HTML has a picture.
+var pictureNote = regexp.MustCompile(`^(?:\[(?:cid|image|изображение|картинка|inline image):[^\]]*\]\s*)+$`)
 
 // shallow takes the outermost level of quotation away.
 func shallow(lines []line) []line {
@@ -55,26 +63,22 @@ func shallow(lines []line) []line {
 // batQuote is how The Bat! quotes: the author's initials before the mark.
 var batQuote = regexp.MustCompile(`^ ?\p{Lu}{1,4}(>+) ?`)
 
-func markBatQuotes(lines []line) []line {
-	first, found := -1, 0
+// markBatQuotes turns such lines into quoted ones, in place. One alone may be
+// something else ("A> B").
+func markBatQuotes(lines []line) {
+	var found []int
 	for i, l := range lines {
 		if l.depth == 0 && strings.Contains(clipText(l.text, 12), ">") && batQuote.MatchString(l.text) {
-			if first < 0 {
-				first = i
-			}
-			found++
+			found = append(found, i)
 		}
 	}
-	if found < 2 {
-		return lines
+	if len(found) < 2 {
+		return
 	}
-	lines = slices.Clone(lines)
-	for i, l := range lines {
-		if m := batQuote.FindStringSubmatchIndex(l.text); l.depth == 0 && m != nil {
-			lines[i] = line{text: l.text[m[1]:], depth: m[3] - m[2]}
-		}
+	for _, i := range found {
+		m := batQuote.FindStringSubmatchIndex(lines[i].text)
+		lines[i] = line{text: lines[i].text[m[1]:], depth: m[3] - m[2]}
 	}
-	return lines
 }
 
 // dropHistory keeps the author's own lines, an empty line where a quote stood.
@@ -132,7 +136,7 @@ func historyStart(lines []line) (start, body int, forward bool) {
 		}
 		if l.mark == markHistory {
 			body = i
-			if n := headerBlock(lines, i); n > 0 {
+			if n := headerBlock(lines, i, false); n > 0 {
 				body = i + n
 			}
 			return aboveDividers(lines, i), body, false
@@ -142,12 +146,14 @@ func historyStart(lines []line) (start, body int, forward bool) {
 			for body < len(lines) && lines[body].blank() {
 				body++
 			}
-			if n := headerBlock(lines, body); n > 0 {
+			if n := headerBlock(lines, body, true); n > 0 {
 				body += n
+			} else if body < len(lines) && strings.HasSuffix(lines[body].text, ":") && saysWhen(lines[body].text) {
+				body++ // Yandex: 12.03.2024, 10:11, "Anna" <anna@x.test>:
 			}
 			return i, body, kind == forwardSeparator
 		}
-		if n := headerBlock(lines, i); n > 0 {
+		if n := headerBlock(lines, i, false); n > 0 {
 			return aboveDividers(lines, i), i + n, false
 		}
 	}
@@ -188,6 +194,7 @@ var separators = []struct {
 	{"пересылаемое сообщение", forwardSeparator}, {"пересланное сообщение", forwardSeparator}, {"перенаправленное сообщение", forwardSeparator},
 	{"переадресованное сообщение", forwardSeparator}, {"пересылаемое письмо", forwardSeparator}, {"пересланное письмо", forwardSeparator},
 	{"переадресованного сообщения", forwardSeparator}, {"переадресованного письма", forwardSeparator}, {"пересланного сообщения", forwardSeparator},
+	{"конец пересылаемого сообщения", replySeparator}, {"конец пересылаемого письма", replySeparator}, {"конец пересланного сообщения", replySeparator},
 }
 
 // separator recognises "-----Original Message-----" and its kin.
@@ -212,7 +219,7 @@ func separator(text string) separatorKind {
 // labels of a header block, by what they stand for.
 var headerLabels = map[string]byte{
 	"from": 'f', "от": 'f', "від": 'f', "von": 'f', "от кого": 'f',
-	"sent": 'd', "date": 'd', "отправлено": 'd', "дата": 'd', "gesendet": 'd', "надіслано": 'd', "datum": 'd', "когда": 'd',
+	"sent": 'd', "date": 'd', "отправлено": 'd', "отправленные": 'd', "дата": 'd', "gesendet": 'd', "надіслано": 'd', "datum": 'd', "когда": 'd',
 	"to": 't', "кому": 't', "an": 't',
 	"cc": 'c', "копия": 'c', "копія": 'c', "bcc": 'c', "reply-to": 'c', "обратный адрес": 'c', "importance": 'c', "важность": 'c',
 	"subject": 's', "тема": 's', "betreff": 's',
@@ -228,13 +235,18 @@ func headerLabel(text string) byte {
 
 // headerBlock tells how many lines from i on are the earlier letter's header
 // as Outlook quotes it: "From:" and at least two more of its fields within a
-// few lines. 0: none.
-func headerBlock(lines []line, i int) int {
-	if i >= len(lines) || headerLabel(lines[i].text) != 'f' {
+// few lines. 0: none. Below a separator any field may be the first, as
+// Thunderbird begins with the subject.
+func headerBlock(lines []line, i int, separated bool) int {
+	if i >= len(lines) {
+		return 0
+	}
+	first := headerLabel(lines[i].text)
+	if first == 0 || first != 'f' && !separated {
 		return 0
 	}
 	depth := lines[i].depth
-	found := map[byte]bool{'f': true}
+	found := map[byte]bool{first: true}
 	last, misses := i, 0
 	for j := i + 1; j < len(lines) && j < i+30 && misses < 6; j++ {
 		if lines[j].depth != depth {
@@ -245,7 +257,7 @@ func headerBlock(lines []line, i int) int {
 			continue
 		}
 		k := headerLabel(lines[j].text)
-		if k == 'f' {
+		if k == 'f' && found['f'] {
 			break
 		}
 		if k != 0 {
@@ -255,7 +267,7 @@ func headerBlock(lines []line, i int) int {
 		}
 		misses++ // a long list of addresses goes on
 	}
-	if len(found) < 3 || !found['d'] && !found['s'] {
+	if len(found) < 3 || !found['f'] || !found['d'] && !found['s'] {
 		return 0
 	}
 	return last - i + 1
@@ -324,8 +336,8 @@ var (
 func saysWhen(s string) bool  { return clockTime.MatchString(s) && someDate.MatchString(s) }
 func saysWrote(s string) bool { return wroteWord.MatchString(s) }
 
-// words counts the words of a line.
-func words(s string) int { return len(strings.Fields(s)) }
+// countWords counts the words of a line.
+func countWords(s string) int { return len(strings.Fields(s)) }
 
 // startsUpper reports whether a line begins with a capital.
 func startsUpper(s string) bool {

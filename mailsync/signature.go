@@ -169,7 +169,7 @@ func closingRest(low, as string) bool {
 		return false // "с уважениемX": another word
 	}
 	as = strings.TrimLeft(as, " ,.!-–—;:")
-	return startsUpper(as) && words(as) <= 8 && !strings.ContainsAny(as, "?!;")
+	return startsUpper(as) && countWords(as) <= 8 && !strings.ContainsAny(as, "?!;")
 }
 
 // signatureLike reports whether lines can be a signature with its legal
@@ -260,13 +260,13 @@ func postscript(lines []line) []line {
 
 // mobileStarts begin the line that phones and programs add.
 var mobileStarts = []string{
-	"отправлено с ", "отправлено из ", "отправлено через ", "отправлено от моего", "скачать outlook", "получить outlook", "загрузить outlook",
+	"отправлено с ", "отправлено со ", "отправлено из ", "отправлено через ", "отправлено от моего", "скачать outlook", "получить outlook", "загрузить outlook",
 	"послано с ", "написано с ", "письмо отправлено с ", "отправлено мобильным", "отправлено моим",
 	"sent from ", "get outlook for", "sent via ", "sent with ", "download outlook", "envoyé de", "gesendet von",
 }
 
 func mobileSignature(s string) bool {
-	if len(s) > 200 || words(s) > 14 {
+	if len(s) > 200 || countWords(s) > 14 {
 		return false
 	}
 	low := strings.ToLower(strings.TrimLeft(s, "-— *_"))

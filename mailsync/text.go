@@ -1,8 +1,6 @@
 package mailsync
 
-import (
-	"strings"
-)
+import "strings"
 
 const (
 	maxText  = 1 << 20 // bytes of readable text kept of a letter
@@ -208,4 +206,15 @@ func joinOwn(lines []line) string {
 		b.WriteString(l.text)
 	}
 	return b.String()
+}
+
+// trimBlank is lines without empty ones at both ends.
+func trimBlank(lines []line) []line {
+	for len(lines) > 0 && lines[0].blank() {
+		lines = lines[1:]
+	}
+	for len(lines) > 0 && lines[len(lines)-1].blank() {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
 }
