@@ -2,6 +2,7 @@
 
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
+TESTFLAGS   ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 # Under the race detector SQLite is some ten times slower: these are the
@@ -23,7 +24,7 @@ build:
 # All tests, with real servers where they are installed. What is missing is
 # said; INTOUCH_REQUIRE=all makes it a failure.
 test: packages
-	$(GO) test ./...
+	$(GO) test $(TESTFLAGS) ./...
 
 race:
 	$(GO) test -race -short $(RACED)
