@@ -34,7 +34,8 @@ type Handler struct {
 // New makes the handler. Route to it every request that Handles says yes to,
 // before any mux that cleans paths or answers methods itself, and before any
 // cross-origin check: Thunderbird sends Origin with everything, and the
-// credentials are never a cookie.
+// credentials are never a cookie. The server sets the deadlines: a client that
+// reads a long listing slowly holds a read transaction meanwhile.
 func New(st *store.Store, opt Options) http.Handler {
 	h := &Handler{st: st, log: opt.Log, publicURL: strings.TrimRight(opt.PublicURL, "/")}
 	if h.log == nil {

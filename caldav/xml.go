@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 )
 
@@ -216,18 +215,16 @@ func (e *element) standalone() string {
 // The status line goes out with the first piece; until then a failed report
 // can still become an error answer.
 type answer struct {
-	w       http.ResponseWriter
-	status  int
-	buf     []byte
-	sent    bool
-	hurried bool // a write deadline is set
-	err     error
+	w      http.ResponseWriter
+	status int
+	buf    []byte
+	sent   bool
+	err    error
 }
 
 const (
-	spillAt  = 256 << 10 // most answers fit, and end their read transaction before a slow client reads
-	maxKept  = 512 << 10 // larger buffers are not pooled
-	patience = time.Minute
+	spillAt = 256 << 10 // most answers fit, and end their read transaction before a slow client reads
+	maxKept = 512 << 10 // larger buffers are not pooled
 )
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 8<<10); return &b }}
@@ -296,9 +293,6 @@ func (a *answer) flush() error {
 		return a.err
 	}
 	a.header(-1)
-	// A client that reads nothing must not hold a read transaction for ever.
-	// Recorders in tests have no deadline.
-	a.hurried = http.NewResponseController(a.w).SetWriteDeadline(time.Now().Add(patience)) == nil
 	_, a.err = a.w.Write(a.buf)
 	a.buf = a.buf[:0]
 	return a.err
@@ -324,9 +318,6 @@ func (a *answer) close() {
 	}
 	if a.err == nil && len(a.buf) > 0 {
 		_, a.err = a.w.Write(a.buf)
-	}
-	if a.hurried { // the connection may serve other requests
-		_ = http.NewResponseController(a.w).SetWriteDeadline(time.Time{})
 	}
 	a.drop()
 }
