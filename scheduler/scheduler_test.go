@@ -501,6 +501,77 @@ func TestScheduler_Run_Delivers(t *testing.T) {
 	}
 }
 
+// The daemon is told to stop while a mail is in flight: a slow server may
+// still take it within the grace time; one that hangs leaves it queued.
+func TestOutbox_Stop(t *testing.T) {
+	for name, grace := range map[string]time.Duration{"slow": time.Hour, "hangs": 50 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) {
+			c := morningClock()
+			st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+			for _, a := range []string{"a@vector.test", "b@vector.test"} {
+				enqueue(t, st, a)
+			}
+			reached, release := make(chan struct{}), make(chan struct{})
+			server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+				return &slowSession{postSession{post: newPost()}, reached, release}, nil
+			}))
+			server.ErrorLog = silence{}
+			ln, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			served := make(chan struct{})
+			go func() { defer close(served); server.Serve(ln) }()
+			s, err := New(st, Options{SMTP: &mailer.Config{Addr: ln.Addr().String(), Security: mailer.Insecure}, Grace: grace, Log: logTo(t)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- s.Run(ctx) }()
+			<-reached
+			cancel()
+			want := store.OutboxSummary{Queued: 2}
+			if name == "slow" {
+				want = store.OutboxSummary{Queued: 1, Sent: 1}
+				close(release)
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			if name != "slow" {
+				close(release)
+			}
+			server.Close()
+			ln.Close()
+			<-served
+			box, err := st.Outbox(t.Context(), 0)
+			if err != nil || box.Queued != want.Queued || box.Sent != want.Sent || box.Failed != 0 {
+				t.Errorf("outbox %+v %v", box, err)
+			}
+			// What was not sent is due at once at the next start.
+			if next, err := st.NextMail(t.Context()); err != nil || next.After(c.now()) {
+				t.Errorf("next mail %v %v", next, err)
+			}
+		})
+	}
+}
+
+// slowSession answers the text only when released.
+type slowSession struct {
+	postSession
+	reached, release chan struct{}
+}
+
+func (s *slowSession) Data(r io.Reader) error {
+	if err := s.postSession.Data(r); err != nil {
+		return err
+	}
+	close(s.reached)
+	<-s.release
+	return nil
+}
+
 func TestRetryWait(t *testing.T) {
 	for tries, want := range map[int]time.Duration{0: time.Minute, 1: time.Minute, 2: 2 * time.Minute, 7: 64 * time.Minute, 8: 2 * time.Hour, 1000: 2 * time.Hour} {
 		if got := retryWait(tries, 0); got != want {
