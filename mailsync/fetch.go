@@ -26,7 +26,6 @@ const (
 type envelope struct {
 	UID      uint32
 	Internal time.Time // zero when the server could not tell
-	Size     int64
 	Header   []byte
 	Root     *Part // nil when the server could not tell
 	Excluded bool  // it bears the keyword that keeps letters out (rule 2)
@@ -41,7 +40,7 @@ const excludingKeyword = "nocrm"
 type detail int
 
 const (
-	withStructure detail = iota // header fields, BODYSTRUCTURE, INTERNALDATE, flags, size; text by its parts
+	withStructure detail = iota // header fields, BODYSTRUCTURE, INTERNALDATE, flags; text by its parts
 	withWhole                   // header fields; text by parsing the letter here
 	headerAlone                 // header fields, no text
 	unreadable                  // nothing: the letter is filed as seen
@@ -157,7 +156,6 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 	if how == withStructure {
 		opt.BodyStructure = &imap.FetchItemBodyStructure{Extended: true}
 		opt.InternalDate = true
-		opt.RFC822Size = true
 		opt.Flags = true
 	}
 	cmd := s.client.Fetch(uidSet(uids), opt)
@@ -170,8 +168,6 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 				e.UID = uint32(item.UID)
 			case imapclient.FetchItemDataInternalDate:
 				e.Internal = item.Time
-			case imapclient.FetchItemDataRFC822Size:
-				e.Size = item.Size
 			case imapclient.FetchItemDataFlags:
 				e.Excluded = slices.ContainsFunc(item.Flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), excludingKeyword) })
 			case imapclient.FetchItemDataBodyStructure:
