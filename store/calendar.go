@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Component is the iCalendar component that a collection holds.
 type Component string
@@ -65,6 +68,9 @@ type Entry struct {
 	// Exact: the bytes are those that a client put, so PUT may answer with
 	// a strong ETag (RFC 4791 section 5.3.4).
 	Exact bool
+	// former are earlier ETags of the entry, since which the record itself has
+	// not changed: only what we show beside it (last contacts, a deal's sums).
+	former []string
 }
 
 // Change is one line of a sync report (RFC 6578).
@@ -124,21 +130,21 @@ type Condition struct {
 	IfNoneMatch bool     // If-None-Match: *
 }
 
-// holds reports whether the condition lets a write through. etag is "" where
-// there is no entry.
-func (c Condition) holds(etag string) bool {
-	if c.IfNoneMatch && etag != "" {
+// holds reports whether the condition lets a write through; e is nil where
+// there is no entry. An ETag since which only the text that we show beside the
+// record has changed matches too: a client's letter that comes in while a
+// manager has the event open must not make the edit a conflict, and the edit
+// loses nothing of ours.
+func (c Condition) holds(e *Entry) bool {
+	if c.IfNoneMatch && e != nil {
 		return false
 	}
 	if c.IfMatch == nil {
 		return true
 	}
-	for _, m := range c.IfMatch {
-		if etag != "" && (m == "*" || m == etag) {
-			return true
-		}
-	}
-	return false
+	return e != nil && slices.ContainsFunc(c.IfMatch, func(m string) bool {
+		return m == "*" || m == e.ETag || slices.Contains(e.former, m)
+	})
 }
 
 // lingering is how long an entry stays in the calendar where a calendar

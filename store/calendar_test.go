@@ -237,3 +237,30 @@ func TestRenew_clientChanges(t *testing.T) {
 		h.expect("current", h.shown(h.anna, "current"), "Договор v1|planned|current|АО «Ромашка»", "payment")
 	})
 }
+
+// A client's letter that comes while a manager has the event open changes the
+// entry's ETag ("last contacts"), but must not make the edit a conflict.
+func TestPutEntry_letterMeanwhile(t *testing.T) {
+	each(t, func(h *house) {
+		actor := store.Actor{ManagerID: h.anna.ID, Origin: store.FromCalendar}
+		current := h.collection(h.anna, "current")
+		res, err := h.PutEntry(ctx, actor, current.ID, "x.ics", store.Condition{}, write("uid-1", "Звонок Ромашка", ""))
+		h.must(err)
+		seen := res.Entry.ETag
+		_, err = h.FileLetters(ctx, h.folder("anna", "anna", 7), 1, []store.FiledLetter{h.letter(1, "k1")})
+		h.must(err)
+		e, err := h.Entry(ctx, current.ID, "x.ics")
+		if h.must(err); e.ETag == seen {
+			h.t.Fatal("the entry shows a new letter under the old ETag")
+		}
+		_, err = h.PutEntry(ctx, actor, current.ID, "x.ics", store.Condition{IfMatch: []string{seen}}, write("uid-1", "Звонок Ромашка, позже", ""))
+		h.must(err)
+		// The edit itself is one: what was seen before it is stale.
+		for _, old := range []string{seen, e.ETag} {
+			_, err = h.PutEntry(ctx, actor, current.ID, "x.ics", store.Condition{IfMatch: []string{old}}, write("uid-1", "Третий", ""))
+			if !errors.Is(err, store.ErrStale) {
+				h.t.Errorf("an ETag of before the edit: %v", err)
+			}
+		}
+	})
+}

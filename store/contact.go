@@ -38,6 +38,7 @@ type Contact struct {
 	ManagerID  int64   // responsible
 	Managers   []int64 // all who took part, the responsible one among them
 	DealID     int64
+	DealNumber string
 	SourceID   int64
 
 	Subject    string
@@ -56,6 +57,7 @@ type Contact struct {
 	Changed    time.Time
 	Completed  time.Time // zero unless done
 	PostponedT time.Time // when it was postponed; zero unless postponed
+	Dismissed  bool      // a letter in that needs no answer
 	Version    int64
 
 	component Component // as which a calendar program wrote it; VEVENT else

@@ -180,16 +180,19 @@ func (t *tx) addManager(contactID, managerID int64) error {
 	return err
 }
 
-// mayEdit reports ErrNotFound where the actor may not know of the contact.
-func (t *tx) mayEdit(actor Actor, managers []int64) error {
-	if actor.ManagerID == 0 || slices.Contains(managers, actor.ManagerID) {
+// mayEdit reports ErrNotFound where the actor may not know of the item: the
+// program itself, who took part, who is responsible for the client and heads
+// may change what they see.
+func (t *tx) mayEdit(actor Actor, it *Item) error {
+	if actor.ManagerID == 0 || slices.Contains(it.Managers, actor.ManagerID) {
 		return nil
 	}
 	m, err := t.manager("m.id = $1", actor.ManagerID)
-	if err == nil && m.Role != RoleHead {
-		err = ErrNotFound
+	if err != nil || m.Role == RoleHead {
+		return err
 	}
-	return err
+	var one int
+	return t.row(`SELECT 1 FROM clients WHERE id = $1 AND manager_id = $2`, []any{it.ClientID, m.ID}, &one)
 }
 
 // EditContact changes a contact; version 0 means whatever it is now, else
@@ -202,7 +205,8 @@ func (s *Store) EditContact(ctx context.Context, actor Actor, id, version int64,
 		if c, err = t.contact(id); err != nil {
 			return err
 		}
-		if err := t.mayEdit(actor, c.Managers); err != nil {
+		it := contactAsItem(&c)
+		if err := t.mayEdit(actor, &it); err != nil {
 			return err
 		}
 		if version != 0 && version != c.Version {

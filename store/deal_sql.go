@@ -178,7 +178,7 @@ func (s *Store) EditEvent(ctx context.Context, actor Actor, id, version int64, e
 		if err != nil {
 			return err
 		}
-		if err := t.mayEdit(actor, it.Managers); err != nil {
+		if err := t.mayEdit(actor, &it); err != nil {
 			return err
 		}
 		if version != 0 && version != it.Event.Version {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -77,16 +78,14 @@ func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e E
 }
 
 func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
-	found := false
-	err = t.rows(`SELECT `+entryColumns+`, n.bytes FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
-		[]any{collectionID, name}, func(scan func(...any) error) (err error) {
-			found = true
-			e, err = scanEntry(scan, true)
-			return err
-		})
-	if err == nil && !found {
-		err = ErrNotFound
+	var item, former string
+	err = t.row(`SELECT `+entryColumns+`, n.bytes, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
+		[]any{collectionID, name}, &e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, &e.Bytes, &former)
+	if err != nil {
+		return e, err
 	}
+	e.former = strings.Fields(former)
+	e.Key, err = parseItemKey(item)
 	return e, err
 }
 

@@ -10,18 +10,18 @@ import (
 
 const contactColumns = `c.id, c.uid, c.kind, c.direction, c.state, c.importance, c.client_id, cl.name, c.client_text,
 	c.manager_id, c.deal_id, c.source_id, c.subject, c.body, c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence,
-	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component`
+	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component, c.dismissed, cd.number`
 
 // contacts reads contacts with their managers and persons. tail is WHERE …
 // ORDER BY … LIMIT … over "contacts c LEFT JOIN clients cl".
 func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	var out []Contact
-	err := t.rows(`SELECT `+contactColumns+` FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id `+tail, args, func(scan func(...any) error) error {
+	err := t.rows(`SELECT `+contactColumns+` FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id LEFT JOIN deals cd ON cd.id = c.deal_id `+tail, args, func(scan func(...any) error) error {
 		var c Contact
 		if err := scan(&c.ID, &c.UID, &c.Kind, &c.Direction, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText,
 			idInto{&c.ManagerID}, idInto{&c.DealID}, idInto{&c.SourceID}, &c.Subject, &c.Body, timeInto{&c.When.Start}, timeInto{&c.When.End},
 			&c.When.First, &c.When.Last, &c.Recurrence, &c.Minutes, &c.Estimated, &c.Thread, &c.MessageKey, jsonInto{&c.Attachments},
-			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component); err != nil {
+			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component, &c.Dismissed, textInto{&c.DealNumber}); err != nil {
 			return err
 		}
 		c.When.AllDay = c.When.First != ""
@@ -73,9 +73,15 @@ func (t *tx) contact(id int64) (Contact, error) {
 	return found[0], nil
 }
 
+// contactAsItem gives the contact as an Item; of its deal only what a list
+// shows.
 func contactAsItem(c *Contact) Item {
-	return Item{Type: ContactItem, Contact: c, Managers: c.Managers, ClientID: c.ClientID, ClientName: c.ClientName,
+	it := Item{Type: ContactItem, Contact: c, Managers: c.Managers, ClientID: c.ClientID, ClientName: c.ClientName,
 		Importance: c.Importance, When: c.When}
+	if c.DealID != 0 {
+		it.Deal = &Deal{ID: c.DealID, Number: c.DealNumber, ClientID: c.ClientID, ClientName: c.ClientName}
+	}
+	return it
 }
 
 const eventColumns = `e.id, e.uid, e.external_id, e.deal_id, e.kind, e.due, e.due_set, e.expected, e.expect_set, e.amount, e.covered,

@@ -45,12 +45,12 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 		old, err := t.entry(collectionID, name)
 		switch {
 		case errors.Is(err, ErrNotFound):
-			if !cond.holds("") {
+			if !cond.holds(nil) {
 				return ErrStale
 			}
 		case err != nil:
 			return err
-		case !cond.holds(old.ETag):
+		case !cond.holds(&old):
 			return ErrStale
 		}
 		exists := err == nil
@@ -136,7 +136,9 @@ func (t *tx) settle(actor Actor, col Collection, k ItemKey, name string, w *Cale
 	if err := t.renew(); err != nil {
 		return Entry{}, err
 	}
-	return t.entry(col.ID, name)
+	e, err := t.entry(col.ID, name)
+	e.Exact = err == nil && w != nil && bytes.Equal(e.Bytes, w.Bytes)
+	return e, err
 }
 
 // itemByUID finds the item that the manager knows under a UID.
@@ -155,7 +157,7 @@ func (t *tx) itemByUID(actor Actor, col Collection, uid string) (ItemKey, error)
 		if err != nil {
 			return ItemKey{}, err
 		}
-		if len(found) == 1 && t.mayEdit(actor, found[0].Managers) == nil {
+		if len(found) == 1 && t.mayEdit(actor, &found[0]) == nil {
 			return found[0].Key(), nil
 		}
 	}
@@ -360,7 +362,7 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		if err != nil {
 			return err
 		}
-		if !cond.holds(e.ETag) {
+		if !cond.holds(&e) {
 			return ErrStale
 		}
 		if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1`, e.Key.String()); err != nil {
@@ -398,7 +400,7 @@ func (s *Store) MoveEntry(ctx context.Context, actor Actor, fromID int64, name s
 		if err != nil {
 			return err
 		}
-		if !cond.holds(e.ETag) {
+		if !cond.holds(&e) {
 			return ErrStale
 		}
 		col, err := t.collection("k.id = $1", toID)

@@ -178,10 +178,15 @@ type clientContext struct {
 // present is an entry of the item that is there now.
 type present struct {
 	name, etag string
+	version    int64
+	former     string
 	stays      time.Time
 	turns      int64
 	begins     int64
 }
+
+// maxFormer is how many earlier ETags of one version of a record are kept.
+const maxFormer = 20
 
 func (r *renewal) item(k ItemKey) error {
 	t := r.t
@@ -190,10 +195,10 @@ func (r *renewal) item(k ItemKey) error {
 		return err
 	}
 	here := map[int64]present{}
-	err = t.rows(`SELECT collection_id, name, etag, stays, turns, begins FROM entries WHERE item = $1 AND NOT gone`, []any{k.String()}, func(scan func(...any) error) error {
+	err = t.rows(`SELECT collection_id, name, etag, version, former, stays, turns, begins FROM entries WHERE item = $1 AND NOT gone`, []any{k.String()}, func(scan func(...any) error) error {
 		var id int64
 		var p present
-		if err := scan(&id, &p.name, &p.etag, timeInto{&p.stays}, &p.turns, &p.begins); err != nil {
+		if err := scan(&id, &p.name, &p.etag, &p.version, &p.former, timeInto{&p.stays}, &p.turns, &p.begins); err != nil {
 			return err
 		}
 		here[id] = p
@@ -277,6 +282,11 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 			unix(turns), unix(stays), unix(begins), unix(ends), c.ID, was.name)
 		return err
 	}
+	former := ""
+	if isHere && !justPut && was.version == view.Version {
+		tags := append(strings.Fields(was.former), was.etag)
+		former = strings.Join(tags[max(0, len(tags)-maxFormer):], " ")
+	}
 	name := was.name
 	if justPut && !isHere {
 		name = put.name
@@ -289,11 +299,11 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`INSERT INTO entries (collection_id, name, item, uid, etag, change, gone, begins, ends, turns, stays, changed, size, bytes)
-		VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8, $9, $10, $11, $12, $13)
+	_, err = t.exec(`INSERT INTO entries (collection_id, name, item, uid, etag, change, gone, begins, ends, turns, stays, changed, size, bytes, version, former)
+		VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (collection_id, name) DO UPDATE SET item = $3, uid = $4, etag = $5, change = $6, gone = FALSE,
-		begins = $7, ends = $8, turns = $9, stays = $10, changed = $11, size = $12, bytes = $13`,
-		c.ID, name, k.String(), view.UID, etag, number, unix(begins), unix(ends), unix(turns), unix(stays), t.now.Unix(), len(body), body)
+		begins = $7, ends = $8, turns = $9, stays = $10, changed = $11, size = $12, bytes = $13, version = $14, former = $15`,
+		c.ID, name, k.String(), view.UID, etag, number, unix(begins), unix(ends), unix(turns), unix(stays), t.now.Unix(), len(body), body, view.Version, former)
 	return err
 }
 
@@ -365,7 +375,7 @@ func (r *renewal) view(it *Item, k ItemKey, c *ownedCollection) (*EntryView, err
 			return nil, err
 		}
 	}
-	if it.Deal == nil && it.Contact != nil && it.Contact.DealID != 0 {
+	if it.Contact != nil && it.Contact.DealID != 0 {
 		d, err := r.t.deal(it.Contact.DealID)
 		if err != nil {
 			return nil, err

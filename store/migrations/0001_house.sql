@@ -302,6 +302,8 @@ CREATE TABLE entries (
     item          {{KEY}} NOT NULL,
     uid           {{KEY}} NOT NULL,
     etag          TEXT NOT NULL,
+    version       BIGINT NOT NULL DEFAULT 0, -- of the record when it was rendered
+    former        TEXT NOT NULL DEFAULT '', -- earlier ETags of the same version of the record
     change        BIGINT NOT NULL,
     gone          BOOLEAN NOT NULL DEFAULT FALSE,
     begins        BIGINT NOT NULL DEFAULT 0, -- for time ranges; both 0: always
