@@ -93,6 +93,7 @@ func (d *Digest) page(publicURL string) *page {
 		}
 	}
 	p.Subject = "Intouch: " + strings.Join(p.Summary[:min(2, len(p.Summary))], ", ") + " — " + w.date(today)
+	p.Subject = strings.ReplaceAll(p.Subject, "\u00a0", " ") // a subject is searched for, not laid out
 
 	for i, per := range d.Periods {
 		if t := w.figures([]string{"yesterday", "month"}[i], per); len(t.Rows) > 0 {

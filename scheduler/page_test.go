@@ -98,7 +98,7 @@ func TestDigest_Subject(t *testing.T) {
 					list[i] = full.Today[0]
 				}
 			}
-			if got := strings.ReplaceAll(d.page("").Subject, "\u00a0", " "); got != want {
+			if got := d.page("").Subject; got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		}
