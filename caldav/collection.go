@@ -16,38 +16,53 @@ func readOnly(col *store.Collection) bool { return col.Kind == store.TeamCalenda
 
 const tokenPrefix = "urn:intouch:sync:"
 
-// syncToken is the state of a calendar in a sync report: which calendar,
-// which life of it, which change.
-func syncToken(col *store.Collection) string { return tokenAt(col, col.Change) }
+// token is the state of a calendar in a sync report: which calendar, which
+// life of it, which change. In the middle of a first listing that comes in
+// pages it also says at which change that listing began.
+type token struct {
+	calendar, epoch, change int64
+	began                   int64 // 0: not within a first listing
+}
 
-func tokenAt(col *store.Collection, change int64) string {
-	return fmt.Sprintf("%s%d:%d:%d", tokenPrefix, col.ID, col.Epoch, change)
+// syncToken is the token of all that a calendar holds now.
+func syncToken(col *store.Collection) string {
+	return token{calendar: col.ID, epoch: col.Epoch, change: col.Change}.String()
+}
+
+func (t token) String() string {
+	s := fmt.Sprintf("%s%d:%d:%d", tokenPrefix, t.calendar, t.epoch, t.change)
+	if t.began > 0 {
+		s += fmt.Sprintf(":%d", t.began)
+	}
+	return s
 }
 
 // errBadToken is RFC 6578 section 3.2: the client starts anew.
 var errBadToken = violated(http.StatusForbidden, nsDAV, "valid-sync-token")
 
-// sinceOf reads a token of that calendar. "" is 0: everything.
-func sinceOf(token string, col *store.Collection) (int64, error) {
-	if token == "" {
-		return 0, nil
+// tokenOf reads a token of that calendar. "" is change 0: everything.
+func tokenOf(text string, col *store.Collection) (token, error) {
+	t := token{calendar: col.ID, epoch: col.Epoch}
+	if text == "" {
+		return t, nil
 	}
-	rest, ok := strings.CutPrefix(token, tokenPrefix)
+	rest, ok := strings.CutPrefix(text, tokenPrefix)
 	parts := strings.Split(rest, ":")
-	if !ok || len(parts) != 3 {
-		return 0, errBadToken
+	if !ok || len(parts) < 3 || len(parts) > 4 {
+		return t, errBadToken
 	}
-	var n [3]int64
+	var n [4]int64
 	for i, p := range parts {
 		var err error
 		if n[i], err = strconv.ParseInt(p, 10, 64); err != nil || n[i] < 0 {
-			return 0, errBadToken
+			return t, errBadToken
 		}
 	}
-	if n[0] != col.ID || n[1] != col.Epoch || n[2] > col.Change {
-		return 0, errBadToken
+	if n[0] != col.ID || n[1] != col.Epoch || n[2] > col.Change || n[3] > col.Change {
+		return t, errBadToken
 	}
-	return n[2], nil
+	t.change, t.began = n[2], n[3]
+	return t, nil
 }
 
 // makeCollection refuses MKCALENDAR and MKCOL: calendars are saved filters,

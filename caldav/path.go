@@ -140,6 +140,3 @@ func (p place) path() string {
 func principalPath(login string) string { return principalsDir + url.PathEscape(login) + "/" }
 func homePath(login string) string      { return homesDir + url.PathEscape(login) + "/" }
 func bookHomePath(login string) string  { return bookHomesDir + url.PathEscape(login) + "/" }
-
-// collection reports whether the place holds others; its path ends in a slash.
-func (p place) collection() bool { return p.kind != entryKind && p.kind != cardKind }

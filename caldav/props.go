@@ -51,7 +51,6 @@ func (s kindSet) has(k kind) bool { return s&(1<<k) != 0 }
 
 var (
 	everywhere = ^kindSet(0)
-	folders    = everywhere &^ kinds(entryKind, cardKind)
 	objects    = kinds(entryKind, cardKind)
 	calendars  = kinds(calendarKind)
 	books      = kinds(bookKind)

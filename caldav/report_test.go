@@ -1,9 +1,13 @@
 package caldav
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func syncReport(token string, limit int) string {
@@ -71,6 +75,79 @@ func TestSync_Pages(t *testing.T) {
 	}
 	if pages != 3 || len(seen) != 7 {
 		t.Errorf("%d pages, %d entries", pages, len(seen))
+	}
+}
+
+// A first listing in pages goes on although the tombstones of the changes that
+// it is among have been dropped, and misses nothing of what happens meanwhile.
+func TestSync_PagesOutliveTombstones(t *testing.T) {
+	o := newOffice(t)
+	for i := range 5 {
+		o.put(fmt.Sprintf("%s%d.ics", annaCurrent, i), fmt.Sprint("u", i), "T", "20280124T100000Z")
+	}
+	o.must(204, "DELETE", annaCurrent+"4.ics", "")
+	old := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).Token
+	o.now = o.now.AddDate(0, 0, 70)
+	if _, err := o.st.TurnStatuses(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	o.must(207, "REPORT", annaCurrent, syncReport(old, 0))
+	held, token := map[string]string{}, ""
+	for page := 0; ; page++ {
+		m := o.parse(o.do("REPORT", annaCurrent, syncReport(token, 1)))
+		if m.Token == token || page > 20 {
+			t.Fatalf("no progress after %d pages: %s", page, token)
+		}
+		token = m.Token
+		more := false
+		for href, v := range m.hrefs() {
+			switch {
+			case href == annaCurrent:
+				more = true
+			case v == "HTTP/1.1 404 Not Found":
+				delete(held, href)
+			default:
+				held[href] = v
+			}
+		}
+		if page == 1 { // one that was listed goes, one comes
+			for href := range held {
+				o.must(204, "DELETE", href, "")
+				break
+			}
+			o.put(annaCurrent+"late.ics", "late", "T", "20280124T100000Z")
+		}
+		if !more && page > 3 {
+			break
+		}
+	}
+	want := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).hrefs()
+	if diff := cmp.Diff(want, held); diff != "" {
+		t.Errorf("pages and listing differ (-listing +pages):\n%s", diff)
+	}
+}
+
+// Time alone moves an entry from one calendar to another, and both sync
+// reports say so.
+func TestSync_StatusTurns(t *testing.T) {
+	o := newOffice(t)
+	path := annaCurrent + "a.ics"
+	o.put(path, "a", "A", "20261123T100000Z")
+	from := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).Token
+	to := o.parse(o.do("REPORT", annaHome+"overdue/", syncReport("", 0))).Token
+	head := o.parse(o.do("REPORT", "/dav/calendars/boris/team-anna/", syncReport("", 0), "as: boris"))
+	if len(head.Responses) != 1 {
+		t.Errorf("the head sees %v", head.hrefs())
+	}
+	o.now = o.now.Add(3 * time.Hour)
+	if _, err := o.st.TurnStatuses(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.parse(o.do("REPORT", annaCurrent, syncReport(from, 0))).hrefs(); len(got) != 1 || got[path] != "HTTP/1.1 404 Not Found" {
+		t.Errorf("left: %v", got)
+	}
+	if got := o.parse(o.do("REPORT", annaHome+"overdue/", syncReport(to, 0))).hrefs(); len(got) != 1 || got[annaHome+"overdue/a.ics"] == "" {
+		t.Errorf("came: %v", got)
 	}
 }
 

@@ -13,8 +13,8 @@ func (c *call) syncCollection(root *element) error {
 	if c.r.Header.Get("Depth") == "infinity" {
 		return status(http.StatusBadRequest)
 	}
-	token := root.child(nsDAV, "sync-token")
-	if token == nil {
+	sent := root.child(nsDAV, "sync-token")
+	if sent == nil {
 		return status(http.StatusBadRequest)
 	}
 	q, err := askedOf(root, c.r)
@@ -32,19 +32,30 @@ func (c *call) syncCollection(root *element) error {
 	if err != nil {
 		return err
 	}
-	since, err := sinceOf(trimmed(token), &col)
+	had, err := tokenOf(trimmed(sent), &col)
 	if err != nil {
 		return err
 	}
+	// A first listing in pages outlives the tombstones of its old changes. It
+	// then goes on over what is there, and ends with the token of its
+	// beginning, after which the tombstones are still known.
+	since := had.change
+	if had.began > 0 && since < col.Oldest {
+		if had.began < col.Oldest {
+			return errBadToken
+		}
+		since = 0
+	}
 	ask := 0
-	if limit > 0 {
+	if limit > 0 && since == had.change {
 		ask = limit + 1
 	}
 	a := c.startMultistatus(q)
 	t := c.entryTarget(&col)
 	light := q.light()
 	var heavy []string // names that need their rows; read when the listing's transaction has ended
-	count, last, more := 0, since, false
+	next := token{calendar: col.ID, epoch: col.Epoch, change: had.change, began: had.began}
+	count, more := 0, false
 	err = c.st.Changes(c.ctx, col.ID, since, ask,
 		func(now store.Collection) error {
 			if now.Epoch != col.Epoch {
@@ -54,11 +65,14 @@ func (c *call) syncCollection(root *element) error {
 			return nil
 		},
 		func(ch store.Change) error {
+			if ch.Number <= had.change {
+				return nil
+			}
 			if count++; limit > 0 && count > limit {
 				more = true
 				return nil
 			}
-			last = ch.Number
+			next.change = ch.Number
 			switch {
 			case ch.Gone:
 				p := c.place
@@ -83,11 +97,17 @@ func (c *call) syncCollection(root *element) error {
 			return a.spill()
 		}, func(string) {})
 	}
-	if more {
+	switch {
+	case more:
 		c.truncated(a)
-	} else {
-		last = col.Change
+		if had.change == 0 {
+			next.began = col.Change
+		}
+	case since != had.change:
+		next = token{calendar: col.ID, epoch: col.Epoch, change: had.began}
+	default:
+		next = token{calendar: col.ID, epoch: col.Epoch, change: col.Change}
 	}
-	a.el("D:sync-token", tokenAt(&col, last))
+	a.el("D:sync-token", next.String())
 	return c.finish(a, err)
 }
