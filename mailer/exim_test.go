@@ -27,8 +27,9 @@ import (
 // Exim from Debian takes our mails over TLS after a login, defers, refuses,
 // and hands them on by LMTP to a sink in process, where the bytes are looked
 // at. It is a throw-away instance: settings, queue, log and ports of its own.
-// (OpenSMTPD has fixed places for its queue, and Debian 12's cannot do TLS:
-// "EVP lib" at each handshake.)
+// (OpenSMTPD has fixed places for its queue, and in a mount namespace of its
+// own Debian 12's failed each TLS handshake with "EVP lib", openssl s_client's
+// too.)
 func TestExim(t *testing.T) {
 	program, err := exec.LookPath("exim4")
 	if err != nil {
