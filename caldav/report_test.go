@@ -85,21 +85,19 @@ func TestSync_PagesOutliveTombstones(t *testing.T) {
 	for i := range 5 {
 		o.put(fmt.Sprintf("%s%d.ics", annaCurrent, i), fmt.Sprint("u", i), "T", "20280124T100000Z")
 	}
-	o.must(204, "DELETE", annaCurrent+"4.ics", "")
 	old := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).Token
+	o.must(204, "DELETE", annaCurrent+"4.ics", "")
 	o.now = o.now.AddDate(0, 0, 70)
-	if _, err := o.st.TurnStatuses(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	o.must(207, "REPORT", annaCurrent, syncReport(old, 0))
-	held, token := map[string]string{}, ""
-	for page := 0; ; page++ {
-		m := o.parse(o.do("REPORT", annaCurrent, syncReport(token, 1)))
-		if m.Token == token || page > 20 {
-			t.Fatalf("no progress after %d pages: %s", page, token)
+	for range 2 { // what turns comes first, tombstones go in a quiet minute
+		if _, err := o.st.TurnStatuses(context.Background()); err != nil {
+			t.Fatal(err)
 		}
+	}
+	o.must(403, "REPORT", annaCurrent, syncReport(old, 0))
+	held, token := map[string]string{}, ""
+	sync := func(limit int) (more bool) {
+		m := o.parse(o.do("REPORT", annaCurrent, syncReport(token, limit)))
 		token = m.Token
-		more := false
 		for href, v := range m.hrefs() {
 			switch {
 			case href == annaCurrent:
@@ -110,6 +108,12 @@ func TestSync_PagesOutliveTombstones(t *testing.T) {
 				held[href] = v
 			}
 		}
+		return more
+	}
+	for page := 0; sync(1); page++ {
+		if page > 20 {
+			t.Fatalf("no end of pages: %s", token)
+		}
 		if page == 1 { // one that was listed goes, one comes
 			for href := range held {
 				o.must(204, "DELETE", href, "")
@@ -117,10 +121,8 @@ func TestSync_PagesOutliveTombstones(t *testing.T) {
 			}
 			o.put(annaCurrent+"late.ics", "late", "T", "20280124T100000Z")
 		}
-		if !more && page > 3 {
-			break
-		}
 	}
+	sync(0)
 	want := o.parse(o.do("REPORT", annaCurrent, syncReport("", 0))).hrefs()
 	if diff := cmp.Diff(want, held); diff != "" {
 		t.Errorf("pages and listing differ (-listing +pages):\n%s", diff)
