@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -275,30 +274,4 @@ func messageIDs(s string) []string {
 		out = append(out, s[i:i+j+1])
 		s = s[i+j+1:]
 	}
-}
-
-// subjectPrefix is one mark of an answer or a forward, in the languages of
-// the mail programs met here, or a list's name in brackets.
-var subjectPrefix = regexp.MustCompile(`(?i)^\s*(?:(?:re|fw|fwd|aw|wg|sv|vs|antw|tr|rv|отв|ответ|пересл|пер|на|ha|нa|fyi)\s*(?:\[\d+\]|\(\d+\)|\^\d+)?\s*[:：]|\[[^\]]{1,60}\])\s*`)
-
-// BareSubject is the subject without Re:, Fwd:, Отв:, [list] and the like.
-func BareSubject(s string) string {
-	for range 50 {
-		m := subjectPrefix.FindStringIndex(s)
-		if m == nil {
-			break
-		}
-		if strings.TrimSpace(s[m[1]:]) == "" {
-			break // "[order]" is all there is
-		}
-		s = s[m[1]:]
-	}
-	return strings.TrimSpace(s)
-}
-
-// IsReply reports whether the subject says that the letter answers or forwards
-// another: what may be matched to a thread by subject alone (rule 6).
-func (h *Header) IsReply() bool {
-	m := subjectPrefix.FindString(h.Subject)
-	return m != "" && !strings.HasPrefix(strings.TrimSpace(m), "[")
 }

@@ -113,8 +113,8 @@ func checkMailbox(t *testing.T, dir string) {
 					return c
 				}
 			}
-			if len(h.References) == 0 && h.IsReply() {
-				for _, s := range subjects[BareSubject(h.Subject)] {
+			if len(h.References) == 0 && store.IsReply(h.Subject) {
+				for _, s := range subjects[store.BareSubject(h.Subject)] {
 					if h.Date.Sub(s.when) < 30*24*time.Hour && slices.ContainsFunc(Outsiders(h, parties), func(a string) bool { return slices.Contains(s.parties, a) }) {
 						return s.clients
 					}
@@ -140,7 +140,7 @@ func checkMailbox(t *testing.T, dir string) {
 		}
 		if d.Outcome == store.Captured && !before {
 			captured[key] = d.Clients
-			b := BareSubject(h.Subject)
+			b := store.BareSubject(h.Subject)
 			subjects[b] = append(subjects[b], bySubject{h.Date, Outsiders(h, parties), d.Clients})
 		}
 		if !tr.Capture {

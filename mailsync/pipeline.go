@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"intouch/store"
@@ -192,7 +191,7 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 		h := p.header
 		var threadErr error
 		d := Decide(h, parties, func() []int64 {
-			clients, err := m.thread(ctx, h, captured, subjects)
+			clients, err := m.thread(ctx, h, parties, captured, subjects)
 			threadErr = err
 			return clients
 		})
@@ -215,7 +214,7 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 
 // thread finds the clients of the conversation that a letter continues (rule
 // 6): by its references, newest first; where it names none, by its subject.
-func (m *mailbox) thread(ctx context.Context, h *Header, captured map[string][]int64, subjects subjectThreads) ([]int64, error) {
+func (m *mailbox) thread(ctx context.Context, h *Header, parties *store.Parties, captured map[string][]int64, subjects subjectThreads) ([]int64, error) {
 	if clients := captured[h.Key]; len(clients) > 0 {
 		return clients, nil
 	}
@@ -224,14 +223,14 @@ func (m *mailbox) thread(ctx context.Context, h *Header, captured map[string][]i
 			return clients, nil
 		}
 	}
-	bare := BareSubject(h.Subject)
-	if len(h.References) > 0 || bare == "" || bare == strings.TrimSpace(h.Subject) {
+	others := Outsiders(h, parties)
+	if len(h.References) > 0 || !store.IsReply(h.Subject) || len(others) == 0 {
 		return nil, nil // it names its thread, or does not look like an answer
 	}
-	if clients := subjects.find(h); len(clients) > 0 {
+	if clients := subjects.find(h, others); len(clients) > 0 {
 		return clients, nil
 	}
-	return m.st.ThreadBySubject(ctx, bare, addressesOf(h), h.Date)
+	return m.st.ThreadBySubject(ctx, h.Subject, others, h.Date)
 }
 
 // subjectThreads are the captured letters of a batch by their bare subject.
@@ -247,14 +246,15 @@ type subjectThread struct {
 const threadSpan = 30 * 24 * time.Hour
 
 func (t subjectThreads) add(h *Header, clients []int64) {
-	if bare := BareSubject(h.Subject); bare != "" {
+	if bare := store.BareSubject(h.Subject); bare != "" {
 		t[bare] = append(t[bare], subjectThread{h.Date, addressesOf(h), clients})
 	}
 }
 
-func (t subjectThreads) find(h *Header) []int64 {
-	addresses := addressesOf(h)
-	for _, c := range slices.Backward(t[BareSubject(h.Subject)]) {
+// find looks for a letter of the thread that shares one of the addresses,
+// which are not ours.
+func (t subjectThreads) find(h *Header, addresses []string) []int64 {
+	for _, c := range slices.Backward(t[store.BareSubject(h.Subject)]) {
 		if age := h.Date.Sub(c.date); age < 0 || age > threadSpan {
 			continue
 		}

@@ -203,15 +203,17 @@ func TestSyncer_Pass_ThreadWithinABatch(t *testing.T) {
 	deliver(t, u, "INBOX", plainLetter(3, "other@elsewhere.test", "bob@freemail.test, anna@vector.test", "Re: other", "known by Bob's address"), letterDay)
 	deliver(t, u, "INBOX", plainLetter(4, "aide@elsewhere.test", anna, "Re: question", "by subject and party"), letterDay)
 	deliver(t, u, "INBOX", plainLetter(5, "aide@elsewhere.test", anna, "something else", "unknown"), letterDay)
+	deliver(t, u, "INBOX", plainLetter(7, "stranger@far.test", anna, "Re: question", "shares only Anna, who takes part in every thread"), letterDay)
 	st := newStore(t)
 	cfg := boxConfig(srv.Addr, "anna")
 	cfg.Manager = "anna"
-	if c := onePass(t, st, cfg); c.Captured != 4 || c.Skipped[store.Unknown] != 1 {
+	if c := onePass(t, st, cfg); c.Captured != 4 || c.Skipped[store.Unknown] != 2 {
 		t.Errorf("in one batch: %+v", c)
 	}
 	// The same across batches.
 	deliver(t, u, "INBOX", plainLetter(6, "aide@elsewhere.test", anna, "Re: question", "by reference", "References: <0@x> <2@letters.test>"), letterDay)
-	if c := onePass(t, st, cfg); c.Captured != 1 {
+	deliver(t, u, "INBOX", plainLetter(8, "stranger@far.test", anna, "Re: question", "still a stranger"), letterDay)
+	if c := onePass(t, st, cfg); c.Captured != 1 || c.Skipped[store.Unknown] != 1 {
 		t.Errorf("in a later batch: %+v", c)
 	}
 }

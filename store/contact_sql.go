@@ -142,7 +142,7 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	}
 	bare := ""
 	if c.MessageKey != "" {
-		bare = clip(fold(bareSubject(c.Subject)), 500)
+		bare = clip(fold(BareSubject(c.Subject)), 500)
 	}
 	if c.Attachments == nil {
 		c.Attachments = []Attachment{}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -265,7 +264,7 @@ func (t *tx) threadOf(l *FiledLetter) (string, error) {
 		if ignoreNotFound(err) != nil {
 			return "", err
 		}
-	} else if bare := bareSubject(l.Subject); bare != strings.TrimSpace(l.Subject) && bare != "" {
+	} else if bare := BareSubject(l.Subject); IsReply(l.Subject) && bare != "" {
 		// A reply without References: same bare subject and client, within 30 days.
 		err := t.row(`SELECT thread FROM contacts WHERE bare_subject = $1 AND client_id IN `+t.s.dialect.ids("$2")+` AND start_at <= $3 AND start_at > $4 ORDER BY start_at DESC, id LIMIT 1`,
 			[]any{clip(fold(clean(bare)), 500), asJSON(l.Clients), unix(l.Date), unix(l.Date.Add(-30 * 24 * time.Hour))}, &thread)
@@ -279,21 +278,6 @@ func (t *tx) threadOf(l *FiledLetter) (string, error) {
 		}
 	}
 	return cmp.Or(thread, l.Key), nil
-}
-
-// prefixes of replies and forwards, and the tag of a list, before a subject.
-var subjectPrefix = regexp.MustCompile(`^(?i)\s*(?:(?:re|fwd?|aw|wg|sv|vs|отв|отв\.|ответ|пер|перенапр|на|ha)\s*(?:\[\d+\]|\(\d+\))?\s*:|\[[^\]]{1,40}\])\s*`)
-
-// bareSubject is the subject without Re:, Fwd:, Отв: and [list].
-func bareSubject(s string) string {
-	for i := 0; i < 20; i++ {
-		cut := subjectPrefix.FindString(s)
-		if cut == "" || len(cut) == len(s) {
-			break
-		}
-		s = s[len(cut):]
-	}
-	return strings.TrimSpace(s)
 }
 
 // LetterKeys tells which of the keys were captured, with the clients of their
@@ -319,9 +303,10 @@ func (s *Store) LetterKeys(ctx context.Context, keys []string) (map[string][]int
 }
 
 // ThreadBySubject finds clients of captured letters with the same bare subject
-// and a shared party within 30 days before date.
+// and a shared party within 30 days before date. addresses are the letter's
+// parties that are not ours: we take part in every thread.
 func (s *Store) ThreadBySubject(ctx context.Context, subject string, addresses []string, date time.Time) (out []int64, err error) {
-	bare := clip(fold(clean(bareSubject(subject))), 500)
+	bare := clip(fold(clean(BareSubject(subject))), 500)
 	if bare == "" || len(addresses) == 0 {
 		return nil, nil
 	}
