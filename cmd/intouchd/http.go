@@ -57,6 +57,9 @@ func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler
 		}
 		out := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
 		out.Header().Set("X-Request-Id", rand.Text()[:10])
+		// The last request on this connection left its own behind, which would
+		// fail a "100 Continue".
+		out.moveDeadline()
 		defer func() {
 			p := recover()
 			if p == http.ErrAbortHandler {

@@ -133,11 +133,17 @@ func (l *letter) body(b *bytes.Buffer) {
 	}
 }
 
-// encode puts text into the form's charset; what that lacks becomes "?".
+// plainer is what mail programs write for signs that KOI8-R lacks.
+var plainer = strings.NewReplacer("«", `"`, "»", `"`, "№", "N", "—", "-", "–", "-")
+
+// encode puts text into the form's charset.
 func (l *letter) encode(text string) string {
 	_, e := l.Form.charset()
 	if e == nil {
 		return text
+	}
+	if l.Form == plainKOI8R {
+		text = plainer.Replace(text)
 	}
 	out, err := encoding.ReplaceUnsupported(e.NewEncoder()).String(text)
 	if err != nil {

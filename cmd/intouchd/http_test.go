@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func TestGuarded_panic(t *testing.T) {
+	h := guarded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), false, discard())
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != http.StatusInternalServerError || w.Header().Get("X-Request-Id") == "" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if strings.Contains(w.Body.String(), "broken") {
+		t.Error("the answer shows what panicked")
+	}
+}
+
+func TestForwardedFor(t *testing.T) {
+	for _, c := range []struct{ remote, header, want string }{
+		{"127.0.0.1:5", "", "127.0.0.1:5"},
+		{"127.0.0.1:5", "192.0.2.7", "192.0.2.7:0"},
+		{"127.0.0.1:5", "10.9.9.9, 192.0.2.7", "192.0.2.7:0"}, // the first is the client's own claim
+		{"127.0.0.1:5", "2001:db8::1", "[2001:db8::1]:0"},
+		{"127.0.0.1:5", "unknown", "127.0.0.1:5"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = c.remote
+		if c.header != "" {
+			r.Header.Set("X-Forwarded-For", c.header)
+		}
+		if got := forwardedFor(r); got != c.want {
+			t.Errorf("%q: got %s, want %s", c.header, got, c.want)
+		}
+	}
+}
+
+func TestRoutes(t *testing.T) {
+	named := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) })
+	}
+	h := routes(named("dav"), named("pages"), named("ready"))
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/", "pages"},
+		{"POST", "/login", "pages"},
+		{"PROPFIND", "/", "dav"},
+		{"OPTIONS", "/", "dav"},
+		{"GET", "/.well-known/caldav", "dav"},
+		{"PROPFIND", "/.well-known/carddav", "dav"},
+		{"GET", "/dav/anna/current/a%2F..%2Fb.ics", "dav"}, // no redirect to a clean path
+		{"PUT", "/dav/anna/current//x.ics", "dav"},
+		{"GET", "/readyz", "ready"},
+		{"GET", "/healthz", "ok\n"},
+		{"GET", "/davenport", "pages"},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))
+		if w.Code != http.StatusOK || w.Body.String() != c.want {
+			t.Errorf("%s %s: %d %q, want %q", c.method, c.path, w.Code, w.Body, c.want)
+		}
+	}
+}
+
+// TestServer_bounds refuses a header that is too long.
+func TestServer_bounds(t *testing.T) {
+	s := newServer(guarded(http.NotFoundHandler(), false, discard()), discard())
+	if s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.IdleTimeout <= 0 || s.WriteTimeout != 0 {
+		t.Errorf("timeouts: %+v", s)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nX-Long: %s\r\n\r\n", strings.Repeat("a", 200<<10))
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		return // cut off while it was still sending: refused just as well
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("a header of 200 KB: %s", resp.Status)
+	}
+}
+
+func TestIsLocal(t *testing.T) {
+	r := httptest.NewRequest("GET", "/readyz", nil)
+	r.RemoteAddr = "127.0.0.1:1"
+	if !isLocal(r) {
+		t.Error("loopback is not local")
+	}
+	r.Header.Set("X-Forwarded-For", "192.0.2.7")
+	if isLocal(r) {
+		t.Error("a forwarded request is local")
+	}
+	r = httptest.NewRequest("GET", "/readyz", nil)
+	r.RemoteAddr = "192.0.2.7:1"
+	if isLocal(r) {
+		t.Error("a stranger is local")
+	}
+}
