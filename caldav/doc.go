@@ -12,13 +12,15 @@
 //	props       the property table: which property which resource has
 //	propfind    PROPFIND        proppatch  PROPPATCH
 //	report      REPORT          filter     calendar-query's filter
+//	shape       the part of an object that a report asks for
 //	sync        sync-collection object     GET, PUT, DELETE, MOVE
 //	collection  what a calendar is to a client: privileges, tokens
 //	carddav     the address book
 //	quirks      what particular programs need beyond the RFCs
 //
-// The iCalendar half: ical (bounded decoding), event and todo (contact →
-// bytes), edit (bytes → edit), recur, zone, lang.
+// The iCalendar half: ical (bounded decoding, folded writing), event, todo and
+// describe (contact → bytes), merge (ours into the client's bytes), edit
+// (bytes → edit), when, recur, zone, zone_write, windowszones, lang.
 //
 // RFC 4918 (WebDAV), 4791 (CalDAV), 6352 (CardDAV), 6578 (sync-collection),
 // 3744 (privileges), 5397 (current-user-principal), 6764 (well-known).
