@@ -63,8 +63,8 @@ func block(v *store.EntryView) string {
 		add(store.Word(lang, "status."+string(it.Status)))
 	}
 	if e := it.Event; e != nil {
-		if e.Moved() && e.Due != "" {
-			add(phrase(lang, "moved from", dayText(lang, e.Due)))
+		if e.Moved() {
+			add(phrase(lang, "moved from", dayText(lang, e.MovedFrom())))
 		}
 		if e.Partly() && it.Deal != nil {
 			cur := it.Deal.Amount.Currency

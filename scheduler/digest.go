@@ -138,25 +138,12 @@ func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time
 	for i := range d.Periods {
 		p := &d.Periods[i]
 		for j, span := range []days{p.Now, p.Before, p.YearAgo} {
-			if p.Figures[j], err = s.figures(ctx, m.ID, span, loc); err != nil {
+			if p.Figures[j], err = s.st.ContactFigures(ctx, m.ID, span.First, span.Last); err != nil {
 				return nil, fmt.Errorf("figures: %w", err)
 			}
 		}
 	}
 	return d, nil
-}
-
-// figures of whole local days. Contacts have moments, documents have days
-// without a zone, which the store takes in UTC: two questions.
-func (s *Scheduler) figures(ctx context.Context, manager int64, d days, loc *time.Location) (store.Figures, error) {
-	end := d.Last.Add(1)
-	f, err := s.st.ContactFigures(ctx, manager, d.First.In(loc), end.In(loc))
-	if err != nil {
-		return f, err
-	}
-	dated, err := s.st.ContactFigures(ctx, manager, d.First.In(time.UTC), end.In(time.UTC))
-	f.Payments, f.Shipments = dated.Payments, dated.Shipments
-	return f, err
 }
 
 // runDigest makes a manager's digest for a slot and queues it, once: the run

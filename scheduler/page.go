@@ -258,7 +258,7 @@ func (w *writer) sender(s store.Sender) row {
 
 func (w *writer) moved(it *store.Item) row {
 	r := w.item(it)
-	r.When = w.t("moved to", w.date(it.Event.Due), w.date(it.Event.Day()))
+	r.When = w.t("moved to", w.date(it.Event.MovedFrom()), w.date(it.Event.Day()))
 	return r
 }
 

@@ -133,6 +133,11 @@ func TestPutEntry_dealEvent(t *testing.T) {
 			h.row(im.Deal(store.DealRow{ID: "d1", Number: "1045", Date: "2026-11-01", Client: "c1", Amount: store.Money{Minor: 100_000}, ShipDue: "2026-12-05", PayDue: "2026-11-30"}))
 		})
 		h.expect("current", h.shown(h.anna, "current"), "shipment 0/100000 2026-12-05", "payment")
+		moved, err = h.MovedEvents(ctx, h.anna.ID, monday().Add(30*time.Minute))
+		h.must(err)
+		if len(moved) != 1 || moved[0].Event.MovedFrom() != "2026-11-20" || moved[0].Event.Day() != "2026-12-05" {
+			h.t.Errorf("moved by the accounting system: %+v", moved)
+		}
 	})
 }
 

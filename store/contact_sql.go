@@ -436,15 +436,20 @@ type Figures struct {
 	Payments, Shipments                            []Money // one per currency
 }
 
-// ContactFigures counts done contacts by kind and direction in [from, to) for
-// a manager's digest, and sums the documents of the manager's deals and
-// clients dated in it (UTC days).
-func (s *Store) ContactFigures(ctx context.Context, managerID int64, from, to time.Time) (f Figures, err error) {
+// ContactFigures counts done contacts by kind and direction for a manager's
+// digest, and sums the documents of the manager's deals and clients: of the
+// days first to last, both included, in the manager's zone.
+func (s *Store) ContactFigures(ctx context.Context, managerID int64, first, last Date) (f Figures, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		err := t.rows(`SELECT c.kind, c.direction, COUNT(*), CAST(COALESCE(SUM(c.minutes), 0) AS BIGINT) FROM contacts c
+		m, err := t.manager("m.id = $1", managerID)
+		if err != nil {
+			return err
+		}
+		period := Days(first, last, m.Location())
+		err = t.rows(`SELECT c.kind, c.direction, COUNT(*), CAST(COALESCE(SUM(c.minutes), 0) AS BIGINT) FROM contacts c
 			JOIN contact_managers cm ON cm.contact_id = c.id AND cm.manager_id = $1
 			WHERE c.state = 'done' AND c.start_at >= $2 AND c.start_at < $3 GROUP BY c.kind, c.direction`,
-			[]any{managerID, from.Unix(), to.Unix()}, func(scan func(...any) error) error {
+			[]any{managerID, period.Start.Unix(), period.End.Unix()}, func(scan func(...any) error) error {
 				var kind Kind
 				var dir Direction
 				var n, minutes int64
@@ -471,9 +476,9 @@ func (s *Store) ContactFigures(ctx context.Context, managerID int64, from, to ti
 		}
 		return t.rows(`SELECT d.kind, d.currency, CAST(SUM(d.amount) AS BIGINT) FROM documents d JOIN clients cl ON cl.id = d.client_id
 			LEFT JOIN deals de ON de.id = d.deal_id
-			WHERE d.kind IN ('payment', 'shipment') AND d.date >= $2 AND d.date < $3 AND COALESCE(de.manager_id, cl.manager_id) = $1
+			WHERE d.kind IN ('payment', 'shipment') AND d.date >= $2 AND d.date <= $3 AND COALESCE(de.manager_id, cl.manager_id) = $1
 			GROUP BY d.kind, d.currency ORDER BY d.currency`,
-			[]any{managerID, string(DateOf(from, time.UTC)), string(DateOf(to, time.UTC))}, func(scan func(...any) error) error {
+			[]any{managerID, string(first), string(last)}, func(scan func(...any) error) error {
 				var kind DocumentKind
 				var m Money
 				if err := scan(&kind, &m.Currency, &m.Minor); err != nil {

@@ -38,6 +38,7 @@ type DealEvent struct {
 	Kind       EventKind
 	Due        Date // what the order says
 	DueSet     time.Time
+	DueBefore  Date // what the order said until DueSet; "" it never changed
 	Expected   Date // where a manager moved it; "" nowhere
 	ExpectSet  time.Time
 	Amount     int64 // minor units of the deal's currency
@@ -59,8 +60,17 @@ func (e *DealEvent) Day() Date {
 	return e.Due
 }
 
-// Moved reports whether the day shown differs from what the order said.
-func (e *DealEvent) Moved() bool { return e.Day() != e.Due }
+// Moved reports whether a manager or the accounting system has moved it.
+func (e *DealEvent) Moved() bool { from := e.MovedFrom(); return from != "" && from != e.Day() }
+
+// MovedFrom is the day from which it was moved: of a manager's move what the
+// order says, else what the order said before; "" when it never was.
+func (e *DealEvent) MovedFrom() Date {
+	if e.Day() != e.Due {
+		return e.Due
+	}
+	return e.DueBefore
+}
 
 // Partly reports whether documents cover some of it, but not all.
 func (e *DealEvent) Partly() bool { return e.Covered > 0 && e.Covered < e.Amount }

@@ -38,6 +38,10 @@ func TestDeal(t *testing.T) {
 		if _, err := h.Deal(ctx, h.ivan, card.Deal.ID); !errors.Is(err, store.ErrNotFound) {
 			h.t.Errorf("another manager's deal: %v", err)
 		}
+		f, err := h.ContactFigures(ctx, h.anna.ID, "2026-11-23", "2026-11-23")
+		if h.must(err); len(f.Shipments) != 0 || len(f.Payments) != 1 || f.Payments[0].Minor != 30_000 {
+			h.t.Errorf("figures of the day: %+v", f)
+		}
 		// A return takes back what a shipment had covered.
 		h.imports(func(im *store.Import) {
 			h.row(im.Document(store.DocumentRow{ID: "x3", Kind: store.ReturnDoc, Date: "2026-11-23", Deal: "d1", Amount: rub(20_000)}))

@@ -526,12 +526,12 @@ func (t *tx) changeEvent(actor Actor, e DealEvent, due Date, amount int64) (bool
 	c := changes{}
 	c.note("due", string(e.Due), string(due))
 	c.note("amount", strconv.FormatInt(e.Amount, 10), strconv.FormatInt(amount, 10))
-	set := e.DueSet
+	set, before := e.DueSet, e.DueBefore
 	if due != e.Due {
-		set = t.now
+		set, before = t.now, e.Due
 	}
-	if _, err := t.exec(`UPDATE deal_events SET due = $1, due_set = $2, amount = $3, changed = $4, version = version + 1 WHERE id = $5`,
-		string(due), unix(set), amount, t.now.Unix(), e.ID); err != nil {
+	if _, err := t.exec(`UPDATE deal_events SET due = $1, due_set = $2, due_before = $3, amount = $4, changed = $5, version = version + 1 WHERE id = $6`,
+		string(due), unix(set), string(before), amount, t.now.Unix(), e.ID); err != nil {
 		return false, err
 	}
 	return true, t.remember(actor, "event", e.ID, "changed", c)

@@ -84,11 +84,11 @@ func contactAsItem(c *Contact) Item {
 	return it
 }
 
-const eventColumns = `e.id, e.uid, e.external_id, e.deal_id, e.kind, e.due, e.due_set, e.expected, e.expect_set, e.amount, e.covered,
+const eventColumns = `e.id, e.uid, e.external_id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.amount, e.covered,
 	e.known, e.state, e.postponed, e.completed, e.note, e.version`
 
 func scanEvent(scan func(...any) error, e *DealEvent, more ...any) error {
-	return scan(append([]any{&e.ID, &e.UID, textInto{&e.ExternalID}, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.Expected, timeInto{&e.ExpectSet},
+	return scan(append([]any{&e.ID, &e.UID, textInto{&e.ExternalID}, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet},
 		&e.Amount, &e.Covered, &e.Known, &e.State, timeInto{&e.PostponedT}, timeInto{&e.Completed}, &e.Note, &e.Version}, more...)...)
 }
 
@@ -232,8 +232,13 @@ func SortAgenda(items []Item, loc *time.Location) {
 func (s *Store) MovedEvents(ctx context.Context, managerID int64, since time.Time) ([]Item, error) {
 	var out []Item
 	err := s.read(ctx, func(t *tx) (err error) {
-		out, err = t.eventItems(`WHERE e.expect_set >= $1 AND e.expected <> '' AND e.expected <> e.due AND e.state IN ('planned', 'postponed')
-			AND COALESCE(d.manager_id, cl.manager_id) = $2 ORDER BY e.expect_set LIMIT 200`, since.Unix(), managerID)
+		found, err := t.eventItems(`WHERE (e.expect_set >= $1 OR e.due_set >= $1 AND e.due_before <> '') AND e.state IN ('planned', 'postponed')
+			AND COALESCE(d.manager_id, cl.manager_id) = $2 ORDER BY e.expect_set, e.due_set LIMIT 200`, since.Unix(), managerID)
+		for _, it := range found {
+			if it.Event.Moved() {
+				out = append(out, it)
+			}
+		}
 		return err
 	})
 	return out, err

@@ -93,7 +93,7 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 		Postponed: e.State == store.Postponed,
 	}
 	if e.Moved() {
-		r.Notes = append(r.Notes, say.t("item.movedfrom", say.date(e.Due)))
+		r.Notes = append(r.Notes, say.t("item.movedfrom", say.date(e.MovedFrom())))
 	}
 	if e.Partly() {
 		r.Notes = append(r.Notes, say.t("item.partly", sum(e.Covered), sum(e.Amount)))

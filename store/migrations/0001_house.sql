@@ -135,6 +135,7 @@ CREATE TABLE deal_events (
     kind        TEXT NOT NULL,
     due         TEXT NOT NULL DEFAULT '',
     due_set     BIGINT NOT NULL,
+    due_before  TEXT NOT NULL DEFAULT '', -- what the order said until due_set
     expected    TEXT NOT NULL DEFAULT '',
     expect_set  BIGINT NOT NULL DEFAULT 0,
     amount      BIGINT NOT NULL,
@@ -149,6 +150,7 @@ CREATE TABLE deal_events (
 );
 CREATE INDEX deal_events_deal ON deal_events (deal_id);
 CREATE INDEX deal_events_moved ON deal_events (expect_set);
+CREATE INDEX deal_events_due_moved ON deal_events (due_set) WHERE due_before <> '';
 
 CREATE TABLE documents (
     id          {{ID}},
