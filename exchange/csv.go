@@ -29,7 +29,6 @@ type records struct {
 	sep     byte
 	columns int    // of the header; 0 while it is being read
 	ahead   []line // read in vain while looking for a closing quote
-	number  int    // of the line read last
 }
 
 // line is a line that was read, or the reason why it could not be.

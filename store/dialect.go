@@ -2,13 +2,11 @@ package store
 
 import (
 	"database/sql"
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
-	"modernc.org/sqlite"
+	_ "modernc.org/sqlite"             // driver "sqlite"
 )
 
 // dialect is all that differs between the engines outside the DDL; one SQL
@@ -76,17 +74,4 @@ func (d dialect) skipLocked() string {
 		return " FOR UPDATE SKIP LOCKED"
 	}
 	return ""
-}
-
-// isUnique reports whether err is a violated unique key.
-func isUnique(err error) bool {
-	var pg *pgconn.PgError
-	if errors.As(err, &pg) {
-		return pg.Code == "23505"
-	}
-	var lite *sqlite.Error
-	if errors.As(err, &lite) {
-		return lite.Code() == 2067 || lite.Code() == 1555 // SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
-	}
-	return false
 }

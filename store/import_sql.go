@@ -80,6 +80,16 @@ func (t *tx) managerNamed(s string) (int64, error) {
 	return m.ID, err
 }
 
+// firstFault is the first error among several checks of a row.
+func firstFault(faults ...error) error {
+	for _, err := range faults {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func required(field, v string, most int) error {
 	switch {
 	case v == "":
@@ -136,7 +146,7 @@ func (im *Import) Manager(row ManagerRow) (RowChange, error) {
 func (im *Import) Client(row ClientRow) (RowChange, error) {
 	t := im.t
 	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
-	if err := cmp.Or(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
 		return "", err
 	}
 	id, err := t.saved("clients", row.ID)
@@ -255,7 +265,7 @@ func (im *Import) Person(row PersonRow) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := cmp.Or(required("client", row.Client, 200), required("name", row.Name, 500)); err != nil {
+	if err := firstFault(required("client", row.Client, 200), required("name", row.Name, 500)); err != nil {
 		return "", err
 	}
 	p := Person{ExternalID: row.ID, ClientID: client, Name: row.Name, Position: clip(strings.TrimSpace(clean(row.Position)), 500), Birthday: row.Birthday}
@@ -341,7 +351,7 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 func (im *Import) Source(row SourceRow) (RowChange, error) {
 	t := im.t
 	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
-	if err := cmp.Or(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
 		return "", err
 	}
 	if row.Cost.Minor < 0 {
@@ -374,7 +384,7 @@ func (im *Import) Source(row SourceRow) (RowChange, error) {
 func (im *Import) Deal(row DealRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := cmp.Or(required("id", row.ID, 200), required("client", row.Client, 200), required("date", string(row.Date), 10)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("client", row.Client, 200), required("date", string(row.Date), 10)); err != nil {
 		return "", err
 	}
 	if row.Amount.Minor < 0 {
@@ -542,7 +552,7 @@ func (t *tx) changeEvent(actor Actor, e DealEvent, due Date, amount int64) (bool
 func (im *Import) Event(row EventRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := cmp.Or(required("id", row.ID, 200), required("deal", row.Deal, 200), required("due", string(row.Due), 10)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("deal", row.Deal, 200), required("due", string(row.Due), 10)); err != nil {
 		return "", err
 	}
 	if row.Kind != Shipment && row.Kind != Payment {
@@ -587,7 +597,7 @@ func (im *Import) Event(row EventRow) (RowChange, error) {
 func (im *Import) Line(row LineRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := cmp.Or(required("id", row.ID, 200), required("item", strings.TrimSpace(row.Item), 1000)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("item", strings.TrimSpace(row.Item), 1000)); err != nil {
 		return "", err
 	}
 	if (row.Deal == "") == (row.Document == "") {
@@ -627,7 +637,7 @@ func (im *Import) Line(row LineRow) (RowChange, error) {
 func (im *Import) Document(row DocumentRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := cmp.Or(required("id", row.ID, 200), required("date", string(row.Date), 10)); err != nil {
+	if err := firstFault(required("id", row.ID, 200), required("date", string(row.Date), 10)); err != nil {
 		return "", err
 	}
 	switch row.Kind {
