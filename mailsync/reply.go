@@ -92,7 +92,8 @@ func dropHistory(lines []line) (own, forwarded []line) {
 		lines = lines[:end]
 	}
 	drop := make([]bool, len(lines))
-	quoteBelow := false // a quoted line stands further down
+	quoteBelow := false   // a quoted line stands further down
+	history := len(lines) // from here on all is dropped
 	for i := len(lines) - 1; i >= 0; i-- {
 		l := lines[i]
 		quoted := l.depth > 0
@@ -108,9 +109,10 @@ func dropHistory(lines []line) (own, forwarded []line) {
 		case !quoteBelow && strings.HasSuffix(l.text, ":"):
 			// "On … wrote:" above a history that nothing marks as quoted.
 			if n := bareAttribution(lines, i); n > 0 && slices.ContainsFunc(lines[i+1:], line.own) {
-				for j := i - n + 1; j < len(lines); j++ {
+				for j := i - n + 1; j < history; j++ {
 					drop[j] = true
 				}
+				history = i - n + 1
 			}
 		}
 	}
