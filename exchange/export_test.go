@@ -109,12 +109,12 @@ func TestExport_Letters(t *testing.T) {
 			t.Fatalf("%v, %v", clients, err)
 		}
 		date := time.Date(2026, 11, 20, 12, 0, 0, 0, time.FixedZone("", 3*3600))
-		_, err = st.FileLetters(t.Context(), folder, 2, []store.FiledLetter{
+		_, err = st.FileLetters(t.Context(), folder, store.Batch{Read: store.Cursor{First: 1, Last: 2}, Letters: []store.FiledLetter{
 			{UID: 1, Key: "a@romashka.test", MessageID: "<a@romashka.test>", Date: date, Outcome: store.Captured, Direction: store.In, Clients: []int64{clients[0].ID},
 				Addresses: []string{"buh@romashka.test", "anna@vector.test"}, Subject: "Счёт", Text: "Оплатили", FullText: "Оплатили\n> когда?",
 				Attachments: []store.Attachment{{Name: "счёт.pdf", Type: "application/pdf", Size: 12}}},
 			{UID: 2, Key: "hash:1", Date: date, Outcome: store.Skipped, Reason: store.Automatic},
-		})
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}

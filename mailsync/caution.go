@@ -10,8 +10,9 @@ import (
 // fewer at once, and of the one that is left to blame less and less. It lives
 // as long as the program follows the mailbox, across connections.
 type caution struct {
-	size  int    // letters at once; 0: no trouble
-	until uint32 // the last letter of the smallest batch that failed
+	size  int // letters at once; 0: no trouble
+	order order
+	until uint32 // in that order the last letter of the smallest batch that failed
 	how   detail // of the single letter next in turn
 	fails int    // of that letter at that detail, where the server may be to blame
 }
@@ -21,22 +22,38 @@ type caution struct {
 // asked of it. With the growing pauses between them these are many minutes.
 const patientFails = 5
 
-// next says how many of the letters to ask for, and how much of them.
-func (c *caution) next(uids []uint32) (n int, how detail) {
-	if c.size == 0 {
-		return min(len(uids), batchLetters), withStructure
+// next cuts the letters to take next off, and says how much to ask of them.
+func (c *caution) next(uids []uint32, o order) (b batch, rest []uint32) {
+	n := min(len(uids), batchLetters)
+	if c.size != 0 {
+		n = min(n, c.size)
 	}
-	n = min(len(uids), c.size)
-	if n == 1 {
-		return 1, c.how
+	b = batch{uids: uids[:n], order: o}
+	rest = uids[n:]
+	if o == downwards {
+		b.uids, rest = uids[len(uids)-n:], uids[:len(uids)-n]
 	}
-	return n, withStructure
+	if c.size != 0 && n == 1 {
+		b.how = c.how
+	}
+	return b, rest
 }
 
-// passed notes that all letters up to uid have an outcome.
-func (c *caution) passed(uid uint32) {
+// last is the letter of a batch that comes last in its order.
+func (b batch) last() uint32 {
+	if b.order == downwards {
+		return b.uids[0]
+	}
+	return b.uids[len(b.uids)-1]
+}
+
+// passed notes that all letters of a batch have an outcome.
+func (c *caution) passed(b batch) {
 	c.how, c.fails = withStructure, 0
-	if uid >= c.until {
+	if b.order != c.order {
+		return
+	}
+	if past := b.last(); past >= c.until && c.order != downwards || past <= c.until && c.order == downwards {
 		*c = caution{}
 	}
 }
@@ -44,27 +61,28 @@ func (c *caution) passed(uid uint32) {
 // failed notes that a batch failed and gives the error to go on with: a
 // *poison when the same batch should be tried again at once on a new
 // connection, with more caution.
-func (c *caution) failed(uids []uint32, how detail, s *session, err error) error {
+func (c *caution) failed(b batch, s *session, err error) error {
 	var ours *storeError
 	if errors.As(err, &ours) {
 		return err
 	}
 	var refused *imap.Error
 	patient := s.networkFault() || errors.As(err, &refused)
-	if len(uids) > 1 {
-		c.size, c.until = max(1, len(uids)/8), uids[len(uids)-1]
+	c.order, c.until = b.order, b.last()
+	if len(b.uids) > 1 {
+		c.size = max(1, len(b.uids)/8)
 		if patient {
 			return err
 		}
 		return &poison{err}
 	}
-	c.size, c.until = 1, uids[0]
+	c.size = 1
 	if patient {
 		if c.fails++; c.fails < patientFails {
 			return err
 		}
 	}
-	c.how, c.fails = min(how+1, unreadable), 0
+	c.how, c.fails = min(b.how+1, unreadable), 0
 	return &poison{err}
 }
 

@@ -42,13 +42,14 @@ func TestCaution(t *testing.T) {
 				for uid := last + 1; uid <= min(1000, last+400); uid++ {
 					uids = append(uids, uid)
 				}
-				n, d := cautious.next(uids)
+				b, _ := cautious.next(uids, upwards)
+				n, d := len(b.uids), b.how
 				failed := false
-				for _, uid := range uids[:n] {
+				for _, uid := range b.uids {
 					failed = failed || d < c.bad[uid]
 				}
 				if failed {
-					err := cautious.failed(uids[:n], d, s, c.err)
+					err := cautious.failed(b, s, c.err)
 					var again *poison
 					var refused *imap.Error
 					if patient := c.network || errors.As(c.err, &refused); n > 1 && errors.As(err, &again) == patient {
@@ -56,11 +57,11 @@ func TestCaution(t *testing.T) {
 					}
 					continue
 				}
-				for _, uid := range uids[:n] {
+				for _, uid := range b.uids {
 					how[uid] = d
 				}
-				last = uids[n-1]
-				cautious.passed(last)
+				last = b.last()
+				cautious.passed(b)
 			}
 			for uid, d := range how {
 				if d != c.bad[uid] {
@@ -75,7 +76,7 @@ func TestCaution(t *testing.T) {
 	// The database's own faults are no letter's fault.
 	var cautious caution
 	err := &storeError{io.ErrUnexpectedEOF}
-	if got := cautious.failed([]uint32{1, 2}, withStructure, &session{tcp: &watchedConn{}}, err); got != err || (cautious != caution{}) {
+	if got := cautious.failed(batch{uids: []uint32{1, 2}}, &session{tcp: &watchedConn{}}, err); got != err || (cautious != caution{}) {
 		t.Errorf("a fault of the database: %v, %+v", got, cautious)
 	}
 }

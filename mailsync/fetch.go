@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,55 +51,116 @@ const (
 // since letters come and go while it runs.
 const searchSlack = 1000
 
-// search lists the UIDs above after, at most limit, in ascending order, and
-// tells how many there are. "n:*" always names the last letter, even one that
-// is below n (RFC 9051 section 9, seq-range), so they are compared again.
-func (s *session) search(after uint32, limit int) (uids []uint32, all int, err error) {
-	if after == ^uint32(0) {
-		return nil, 0, nil
+// search lists the UIDs from low to high (0: the last one), at most limit: the
+// lowest of them, or the highest where the order is downwards. They are
+// ascending. all tells how many there are. "n:*" always names the last letter,
+// even one that is below n (RFC 9051 section 9, seq-range), so they are
+// compared again.
+func (s *session) search(low, high uint32, limit int, o order) (uids []uint32, all int, err error) {
+	set := imap.UIDSet{imap.UIDRange{Start: imap.UID(low), Stop: imap.UID(high)}}
+	ranges, err := s.uidSearch(&imap.SearchCriteria{UID: []imap.UIDSet{set}})
+	if err != nil {
+		return nil, 0, err
 	}
+	if high == 0 {
+		high = ^uint32(0)
+	}
+	kept := ranges[:0]
+	for _, r := range ranges {
+		// Counted by ranges: a lying server may name four thousand million.
+		r.Start, r.Stop = min(r.Start, r.Stop), max(r.Start, r.Stop)
+		r.Start, r.Stop = max(r.Start, imap.UID(low)), min(r.Stop, imap.UID(high))
+		if r.Start <= r.Stop {
+			kept = append(kept, r)
+			all += int(r.Stop-r.Start) + 1
+		}
+	}
+	if box := s.client.Mailbox(); box != nil && all > int(box.NumMessages)+searchSlack {
+		return nil, 0, &stepError{"search", fmt.Errorf("the server names %d letters of %d", all, box.NumMessages)}
+	}
+	slices.SortFunc(kept, func(a, b imap.UIDRange) int { return cmp.Compare(a.Start, b.Start) })
+	skip := 0
+	if o == downwards {
+		skip = max(0, all-limit)
+	}
+	for _, r := range kept {
+		if n := int(r.Stop-r.Start) + 1; skip >= n {
+			skip -= n
+			continue
+		}
+		for uid := uint32(r.Start) + uint32(skip); len(uids) < limit; uid++ {
+			uids = append(uids, uid)
+			if uid == uint32(r.Stop) {
+				break
+			}
+		}
+		skip = 0
+	}
+	return slices.Compact(uids), all, nil
+}
+
+// uidSearch asks the server for letters.
+func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) {
 	var data *imap.SearchData
-	err = s.do("search", func() (err error) {
+	err := s.do("search", func() (err error) {
 		s.bounds.maxLine.Store(maxSearchLine)
 		defer s.bounds.maxLine.Store(maxLine)
 		var opt *imap.SearchOptions
 		if s.caps.Has(imap.CapESearch) || s.caps.Has(imap.CapIMAP4rev2) {
 			opt = &imap.SearchOptions{ReturnAll: true} // ranges instead of numbers
 		}
-		set := imap.UIDSet{imap.UIDRange{Start: imap.UID(after) + 1, Stop: 0}}
-		data, err = s.client.UIDSearch(&imap.SearchCriteria{UID: []imap.UIDSet{set}}, opt).Wait()
+		data, err = s.client.UIDSearch(criteria, opt).Wait()
 		return err
 	})
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	set, ok := data.All.(imap.UIDSet)
 	if !ok && data.All != nil {
-		return nil, 0, &stepError{"search", errors.New("the server answered with sequence numbers")}
+		return nil, &stepError{"search", errors.New("the server answered with sequence numbers")}
 	}
-	for _, r := range set {
-		// Counted by ranges: a lying server may name four thousand million.
-		start, stop := uint32(r.Start), uint32(r.Stop)
-		if start > stop {
-			start, stop = stop, start
+	return set, nil
+}
+
+// partyFields are the header fields whose addresses decide.
+var partyFields = []string{"From", "To", "Cc", "Bcc", "Reply-To", "Sender"}
+
+// maxFound bounds what is taken from one search for an address.
+const maxFound = 100_000
+
+// searchParties finds letters with one of the addresses, or of somebody at one
+// of the domains, by the server's search. It finds more than those: a server
+// compares substrings.
+func (s *session) searchParties(addresses, domains []string) (uids []uint32, err error) {
+	wanted := slices.Clone(addresses)
+	for _, d := range domains {
+		wanted = append(wanted, "@"+d)
+	}
+	for _, text := range wanted {
+		var any imap.SearchCriteria
+		for i, name := range partyFields {
+			one := imap.SearchCriteria{Header: []imap.SearchCriteriaHeaderField{{Key: name, Value: text}}}
+			if i == 0 {
+				any = one
+			} else {
+				any = imap.SearchCriteria{Or: [][2]imap.SearchCriteria{{any, one}}}
+			}
 		}
-		if stop <= after {
-			continue
+		set, err := s.uidSearch(&any)
+		if err != nil {
+			return nil, err
 		}
-		start = max(start, after+1)
-		all += int(stop-start) + 1
-		for uid := start; len(uids) < limit; uid++ {
-			uids = append(uids, uid)
-			if uid == stop {
-				break
+		for _, r := range set {
+			for uid := uint32(r.Start); len(uids) < maxFound; uid++ {
+				uids = append(uids, uid)
+				if uid >= uint32(r.Stop) {
+					break
+				}
 			}
 		}
 	}
-	if box := s.client.Mailbox(); box != nil && all > int(box.NumMessages)+searchSlack {
-		return nil, 0, &stepError{"search", fmt.Errorf("the server names %d letters of %d", all, box.NumMessages)}
-	}
 	slices.Sort(uids)
-	return slices.Compact(uids), all, nil
+	return slices.Compact(uids), nil
 }
 
 var headerSection = &imap.FetchItemBodySection{

@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -51,6 +52,7 @@ type mailbox struct {
 	problem  error               // folders that are missing or refused
 	noted    time.Time           // of the last success in the database
 	failing  bool                // the database says that it fails
+	waiting  []*session          // that follow a folder
 }
 
 // A folderError is a fault of one folder; the others go on.
@@ -81,13 +83,7 @@ func (m *mailbox) run(ctx context.Context) {
 		if errors.Is(err, errRecheck) {
 			continue
 		}
-		pause := m.failed(ctx, err)
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		pause(ctx, m.failed(ctx, err))
 	}
 }
 
@@ -99,7 +95,7 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 		if c.Err == nil || ctx.Err() != nil {
 			break
 		}
-		pause := m.failed(ctx, c.Err)
+		retryIn := m.failed(ctx, c.Err)
 		m.mu.Lock()
 		tries := m.tries
 		m.mu.Unlock()
@@ -107,12 +103,7 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 		if tries >= passTries && !errors.As(c.Err, &trouble) || refusedLogin(c.Err) {
 			break // a wrong password does not mend itself while somebody waits
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		pause(ctx, retryIn)
 	}
 	if ctx.Err() != nil {
 		c.Err = ctx.Err()
@@ -221,23 +212,12 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 	if err != nil {
 		return err
 	}
-	problems := missing
-	read := names[:0]
-	c.Folders = 0
-	for _, name := range names {
-		err := m.readFolder(ctx, s, name, c)
-		var refused *folderError
-		if errors.As(err, &refused) {
-			m.log.Warn("folder failed", "err", brief(err))
-			problems = append(problems, err)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		read = append(read, name)
-		c.Folders++
+	read, problems, err := m.readFolders(ctx, s, names, c)
+	if err != nil {
+		return err
 	}
+	problems = append(missing, problems...)
+	c.Folders = len(read)
 	m.mu.Lock()
 	m.problem = errors.Join(problems...)
 	m.mu.Unlock()
@@ -254,14 +234,8 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 	defer context.AfterFunc(ctx, func() { s.tcp.Close() })() // it was opened under the outer one
 	if len(problems) > 0 || len(read) == 0 {
 		g.Go(func() error {
-			timer := time.NewTimer(recheck)
-			defer timer.Stop()
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-timer.C:
-				return errRecheck
-			}
+			pause(ctx, recheck)
+			return cmp.Or(ctx.Err(), errRecheck)
 		})
 	}
 	own := read[:min(len(read), ownConns)]
@@ -283,6 +257,76 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 		g.Go(func() error { return m.visit(ctx, s, read[ownConns:]) })
 	}
 	return g.Wait()
+}
+
+// headBatches is how much of the past of each folder is read before all of the
+// past of the first one.
+const headBatches = 1
+
+// readFolders files all letters of the folders: of each the newest ones first.
+// read are those that could be read, problems what the server says against
+// others.
+func (m *mailbox) readFolders(ctx context.Context, s *session, names []string, c *Counts) (read []string, problems []error, err error) {
+	folders := map[string]*folder{}
+	each := func(names []string, most int) (more []string, err error) {
+		for _, name := range names {
+			f, complete, err := m.readFolder(ctx, s, name, c, most)
+			var refused *folderError
+			if errors.As(err, &refused) {
+				m.log.Warn("folder failed", "err", brief(err))
+				problems = append(problems, err)
+				delete(folders, name)
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			folders[name] = f
+			if !complete {
+				more = append(more, name)
+			}
+		}
+		return more, nil
+	}
+	more := names
+	if len(names) > 1 {
+		if more, err = each(names, headBatches); err != nil {
+			return nil, nil, err
+		}
+	}
+	if _, err = each(more, -1); err != nil {
+		return nil, nil, err
+	}
+	// A letter captured in one folder may decide letters of another anew, and
+	// those again others: as many times as a thread may go to and fro.
+	for range 10 {
+		var recalled []string
+		for _, name := range names {
+			f := folders[name]
+			if f == nil {
+				continue
+			}
+			news, err := m.st.FolderNews(ctx, f.Folder)
+			if err != nil {
+				return nil, nil, &storeError{err}
+			}
+			if news.Recalls || news.UpTo != 0 {
+				recalled = append(recalled, name)
+			}
+		}
+		if len(recalled) == 0 {
+			break
+		}
+		if _, err = each(recalled, -1); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, name := range names {
+		if folders[name] != nil {
+			read = append(read, name)
+		}
+	}
+	return read, problems, nil
 }
 
 // register makes sure that the mailbox has its row.
@@ -334,14 +378,15 @@ func (m *mailbox) folders(s *session) (names []string, missing []error, err erro
 	return names, missing, nil
 }
 
-// readFolder examines a folder and files all its new letters. A *folderError
-// is what the server says against this folder alone.
-func (m *mailbox) readFolder(ctx context.Context, s *session, name string, c *Counts) error {
-	f, err := m.examine(ctx, s, name)
-	if err != nil {
-		return err
+// readFolder examines a folder and files its new letters and its past, of that
+// at most so many batches. A *folderError is what the server says against this
+// folder alone.
+func (m *mailbox) readFolder(ctx context.Context, s *session, name string, c *Counts, most int) (f *folder, complete bool, err error) {
+	if f, err = m.examine(ctx, s, name); err != nil {
+		return nil, false, err
 	}
-	return m.catchUp(ctx, s, f, c)
+	complete, err = m.catchUp(ctx, s, f, c, most)
+	return f, complete, err
 }
 
 func (m *mailbox) examine(ctx context.Context, s *session, name string) (*folder, error) {
@@ -358,26 +403,38 @@ func (m *mailbox) examine(ctx context.Context, s *session, name string) (*folder
 		return nil, &storeError{err}
 	}
 	if data.UIDValidity == 0 {
-		row.LastUID = 0 // the UIDs mean nothing: all letters are recognised by their keys
+		row.Cursor = store.Cursor{} // the UIDs mean nothing: all letters are recognised by their keys
 	}
-	if next := uint32(data.UIDNext); next != 0 && row.LastUID != 0 && next <= row.LastUID {
-		m.log.Warn("the server's next UID is below letters already read", "folder", name, "uid_next", next, "last_uid", row.LastUID)
+	next := uint32(data.UIDNext)
+	if next != 0 && next <= row.Last {
+		m.log.Warn("the server's next UID is below letters already read", "folder", name, "uid_next", next, "last_uid", row.Last)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.cautions[name] == nil {
 		m.cautions[name] = &caution{}
 	}
-	return &folder{Folder: row, caution: m.cautions[name]}, nil
+	return &folder{Folder: row, caution: m.cautions[name], next: next}, nil
 }
 
 // follow waits for news of the folder that the connection has open, and files
 // them, until something fails.
 func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
+	m.nudged(s, true)
+	defer m.nudged(s, false)
 	f, err := m.examine(ctx, s, name)
+	searched := time.Time{}
 	for err == nil {
 		var c Counts
-		if err = m.catchUp(ctx, s, f, &c); err != nil {
+		// A folder without news is searched now and then all the same: some
+		// servers forget to say that there are any.
+		if len(s.news) > 0 || time.Since(searched) > noteEvery {
+			searched = time.Now()
+			_, err = m.catchUp(ctx, s, f, &c, -1)
+		} else {
+			err = m.decideAnew(ctx, s, f, &c)
+		}
+		if err != nil {
 			break
 		}
 		if c.Seen > 0 {
@@ -391,11 +448,31 @@ func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
 	return err
 }
 
+// nudged keeps the sessions that nudge wakes.
+func (m *mailbox) nudged(s *session, on bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if on {
+		m.waiting = append(m.waiting, s)
+	} else {
+		m.waiting = slices.DeleteFunc(m.waiting, func(w *session) bool { return w == s })
+	}
+}
+
+// nudge makes all waiting sessions look for letters.
+func (m *mailbox) nudge() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.waiting {
+		s.ring()
+	}
+}
+
 // visit looks at several folders in turn on one connection.
 func (m *mailbox) visit(ctx context.Context, s *session, names []string) error {
 	for {
 		for _, name := range names {
-			if err := m.readFolder(ctx, s, name, &Counts{}); err != nil {
+			if _, _, err := m.readFolder(ctx, s, name, &Counts{}, -1); err != nil {
 				return err
 			}
 		}

@@ -7,18 +7,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/emersion/go-imap/v2"
 
 	"intouch/store"
 )
 
 // The way of a batch: headers and structures → decisions → texts of the
-// captured letters → one transaction with the cursor. What is in memory at once
-// is bounded by counts and bytes, whatever the letters are.
+// captured letters → one transaction. While one chunk is filed the next one is
+// read. What is in memory at once is bounded by counts and bytes, whatever the
+// letters are.
 const (
 	batchLetters  = 200     // letters decided together
-	batchHeaders  = 4 << 20 // bytes of their headers
-	batchTexts    = 4 << 20 // bytes of texts fetched together
+	batchHeaders  = 2 << 20 // bytes of their headers
+	batchTexts    = 2 << 20 // bytes of texts fetched together
 	searchLetters = 10_000  // UIDs listed ahead
 	maxRefs       = 50      // references looked up of one letter, newest
 )
@@ -27,37 +32,190 @@ const (
 type folder struct {
 	store.Folder
 	caution *caution
+	next    uint32 // the server's next UID when it was examined, 0: not said
 }
 
-// catchUp files all letters above the cursor, in ascending UID. A letter that
-// the server cannot give is asked for with less and less, at last filed as
-// seen, so that it never holds up those behind it. For that the caller
-// reconnects and calls again; the caution remembers.
-func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts) error {
+// order is the order in which letters are taken.
+type order int
+
+const (
+	upwards   order = iota // new letters: above the cursor
+	downwards              // the past: below it, newest first
+	anew                   // letters that have an outcome, to be decided again
+)
+
+// batch are letters that are taken together.
+type batch struct {
+	uids  []uint32 // ascending
+	how   detail
+	order order
+	read  store.Cursor // of the folder when all of them have an outcome
+}
+
+// catchUp files all letters that have no outcome: the new ones first, then
+// those below the cursor from the newest down, and what is to be decided anew.
+// At most that many batches of the past, when most is not negative; complete
+// reports whether that was all of it.
+//
+// A letter that the server cannot give is asked for with less and less, at
+// last filed as seen, so that it never holds up those behind it. For that the
+// caller reconnects and calls again; the caution remembers.
+func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts, most int) (complete bool, err error) {
 	for {
-		uids, left, err := s.search(f.LastUID, searchLetters)
-		if err != nil || len(uids) == 0 {
+		s.forgetNews() // what comes from here on is news again
+		if f.Last != 0 && f.next != f.Last+1 {
+			if err := m.work(ctx, s, f, c, upwards, -1); err != nil {
+				return false, err
+			}
+		}
+		f.next = 0 // what the server said when the folder was examined is old now
+		if f.First <= 1 && f.Last != 0 {
+			break
+		}
+		switch err := m.work(ctx, s, f, c, downwards, most); {
+		case errors.Is(err, errNews):
+			continue
+		case errors.Is(err, errEnough):
+			return false, nil
+		case err != nil:
+			return false, err
+		}
+		break
+	}
+	return true, m.decideAnew(ctx, s, f, c)
+}
+
+// What ends work on the past before its end.
+var (
+	errNews   = errors.New("new letters come first")
+	errEnough = errors.New("that was enough of the past for now")
+)
+
+// decideAnew decides letters again that may belong to somebody registered
+// meanwhile, or to the client whose letter they answer.
+func (m *mailbox) decideAnew(ctx context.Context, s *session, f *folder, c *Counts) error {
+	news, err := m.st.FolderNews(ctx, f.Folder)
+	if err != nil {
+		return &storeError{err}
+	}
+	if news.UpTo != 0 {
+		if err := m.lookUp(ctx, s, f, news); err != nil {
 			return err
 		}
-		all := c.done + left
-		for len(uids) > 0 {
-			n, how := f.caution.next(uids)
-			took, err := m.take(ctx, s, f, uids[:n], how, c)
-			if err != nil {
-				if ctx.Err() != nil {
-					return ctx.Err()
-				}
-				return f.caution.failed(uids[:n], how, s, err)
-			}
-			f.caution.passed(uids[took-1])
-			uids = uids[took:]
-			c.done += took
-			if m.opt.Progress != nil {
-				m.opt.Progress(m.cfg.Name, c.done, max(all, c.done))
-			}
-			m.progressed()
+		news.Recalls = true
+	}
+	if !news.Recalls {
+		return nil
+	}
+	return m.work(ctx, s, f, c, anew, -1)
+}
+
+// lookUp finds the past letters of those who were registered, by the server's
+// own search; all letters that may be theirs where they are many or the server
+// refuses.
+func (m *mailbox) lookUp(ctx context.Context, s *session, f *folder, news store.News) error {
+	var uids []uint32
+	if !news.Many {
+		uids = []uint32{}
+		found, err := s.searchParties(news.Addresses, news.Domains)
+		var refused *imap.Error
+		switch {
+		case errors.As(err, &refused):
+			m.log.Warn("the server refused to search for addresses", "folder", f.Name, "err", brief(err))
+			uids = nil
+		case err != nil:
+			return err
+		default:
+			uids = append(uids, found...)
 		}
 	}
+	if err := m.st.Recall(ctx, f.Folder, uids, news.UpTo); err != nil {
+		return &storeError{err}
+	}
+	m.log.Info("looked up the past letters of new addresses", "folder", f.Name, "addresses", len(news.Addresses), "domains", len(news.Domains), "many", news.Many, "found", len(uids))
+	return nil
+}
+
+// work takes all letters of one order, in batches.
+func (m *mailbox) work(ctx context.Context, s *session, f *folder, c *Counts, o order, most int) error {
+	at := f.Cursor // what is filed, and what is on its way there
+	filer := m.startFiler(ctx, f, c)
+	err := func() error {
+		for {
+			uids, left, err := m.list(ctx, s, f, at, o)
+			if err != nil || len(uids) == 0 {
+				return err
+			}
+			filer.left(left)
+			for len(uids) > 0 {
+				if o == downwards && at.Last != 0 {
+					if len(s.news) > 0 {
+						return errNews
+					}
+					if most == 0 {
+						return errEnough
+					}
+				}
+				most--
+				var b batch
+				b, uids = f.caution.next(uids, o)
+				switch {
+				case o == upwards:
+					at.Last = b.uids[len(b.uids)-1]
+				case o == downwards:
+					at.First = b.uids[0]
+					if at.Last == 0 {
+						at.Last = b.uids[len(b.uids)-1]
+					}
+				}
+				if o != anew {
+					b.read = at
+				}
+				if err := m.take(ctx, s, f, b, filer); err != nil {
+					if ctx.Err() != nil {
+						return ctx.Err()
+					}
+					return f.caution.failed(b, s, err)
+				}
+				f.caution.passed(b)
+			}
+			if o == anew { // what is listed next depends on what was filed
+				if err := filer.finish(); err != nil {
+					return err
+				}
+				filer = m.startFiler(ctx, f, c)
+			}
+		}
+	}()
+	if fault := filer.finish(); fault != nil {
+		return fault
+	}
+	if err == nil && o == downwards && f.First > 1 { // nothing is left below
+		return m.file(ctx, f, chunk{Batch: store.Batch{Read: store.Cursor{First: 1, Last: f.Last}}}, c)
+	}
+	return err
+}
+
+// list gives the next letters of an order, ascending, and how many there are.
+func (m *mailbox) list(ctx context.Context, s *session, f *folder, at store.Cursor, o order) (uids []uint32, left int, err error) {
+	switch {
+	case o == upwards && at.Last == ^uint32(0):
+		return nil, 0, nil
+	case o == upwards:
+		return s.search(at.Last+1, 0, searchLetters, o)
+	case o == downwards && at.Last == 0:
+		return s.search(1, 0, searchLetters, o)
+	case o == downwards:
+		if at.First <= 1 {
+			return nil, 0, nil
+		}
+		return s.search(1, at.First-1, searchLetters, o)
+	}
+	uids, err = m.st.Recalls(ctx, f.Folder, searchLetters)
+	if err != nil {
+		return nil, 0, &storeError{err}
+	}
+	return uids, len(uids), nil
 }
 
 // pending is a letter on its way to the store.
@@ -68,64 +226,83 @@ type pending struct {
 	known  bool // its contacts are in the store already, or in this batch
 }
 
-// take files the outcomes of a batch and moves the cursor past it. It returns
-// how many of the letters it took: fewer where their headers are huge.
-func (m *mailbox) take(ctx context.Context, s *session, f *folder, uids []uint32, how detail, c *Counts) (took int, err error) {
-	var letters []*pending
+// take reads a batch and hands it to the filer, in chunks.
+func (m *mailbox) take(ctx context.Context, s *session, f *folder, b batch, filer *filer) error {
+	for left := b.uids; len(left) > 0; {
+		letters, took, err := m.decideNext(ctx, s, f, left, b.how)
+		if err != nil {
+			return err
+		}
+		left = left[took:]
+		for first := true; first || len(letters) > 0; first = false {
+			n, wishes := chunkOf(letters)
+			ready := letters[:n]
+			letters = letters[n:]
+			if err := m.readTexts(ctx, s, ready, wishes, b.how); err != nil {
+				return err
+			}
+			ch := chunk{letters: took}
+			took = 0
+			for _, p := range ready {
+				ch.Letters = append(ch.Letters, p.filed)
+				if b.order == anew {
+					ch.Recalled = append(ch.Recalled, p.filed.UID)
+				}
+			}
+			if len(left)+len(letters) == 0 { // all of it has an outcome
+				ch.Read = b.read
+				if b.order == anew {
+					ch.Recalled = b.uids // also those that are gone
+				}
+			}
+			if err := filer.file(ch); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// chunkOf is as many of the letters as have texts for one fetch.
+func chunkOf(letters []*pending) (n int, wishes []wish) {
+	budget := int64(batchTexts)
+	for ; n < len(letters); n++ {
+		p := letters[n]
+		if p.filed.Outcome != store.Captured || p.known || p.env.Root == nil {
+			continue
+		}
+		parts := TextParts(p.env.Root)
+		for _, part := range parts {
+			budget -= min(part.Size, fetchPart)
+		}
+		if budget < 0 && len(wishes) > 0 {
+			break
+		}
+		if len(parts) > 0 {
+			wishes = append(wishes, wish{p.env.UID, parts})
+		}
+	}
+	return n, wishes
+}
+
+// decideNext fetches the headers of letters and decides them: of all, or of
+// as many from the first on as have headers for one fetch.
+func (m *mailbox) decideNext(ctx context.Context, s *session, f *folder, uids []uint32, how detail) (letters []*pending, took int, err error) {
 	if how == unreadable {
-		letters = []*pending{m.unreadable(f, uids[0])}
-	} else {
-		envelopes, rest, err := s.envelopes(uids, how, batchHeaders)
-		if err != nil {
-			return 0, err
-		}
-		uids = uids[:len(uids)-rest]
-		if err := s.mustBeGone(uids, func(uid uint32) bool {
-			return slices.ContainsFunc(envelopes, func(e *envelope) bool { return e.UID == uid })
-		}); err != nil {
-			return 0, err
-		}
-		letters, err = m.decide(ctx, envelopes)
-		if err != nil {
-			return 0, err
-		}
+		return []*pending{m.unreadable(f, uids[0])}, 1, nil
 	}
-	took = len(uids)
-	last := uids[took-1]
-	for {
-		// A chunk is as many letters as have texts for one fetch.
-		n, wishes, budget := 0, []wish(nil), int64(batchTexts)
-		for ; n < len(letters); n++ {
-			p := letters[n]
-			if p.filed.Outcome != store.Captured || p.known || p.env.Root == nil {
-				continue
-			}
-			parts := TextParts(p.env.Root)
-			for _, part := range parts {
-				budget -= min(part.Size, fetchPart)
-			}
-			if budget < 0 && len(wishes) > 0 {
-				break
-			}
-			if len(parts) > 0 {
-				wishes = append(wishes, wish{p.env.UID, parts})
-			}
-		}
-		chunk, upTo := letters[:n], last
-		letters = letters[n:]
-		if len(letters) > 0 {
-			upTo = chunk[n-1].env.UID
-		}
-		if err := m.readTexts(ctx, s, chunk, wishes, how); err != nil {
-			return 0, err
-		}
-		if err := m.file(ctx, f, upTo, chunk, c); err != nil {
-			return 0, err
-		}
-		if len(letters) == 0 {
-			return took, nil
-		}
+	envelopes, rest, err := s.envelopes(uids, how, batchHeaders)
+	if err != nil {
+		return nil, 0, err
 	}
+	uids = uids[:len(uids)-rest]
+	if err := s.mustBeGone(uids, func(uid uint32) bool {
+		return slices.ContainsFunc(envelopes, func(e *envelope) bool { return e.UID == uid })
+	}); err != nil {
+		return nil, 0, err
+	}
+	letters, err = m.decide(ctx, envelopes)
+	return letters, len(uids), err
 }
 
 // errMissing: the server has a letter but does not give it.
@@ -277,8 +454,11 @@ func addressesOf(h *Header) []string {
 func filedLetter(uid uint32, h *Header, d Decision) store.FiledLetter {
 	l := store.FiledLetter{UID: uid, Key: h.Key, MessageID: h.MessageID, Date: h.Date, Outcome: d.Outcome, Reason: d.Reason}
 	if d.Outcome != store.Captured {
-		if d.Reason == store.Unknown && d.Direction != store.Out && len(h.From) > 0 {
-			l.FromAddress, l.FromName, l.Subject = h.From[0].Addr, h.From[0].Name, h.Subject
+		if d.Reason == store.Unknown {
+			l.Subject, l.References = h.Subject, h.References
+			if d.Direction != store.Out && len(h.From) > 0 {
+				l.FromAddress, l.FromName = h.From[0].Addr, h.From[0].Name
+			}
 		}
 		return l
 	}
@@ -341,18 +521,72 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 	return nil
 }
 
-// file writes a chunk and the cursor in one transaction.
-func (m *mailbox) file(ctx context.Context, f *folder, upTo uint32, chunk []*pending, c *Counts) error {
-	letters := make([]store.FiledLetter, len(chunk))
-	for i, p := range chunk {
-		letters[i] = p.filed
+// chunk is what is filed in one transaction.
+type chunk struct {
+	store.Batch
+	letters int // taken from the mailbox, those without an outcome among them
+}
+
+// filer files chunks one after the other, while the next one is read.
+type filer struct {
+	chunks    chan chunk
+	ended     chan struct{}
+	err       error        // valid once ended is closed
+	done, all atomic.Int64 // letters taken and known of, for Progress
+	close     func()
+}
+
+func (m *mailbox) startFiler(ctx context.Context, f *folder, c *Counts) *filer {
+	w := &filer{chunks: make(chan chunk), ended: make(chan struct{})}
+	w.close = sync.OnceFunc(func() { close(w.chunks) })
+	w.done.Store(int64(c.done))
+	go func() {
+		defer close(w.ended)
+		defer func() { c.done = int(w.done.Load()) }()
+		for ch := range w.chunks {
+			if w.err = m.file(ctx, f, ch, c); w.err != nil {
+				return
+			}
+			done := w.done.Add(int64(ch.letters))
+			if m.opt.Progress != nil && ch.letters > 0 {
+				m.opt.Progress(m.cfg.Name, int(done), int(max(done, w.all.Load())))
+			}
+			m.progressed()
+		}
+	}()
+	return w
+}
+
+// left says how many letters are to come.
+func (w *filer) left(n int) { w.all.Store(w.done.Load() + int64(n)) }
+
+// file hands a chunk over; the error is that of an earlier one.
+func (w *filer) file(ch chunk) error {
+	select {
+	case w.chunks <- ch:
+		return nil
+	case <-w.ended:
+		return w.err
 	}
-	filed, err := m.st.FileLetters(ctx, f.Folder, upTo, letters)
+}
+
+// finish waits until all is filed. Only then may what was filed be looked at.
+func (w *filer) finish() error {
+	w.close()
+	<-w.ended
+	return w.err
+}
+
+// file writes a chunk and the cursor in one transaction.
+func (m *mailbox) file(ctx context.Context, f *folder, ch chunk, c *Counts) error {
+	filed, err := m.st.FileLetters(ctx, f.Folder, ch.Batch)
 	if err != nil {
 		return &storeError{fmt.Errorf("file the letters: %w", err)}
 	}
-	f.LastUID = upTo
-	c.add(letters, filed)
+	if ch.Read != (store.Cursor{}) {
+		f.Cursor = ch.Read
+	}
+	c.add(ch.Batch, filed)
 	return nil
 }
 

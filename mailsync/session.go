@@ -264,6 +264,13 @@ func (s *session) ring() {
 	}
 }
 
+func (s *session) forgetNews() {
+	select {
+	case <-s.news:
+	default:
+	}
+}
+
 // wellKnown are the names under which servers without SPECIAL-USE (RFC 6154)
 // keep a folder, most usual first.
 var wellKnown = map[imap.MailboxAttr][]string{
@@ -350,10 +357,7 @@ func resolveFolder(list []*imap.ListData, want string) string {
 
 // examine opens a folder read-only.
 func (s *session) examine(name string) (data *imap.SelectData, err error) {
-	select { // news of the folder before
-	case <-s.news:
-	default:
-	}
+	s.forgetNews() // of the folder before
 	err = s.do("examine folder "+name, func() (err error) {
 		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
 		return err
@@ -373,6 +377,8 @@ func (s *session) wait(ctx context.Context, renew, poll time.Duration) error {
 			return ctx.Err()
 		case <-s.client.Closed():
 			return &stepError{"wait", s.reason(errClosed)}
+		case <-s.news:
+			s.ring()
 		case <-timer.C:
 		}
 		return s.do("noop", s.client.Noop().Wait)
@@ -392,6 +398,7 @@ func (s *session) wait(ctx context.Context, renew, poll time.Duration) error {
 	case <-s.client.Closed():
 	case <-timer.C:
 	case <-s.news:
+		s.ring() // they are still to be read
 	}
 	err = s.do("end idle", func() error {
 		if err := idle.Close(); err != nil {

@@ -39,11 +39,11 @@ func TestSession(t *testing.T) {
 	if err != nil || data.UIDValidity == 0 {
 		t.Fatalf("examine = %+v, %v", data, err)
 	}
-	uids, all, err := s.search(2, 3)
+	uids, all, err := s.search(3, 0, 3, upwards)
 	if err != nil || fmt.Sprint(uids) != "[3 4 5]" || all != 4 {
 		t.Fatalf("search above 2 = %v of %d, %v", uids, all, err)
 	}
-	if uids, _, err := s.search(last, 10); err != nil || len(uids) != 0 {
+	if uids, _, err := s.search(last+1, 0, 10, upwards); err != nil || len(uids) != 0 {
 		t.Fatalf("search above the last letter = %v, %v; n:* must not bring it back", uids, err)
 	}
 	got, rest, err := s.envelopes([]uint32{1, last, 99}, withStructure, batchHeaders)
@@ -90,7 +90,7 @@ func TestSession_WaitHearsOfNews(t *testing.T) {
 			}
 			go func() { deliver(t, u, "INBOX", plainLetter(1, "a@b.test", "c@d.test", "x", "y"), letterDay) }()
 			for try := 0; ; try++ {
-				if uids, _, err := s.search(0, 10); err != nil {
+				if uids, _, err := s.search(1, 0, 10, upwards); err != nil {
 					t.Fatal(err)
 				} else if len(uids) == 1 {
 					break
@@ -281,7 +281,7 @@ func TestSession_BadServers(t *testing.T) {
 				if _, err := s.examine("INBOX"); err != nil {
 					return err
 				}
-				uids, _, err := s.search(0, 100)
+				uids, _, err := s.search(1, 0, 100, upwards)
 				if err != nil {
 					return err
 				}

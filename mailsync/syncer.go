@@ -131,8 +131,43 @@ func (sy *Syncer) Run(ctx context.Context) error {
 	for _, m := range sy.boxes {
 		all.Go(func() { m.run(ctx) })
 	}
+	all.Go(func() { sy.watch(ctx) })
 	all.Wait()
 	return nil
+}
+
+// watch nudges the mailboxes when somebody was registered: their past letters
+// are to be captured in seconds. What another process registers they see by
+// themselves, when they renew IDLE.
+func (sy *Syncer) watch(ctx context.Context) {
+	seen := int64(-1)
+	for ctx.Err() == nil {
+		changed := sy.st.Changed()
+		last, err := sy.st.LastRegistration(ctx)
+		if err == nil && seen >= 0 && last != seen {
+			for _, m := range sy.boxes {
+				m.nudge()
+			}
+		}
+		if err == nil {
+			seen = last
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+			pause(ctx, time.Second) // not with every batch of a first pass
+		}
+	}
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // Counts are what one pass over a mailbox found.
@@ -144,14 +179,21 @@ type Counts struct {
 	Skipped     map[store.Reason]int
 	NewContacts int
 	Known       int   // letters that had an outcome already
+	Recalled    int   // letters captured that had been skipped before
 	Err         error // nil when the pass was complete
 
 	done int // letters taken, for Progress
 }
 
-func (c *Counts) add(letters []store.FiledLetter, filed store.Filed) {
-	c.Seen += len(letters)
+func (c *Counts) add(b store.Batch, filed store.Filed) {
 	c.NewContacts += filed.NewContacts
+	if len(b.Recalled) > 0 { // most of them stay what they are
+		c.Captured += filed.Captured
+		c.Recalled += filed.Captured
+		return
+	}
+	letters := b.Letters
+	c.Seen += len(letters)
 	c.Known += filed.Seen
 	for i := range letters {
 		if letters[i].Outcome == store.Captured {

@@ -51,7 +51,7 @@ func BenchmarkFileLetters(b *testing.B) {
 				Outcome: store.Captured, Direction: store.In, Clients: []int64{int64(uid%50) + 1}, Addresses: []string{"a@x.test", "anna@vector.test"},
 				Subject: "Re: prices", Text: text[:700], FullText: text, References: []string{fmt.Sprint("k", uid-1, "@x.test")}}
 		}
-		if _, err := s.FileLetters(ctx, f, uid, batch); err != nil {
+		if _, err := s.FileLetters(ctx, f, store.Batch{Letters: batch, Read: store.Cursor{First: 1, Last: uid}}); err != nil {
 			b.Fatal(err)
 		}
 		n += len(batch)

@@ -252,7 +252,7 @@ func TestPutEntry_letterMeanwhile(t *testing.T) {
 		res, err := h.PutEntry(ctx, actor, current.ID, "x.ics", store.Condition{}, write("uid-1", "Звонок Ромашка", ""))
 		h.must(err)
 		seen := res.Entry.ETag
-		_, err = h.FileLetters(ctx, h.folder("anna", "anna", 7), 1, []store.FiledLetter{h.letter(1, "k1")})
+		_, err = h.FileLetters(ctx, h.folder("anna", "anna", 7), store.Batch{Letters: []store.FiledLetter{h.letter(1, "k1")}, Read: store.Cursor{First: 1, Last: 1}})
 		h.must(err)
 		e, err := h.Entry(ctx, current.ID, "x.ics")
 		if h.must(err); e.ETag == seen {

@@ -54,8 +54,19 @@ func (t *tx) points(table, owner string, ids []int64, each func(id int64, kind, 
 		})
 }
 
-// setPoints replaces the domains, addresses and phones of a client or person.
+// setPoints replaces the domains, addresses and phones of a client or person,
+// and registers the new ones, so that their past letters are looked up.
 func (t *tx) setPoints(table, owner string, id int64, points map[string][]string) error {
+	before := map[string][]string{}
+	err := t.points(table, owner, []int64{id}, func(_ int64, kind, value string) { before[kind] = append(before[kind], value) })
+	if err != nil {
+		return err
+	}
+	for _, kind := range []string{"domain", "email"} {
+		if err := t.register(kind, points[kind], before[kind]); err != nil {
+			return err
+		}
+	}
 	if _, err := t.exec(`DELETE FROM `+table+` WHERE `+owner+` = $1`, id); err != nil {
 		return err
 	}

@@ -20,15 +20,30 @@ type MailboxState struct {
 	Captured     int64
 }
 
-// Folder is the cursor of one folder: every letter up to LastUID has a
-// recorded outcome.
+// Folder is one folder of a mailbox with its cursor.
 type Folder struct {
 	ID          int64
 	MailboxID   int64
 	Name        string // decoded
 	UIDValidity uint32
-	LastUID     uint32
-	ModSeq      uint64
+	Cursor
+	ModSeq uint64 // of the server (RFC 7162) when all of it was read; 0: unknown
+}
+
+// Cursor says which letters of a folder have a recorded outcome: those with
+// First <= UID <= Last. Reading begins with the newest letters and goes down;
+// at 1 nothing is left below. Zero: none was read.
+type Cursor struct{ First, Last uint32 }
+
+// with is the cursor that covers both, where they meet.
+func (c Cursor) with(d Cursor) Cursor {
+	switch {
+	case c.Last == 0:
+		return d
+	case d.Last == 0 || d.First > c.Last || c.First > d.Last:
+		return c // what lies between may have no outcome
+	}
+	return Cursor{min(c.First, d.First), max(c.Last, d.Last)}
 }
 
 // Outcome of a letter seen in a mailbox.
@@ -63,23 +78,35 @@ type FiledLetter struct {
 	// Of an unknown letter in: who wrote.
 	FromAddress, FromName string
 
+	// Of a captured or unknown letter.
+	Subject    string
+	References []string // keys of In-Reply-To and References, oldest first
+
 	// Of a captured letter.
 	Direction   Direction
 	Clients     []int64           // one contact each
 	Addresses   []string          // of all parties, to find persons and managers
 	Names       map[string]string // address → display name, for new persons
-	Subject     string
-	Text        string // readable, without quotes and signature
+	Text        string            // readable, without quotes and signature
 	FullText    string
-	References  []string // keys of In-Reply-To and References, oldest first
 	Attachments []Attachment
+}
+
+// Batch is what FileLetters files in one transaction.
+type Batch struct {
+	Letters []FiledLetter
+	// Read is the folder's cursor from now on. Zero: it stays as it is.
+	Read Cursor
+	// Recalled are letters of Recalls that the batch decides anew, and those
+	// of them that are gone.
+	Recalled []uint32
 }
 
 // Filed counts what FileLetters did.
 type Filed struct {
 	Captured, Skipped int
 	NewContacts       int // contacts that did not exist before
-	Seen              int // letters that already had an outcome
+	Seen              int // letters that already had an outcome, and keep it
 }
 
 // Parties are all addresses that decide to whom a letter belongs, with the

@@ -1,9 +1,7 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,225 +57,21 @@ func (s *Store) MailboxOutcome(ctx context.Context, mailboxID int64, outcome err
 }
 
 // OpenFolder gives the folder's cursor for that UIDVALIDITY. A changed one
-// starts a new cursor at 0: the letters are then recognised by their keys.
+// starts a new cursor: the letters are then recognised by their keys.
 func (s *Store) OpenFolder(ctx context.Context, mailboxID int64, name string, uidValidity uint32) (f Folder, err error) {
 	name = clip(clean(name), 1000)
 	err = s.write(ctx, func(t *tx) error {
 		f = Folder{MailboxID: mailboxID, Name: name, UIDValidity: uidValidity}
-		_, err := t.exec(`INSERT INTO folders (mailbox_id, name, uid_validity) VALUES ($1, $2, $3)
-			ON CONFLICT (mailbox_id, name) DO UPDATE SET uid_validity = $3, last_uid = 0, mod_seq = 0 WHERE folders.uid_validity <> $3`,
-			mailboxID, name, int64(uidValidity))
+		// Whoever is registered by now is known to all that is read from here on.
+		_, err := t.exec(`INSERT INTO folders (mailbox_id, name, uid_validity, registered) VALUES ($1, $2, $3, (SELECT COALESCE(MAX(id), 0) FROM registrations))
+			ON CONFLICT (mailbox_id, name) DO UPDATE SET uid_validity = $3, first_uid = 1, last_uid = 0, mod_seq = 0, registered = excluded.registered
+			WHERE folders.uid_validity <> $3`, mailboxID, name, int64(uidValidity))
 		if err != nil {
 			return err
 		}
-		return t.row(`SELECT id, last_uid, mod_seq FROM folders WHERE mailbox_id = $1 AND name = $2`, []any{mailboxID, name}, &f.ID, &f.LastUID, &f.ModSeq)
+		return t.row(`SELECT id, first_uid, last_uid, mod_seq FROM folders WHERE mailbox_id = $1 AND name = $2`, []any{mailboxID, name}, &f.ID, &f.First, &f.Last, &f.ModSeq)
 	})
 	return f, err
-}
-
-// FileLetters writes the outcomes of a batch, the contacts of the captured
-// ones and the folder's cursor in one transaction. A letter whose key is
-// known joins the contacts that exist. ErrStale when the folder's UIDVALIDITY
-// has changed since f was opened.
-func (s *Store) FileLetters(ctx context.Context, f Folder, lastUID uint32, letters []FiledLetter) (n Filed, err error) {
-	err = s.write(ctx, func(t *tx) error {
-		n = Filed{}
-		if err := t.lock("folders", f.ID); err != nil {
-			return err
-		}
-		var validity, last int64
-		var owner int64
-		err := t.row(`SELECT f.uid_validity, f.last_uid, m.manager_id FROM folders f JOIN mailboxes m ON m.id = f.mailbox_id WHERE f.id = $1`,
-			[]any{f.ID}, &validity, &last, idInto{&owner})
-		if err != nil {
-			return err
-		}
-		if validity != int64(f.UIDValidity) {
-			return ErrStale
-		}
-		touched := map[int64]bool{}
-		for i := range letters {
-			if err := t.fileLetter(f, owner, &letters[i], &n, touched); err != nil {
-				return fmt.Errorf("file letter %d of %s: %w", letters[i].UID, f.Name, err)
-			}
-		}
-		for _, id := range sortedKeys(touched) { // "last contacts" in the calendars
-			if err := t.touchClient(id); err != nil {
-				return err
-			}
-		}
-		if n.Captured+n.Skipped > 0 {
-			if _, err := t.exec(`UPDATE mailboxes SET letters = letters + $1, captured = captured + $2 WHERE id = $3`, n.Captured+n.Skipped, n.Captured, f.MailboxID); err != nil {
-				return err
-			}
-		}
-		if int64(lastUID) > last {
-			_, err = t.exec(`UPDATE folders SET last_uid = $1 WHERE id = $2`, int64(lastUID), f.ID)
-		}
-		return err
-	})
-	return n, err
-}
-
-func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched map[int64]bool) error {
-	l.Key, l.MessageID = clip(clean(l.Key), 1000), clip(clean(l.MessageID), 1000)
-	new, err := t.exec(`INSERT INTO letters (folder_id, uid_validity, uid, message_key, message_id, date, outcome, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (folder_id, uid_validity, uid) DO NOTHING`,
-		f.ID, int64(f.UIDValidity), int64(l.UID), l.Key, l.MessageID, unix(l.Date), string(l.Outcome), string(l.Reason))
-	if err != nil {
-		return err
-	}
-	if new == 0 {
-		n.Seen++
-		return nil
-	}
-	if l.Outcome != Captured {
-		n.Skipped++
-		if l.Reason == Unknown && l.FromAddress != "" {
-			return t.noteSender(owner, l)
-		}
-		return nil
-	}
-	n.Captured++
-	addresses := l.Addresses
-	if len(addresses) > 1000 {
-		addresses = addresses[:1000]
-	}
-	managers := []int64{}
-	if owner != 0 {
-		managers = append(managers, owner)
-	}
-	err = t.rows(`SELECT DISTINCT manager_id FROM manager_addresses WHERE address IN `+t.s.dialect.texts("$1")+` ORDER BY manager_id`, []any{asJSON(addresses)}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		if !slices.Contains(managers, id) {
-			managers = append(managers, id)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	thread, err := t.threadOf(l)
-	if err != nil {
-		return err
-	}
-	if _, err := t.exec(`INSERT INTO letter_texts (message_key, message_id, full_text, parties) VALUES ($1, $2, $3, $4) ON CONFLICT (message_key) DO NOTHING`,
-		l.Key, l.MessageID, clean(l.FullText), asJSON(addresses)); err != nil {
-		return err
-	}
-	for _, client := range l.Clients {
-		if err := t.letterContact(client, managers, thread, l, n, touched); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// letterContact makes the contact of a letter with one client, or joins the
-// managers to the one that is there.
-func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter, n *Filed, touched map[int64]bool) error {
-	if joined, err := t.joinLetter(clientID, managers, l.Key); joined || err != nil {
-		return err
-	}
-	client, err := t.client(clientID)
-	if errors.Is(err, ErrNotFound) {
-		return nil // merged or gone since the snapshot of the directory
-	}
-	if err != nil {
-		return err
-	}
-	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: client.Importance, ClientID: clientID,
-		Managers: managers, Subject: clip(strings.TrimSpace(clean(l.Subject)), maxSubject), Body: clip(clean(l.Text), maxBody),
-		When: Span{Start: l.Date, End: l.Date}, Minutes: t.s.opt.MinutesPerLetter, Estimated: true, Thread: thread, MessageKey: l.Key,
-		Origin: FromMail, Completed: l.Date}
-	for i, a := range l.Attachments {
-		if i == 200 {
-			break
-		}
-		c.Attachments = append(c.Attachments, Attachment{clip(clean(a.Name), 500), clip(clean(a.Type), 200), a.Size})
-	}
-	if y := l.Date.Year(); y < 1980 || y > 2200 { // a broken Date header must not lose the letter
-		c.When, c.Completed = Span{Start: t.now, End: t.now}, t.now
-	}
-	if len(managers) > 0 {
-		c.ManagerID = managers[0]
-	}
-	if slices.Contains(managers, client.ManagerID) || c.ManagerID == 0 {
-		c.ManagerID = client.ManagerID
-	}
-	if c.ManagerID != 0 && !slices.Contains(c.Managers, c.ManagerID) {
-		c.Managers = append(slices.Clone(c.Managers), c.ManagerID)
-	}
-	err = t.rows(`SELECT p.id, MIN(pp.value) FROM person_points pp JOIN persons p ON p.id = pp.person_id
-		WHERE pp.kind = 'email' AND p.client_id = $1 AND pp.value IN `+t.s.dialect.texts("$2")+` GROUP BY p.id ORDER BY p.id`, []any{clientID, asJSON(l.Addresses)},
-		func(scan func(...any) error) error {
-			var p PersonRef
-			err := scan(&p.ID, &p.Email)
-			c.Persons = append(c.Persons, p)
-			return err
-		})
-	if err != nil {
-		return err
-	}
-	err = t.insertContact(&c, VEvent)
-	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
-		_, err = t.joinLetter(clientID, managers, l.Key)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	n.NewContacts++
-	touched[clientID] = true
-	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
-}
-
-// joinLetter adds managers to the contact that a letter already has with a
-// client; false when there is none.
-func (t *tx) joinLetter(clientID int64, managers []int64, key string) (bool, error) {
-	var id int64
-	err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{key, clientID}, &id)
-	if err != nil {
-		return false, ignoreNotFound(err)
-	}
-	for _, m := range managers {
-		if err := t.addManager(id, m); err != nil {
-			return false, err
-		}
-	}
-	return true, nil
-}
-
-// threadOf is the key of the first letter of the thread: that of a letter it
-// answers, else the oldest reference, else its own. Letters that took this
-// one for the first of their thread join it.
-func (t *tx) threadOf(l *FiledLetter) (string, error) {
-	thread := l.Key
-	refs := l.References
-	if len(refs) > 100 {
-		refs = refs[len(refs)-100:]
-	}
-	if len(refs) > 0 {
-		thread = clip(clean(refs[0]), 1000)
-		err := t.row(`SELECT thread FROM contacts WHERE message_key IN `+t.s.dialect.texts("$1")+` AND message_key <> '' ORDER BY start_at, id LIMIT 1`, []any{asJSON(refs)}, &thread)
-		if ignoreNotFound(err) != nil {
-			return "", err
-		}
-	} else if bare := BareSubject(l.Subject); IsReply(l.Subject) && bare != "" {
-		// A reply without References: same bare subject and client, within 30 days.
-		err := t.row(`SELECT thread FROM contacts WHERE bare_subject = $1 AND client_id IN `+t.s.dialect.ids("$2")+` AND start_at <= $3 AND start_at > $4 ORDER BY start_at DESC, id LIMIT 1`,
-			[]any{clip(fold(clean(bare)), 500), asJSON(l.Clients), unix(l.Date), unix(l.Date.Add(-30 * 24 * time.Hour))}, &thread)
-		if ignoreNotFound(err) != nil {
-			return "", err
-		}
-	}
-	if thread != l.Key {
-		if _, err := t.exec(`UPDATE contacts SET thread = $1 WHERE thread = $2`, thread, l.Key); err != nil {
-			return "", err
-		}
-	}
-	return cmp.Or(thread, l.Key), nil
 }
 
 // LetterKeys tells which of the keys were captured, with the clients of their
@@ -327,18 +121,6 @@ func (s *Store) ThreadBySubject(ctx context.Context, subject string, addresses [
 			})
 	})
 	return out, err
-}
-
-// noteSender counts somebody unknown who wrote to us.
-func (t *tx) noteSender(owner int64, l *FiledLetter) error {
-	_, err := t.exec(`INSERT INTO senders (address, manager_id, name, letters, first, last, subject) VALUES ($1, $2, $3, 1, $4, $4, $5)
-		ON CONFLICT (address, manager_id) DO UPDATE SET letters = senders.letters + 1,
-		name = CASE WHEN $3 <> '' THEN $3 ELSE senders.name END,
-		first = CASE WHEN senders.first < $4 THEN senders.first ELSE $4 END,
-		subject = CASE WHEN senders.last <= $4 THEN $5 ELSE senders.subject END,
-		last = CASE WHEN senders.last > $4 THEN senders.last ELSE $4 END`,
-		clip(clean(l.FromAddress), 320), owner, clip(clean(l.FromName), 200), unix(l.Date), clip(clean(l.Subject), 300))
-	return err
 }
 
 // UnknownSenders who wrote to that manager (or to a shared mailbox) for the

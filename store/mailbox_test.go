@@ -45,18 +45,18 @@ func TestFileLetters(t *testing.T) {
 		batch := []store.FiledLetter{h.letter(1, "k1"), both,
 			{UID: 3, Key: "k3", Outcome: store.Skipped, Reason: store.Unknown, Date: monday(), FromAddress: "new@x.test", FromName: "New\x00 One"},
 			{UID: 4, Key: "k4", Outcome: store.Skipped, Reason: store.Automatic, Date: monday()}}
-		n, err := h.FileLetters(ctx, f, 4, batch)
+		n, err := h.FileLetters(ctx, f, store.Batch{Letters: batch, Read: store.Cursor{First: 1, Last: 4}})
 		h.must(err)
 		if n != (store.Filed{Captured: 2, Skipped: 2, NewContacts: 3}) {
 			h.t.Errorf("%+v", n)
 		}
 		// The same batch again, as after a crash before the answer: nothing twice.
-		n, err = h.FileLetters(ctx, f, 4, batch)
+		n, err = h.FileLetters(ctx, f, store.Batch{Letters: batch, Read: store.Cursor{First: 1, Last: 4}})
 		if h.must(err); n != (store.Filed{Seen: 4}) {
 			h.t.Errorf("again: %+v", n)
 		}
 		// The same letter in ivan's mailbox is the same contact with one more manager.
-		_, err = h.FileLetters(ctx, h.folder("ivan", "ivan", 1), 9, []store.FiledLetter{h.letter(9, "k1")})
+		_, err = h.FileLetters(ctx, h.folder("ivan", "ivan", 1), store.Batch{Letters: []store.FiledLetter{h.letter(9, "k1")}, Read: store.Cursor{First: 1, Last: 9}})
 		h.must(err)
 		all := h.exported()
 		if len(all) != 3 {
@@ -74,13 +74,13 @@ func TestFileLetters(t *testing.T) {
 		}
 		// A changed UIDVALIDITY starts anew and doubles nothing.
 		f2 := h.folder("anna", "anna", 8)
-		if f2.ID != f.ID || f2.LastUID != 0 {
+		if f2.ID != f.ID || f2.Last != 0 {
 			h.t.Errorf("%+v", f2)
 		}
-		if _, err := h.FileLetters(ctx, f, 5, nil); !errors.Is(err, store.ErrStale) {
+		if _, err := h.FileLetters(ctx, f, store.Batch{Letters: nil, Read: store.Cursor{First: 1, Last: 5}}); !errors.Is(err, store.ErrStale) {
 			h.t.Errorf("the old UIDVALIDITY: %v", err)
 		}
-		_, err = h.FileLetters(ctx, f2, 4, batch)
+		_, err = h.FileLetters(ctx, f2, store.Batch{Letters: batch, Read: store.Cursor{First: 1, Last: 4}})
 		h.must(err)
 		if n := len(h.exported()); n != 3 {
 			h.t.Errorf("%d contacts after a new UIDVALIDITY", n)
@@ -109,7 +109,7 @@ func TestUnanswered(t *testing.T) {
 		f := h.folder("anna", "anna", 7)
 		file := func(letters ...store.FiledLetter) {
 			h.t.Helper()
-			_, err := h.FileLetters(ctx, f, 0, letters)
+			_, err := h.FileLetters(ctx, f, store.Batch{Letters: letters})
 			h.must(err)
 		}
 		keys := func() (out []string) {
@@ -162,7 +162,7 @@ func TestParties(t *testing.T) {
 
 func TestThreadBySubject(t *testing.T) {
 	each(t, func(h *house) {
-		_, err := h.FileLetters(ctx, h.folder("anna", "anna", 7), 1, []store.FiledLetter{h.letter(1, "k1")})
+		_, err := h.FileLetters(ctx, h.folder("anna", "anna", 7), store.Batch{Letters: []store.FiledLetter{h.letter(1, "k1")}, Read: store.Cursor{First: 1, Last: 1}})
 		h.must(err)
 		find := func(subject, address string, after time.Duration) []int64 {
 			ids, err := h.ThreadBySubject(ctx, subject, []string{address}, monday().Add(after))
@@ -220,4 +220,164 @@ func TestOutbox(t *testing.T) {
 			h.t.Errorf("%+v", sum)
 		}
 	})
+}
+
+// A letter decided unknown is noted for what it answers, and recalled when
+// that is captured, in whatever mailbox; decided anew it keeps one outcome.
+func TestRecalls(t *testing.T) {
+	each(t, func(h *house) {
+		f, g := h.folder("anna", "anna", 7), h.folder("ivan", "ivan", 3)
+		unknown := func(uid uint32, key, subject string, refs ...string) store.FiledLetter {
+			return store.FiledLetter{UID: uid, Key: key, Date: monday(), Outcome: store.Skipped, Reason: store.Unknown, Subject: subject, References: refs}
+		}
+		file := func(f store.Folder, recalled []uint32, letters ...store.FiledLetter) store.Filed {
+			h.t.Helper()
+			n, err := h.FileLetters(ctx, f, store.Batch{Letters: letters, Recalled: recalled})
+			h.must(err)
+			return n
+		}
+		recalls := func(f store.Folder) []uint32 {
+			h.t.Helper()
+			uids, err := h.Recalls(ctx, f, 100)
+			h.must(err)
+			return uids
+		}
+		file(g, nil, unknown(5, "a1", "Re: x", "k1"), unknown(6, "a2", "RE: Цены"), unknown(7, "a3", "Цены"), unknown(8, "a4", "Re: y", "k9"))
+		if got := recalls(g); got != nil {
+			h.t.Errorf("nothing was captured, yet %v", got)
+		}
+		file(f, nil, h.letter(1, "k1"))
+		if got := recalls(g); !slices.Equal(got, []uint32{5, 6}) {
+			h.t.Errorf("after k1 of subject Цены: %v", got)
+		}
+		// One belongs to the client, the other still does not, the third is gone.
+		now := h.letter(5, "a1", "k1")
+		now.Subject = "Re: x"
+		if n := file(g, []uint32{5, 6, 77}, now, unknown(6, "a2", "RE: Цены")); n.Captured != 1 || n.NewContacts != 1 {
+			h.t.Errorf("%+v", n)
+		}
+		if got := recalls(g); got != nil {
+			h.t.Errorf("still recalled: %v", got)
+		}
+		outcomes := map[uint32]store.Outcome{}
+		h.must(h.EachLetter(ctx, func(l *store.SeenLetter) error {
+			if l.Mailbox == "ivan" {
+				outcomes[l.UID] = l.Outcome
+			}
+			return nil
+		}))
+		if len(outcomes) != 4 || outcomes[5] != store.Captured || outcomes[6] != store.Skipped {
+			h.t.Errorf("%v", outcomes)
+		}
+		// Without being recalled an outcome stays.
+		if n := file(g, nil, h.letter(6, "a2")); n != (store.Filed{Seen: 1}) {
+			h.t.Errorf("%+v", n)
+		}
+		// What answers a letter that is captured already is recalled at once:
+		// another daemon may have filed it since this one looked.
+		file(g, nil, unknown(9, "a5", "Re: z", "k1"))
+		if got := recalls(g); !slices.Equal(got, []uint32{9}) {
+			h.t.Errorf("an answer to what is captured: %v", got)
+		}
+	})
+}
+
+// Past letters are looked up once for each address that became somebody's.
+func TestFolderNews(t *testing.T) {
+	each(t, func(h *house) {
+		f := h.folder("anna", "anna", 7)
+		news := func() store.News {
+			h.t.Helper()
+			n, err := h.FolderNews(ctx, f)
+			h.must(err)
+			return n
+		}
+		if n := news(); n.UpTo != 0 || n.Recalls {
+			h.t.Errorf("a new folder knows everybody: %+v", n)
+		}
+		h.imports(func(im *store.Import) {
+			h.row(im.Person(store.PersonRow{ID: "p7", Client: "c2", Name: "Max", Emails: []string{"max@northland.test", "MAX@x.test"}}))
+		})
+		n := news()
+		if !slices.Equal(n.Addresses, []string{"max@northland.test", "max@x.test"}) || n.Many {
+			h.t.Errorf("%+v", n)
+		}
+		_, err := h.FileLetters(ctx, f, store.Batch{Letters: []store.FiledLetter{h.letter(1, "k1"),
+			{UID: 2, Key: "k2", Date: monday(), Outcome: store.Skipped, Reason: store.Unknown},
+			{UID: 3, Key: "k3", Date: monday(), Outcome: store.Skipped, Reason: store.Automatic}}})
+		h.must(err)
+		h.must(h.Recall(ctx, f, []uint32{2, 3, 4}, n.UpTo))
+		if uids, err := h.Recalls(ctx, f, 10); err != nil || !slices.Equal(uids, []uint32{2}) {
+			h.t.Errorf("recalled %v, %v", uids, err)
+		}
+		if n := news(); n.UpTo != 0 || !n.Recalls {
+			h.t.Errorf("%+v", n)
+		}
+		// The same again registers nothing; many are not named one by one.
+		h.imports(func(im *store.Import) {
+			h.row(im.Person(store.PersonRow{ID: "p7", Client: "c2", Name: "Maxim", Emails: []string{"max@northland.test"}}))
+		})
+		if n := news(); n.UpTo != 0 {
+			h.t.Errorf("%+v", n)
+		}
+		h.imports(func(im *store.Import) {
+			for i := range 60 {
+				h.row(im.Person(store.PersonRow{ID: fmt.Sprint("q", i), Client: "c2", Name: "Q", Emails: []string{fmt.Sprintf("q%d@x.test", i)}}))
+			}
+		})
+		n = news()
+		if !n.Many || n.Addresses != nil {
+			h.t.Errorf("%+v", n)
+		}
+		h.must(h.Recall(ctx, f, nil, n.UpTo))
+		if uids, err := h.Recalls(ctx, f, 10); err != nil || !slices.Equal(uids, []uint32{1, 2}) {
+			h.t.Errorf("recalled %v, %v", uids, err)
+		}
+		if last, err := h.LastRegistration(ctx); err != nil || last != n.UpTo {
+			h.t.Errorf("%d, %v", last, err)
+		}
+	})
+}
+
+// Threads are the same in whatever order their letters come.
+func TestThreads_AnyOrder(t *testing.T) {
+	// Two threads, the second held together by its subject alone.
+	type letter struct {
+		key, subject string
+		refs         []string
+	}
+	all := []letter{{"a", "Цены", nil}, {"b", "Re: Цены", []string{"a"}}, {"c", "Re: Цены", []string{"b"}}, {"d", "HA: Цены", []string{"a", "b", "c"}},
+		{"e", "Договор", nil}, {"f", "Re: договор", nil}, {"g", "Fwd: Re: Договор", nil}, {"h", "Re: Договор", []string{"f"}}}
+	orders := map[string]func(i int) int{
+		"oldest first": func(i int) int { return i },
+		"newest first": func(i int) int { return len(all) - 1 - i },
+		"halves":       func(i int) int { return (i + len(all)/2) % len(all) },
+		"inside out":   func(i int) int { return (i*3 + 2) % len(all) },
+	}
+	for name, order := range orders {
+		for _, size := range []int{1, 3, len(all)} {
+			t.Run(fmt.Sprint(name, size), func(t *testing.T) {
+				each(t, func(h *house) {
+					f := h.folder("anna", "anna", 7)
+					var batch []store.FiledLetter
+					for i := range all {
+						n := order(i)
+						l := h.letter(uint32(n+1), all[n].key, all[n].refs...)
+						l.Subject = all[n].subject
+						if batch = append(batch, l); len(batch) < size && i < len(all)-1 {
+							continue
+						}
+						_, err := h.FileLetters(ctx, f, store.Batch{Letters: batch})
+						h.must(err)
+						batch = nil
+					}
+					for _, e := range h.exported() {
+						if want := map[bool]string{true: "a", false: "e"}[e.MessageKey < "e"]; e.Thread != want {
+							h.t.Errorf("%s is in thread %s, want %s", e.MessageKey, e.Thread, want)
+						}
+					}
+				})
+			})
+		}
+	}
 }

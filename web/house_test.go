@@ -158,7 +158,7 @@ func (h *house) letters(ctx context.Context) {
 				FromAddress: "new@stranger.test", FromName: hostile, Subject: hostile})
 			h.check(h.st.MailboxOutcome(ctx, mb.ID, errors.New("dial imap.vector.test: connection refused "+hostile)))
 		}
-		_, err = h.st.FileLetters(ctx, folder, uint32(len(batch)), batch)
+		_, err = h.st.FileLetters(ctx, folder, store.Batch{Letters: batch, Read: store.Cursor{First: 1, Last: uint32(len(batch))}})
 		h.check(err)
 	}
 }

@@ -1,0 +1,179 @@
+package mailsync
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"intouch/store"
+)
+
+// A mailbox is read from the newest letters on, of each folder first the
+// newest; what is interrupted goes on where it was.
+func TestSyncer_Pass_NewestFirst(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX", "Sent")
+	const inbox, sent = 450, 300
+	for i := range inbox {
+		deliver(t, u, "INBOX", plainLetter(i, bob, anna, fmt.Sprint("in ", i), "x"), letterDay.Add(time.Duration(i)*time.Minute))
+	}
+	for i := range sent {
+		deliver(t, u, "Sent", plainLetter(1000+i, anna, bob, fmt.Sprint("out ", i), "x"), letterDay.Add(time.Duration(i)*time.Minute))
+	}
+	st := newStore(t)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Manager = "anna"
+	opt := testOptions(t)
+	interrupted := func(batches int) map[string][]uint32 {
+		t.Helper()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		opt.Progress = func(string, int, int) {
+			if batches--; batches == 0 {
+				cancel()
+			}
+		}
+		New(st, []Config{cfg}, opt).Pass(ctx, "")
+		uids := map[string][]uint32{}
+		for _, l := range letters(t, st) {
+			uids[l.Folder] = append(uids[l.Folder], l.UID)
+		}
+		for _, list := range uids {
+			slices.Sort(list)
+		}
+		return uids
+	}
+	got := interrupted(1)
+	if list := got["INBOX"]; len(list) < batchLetters || list[0] != inbox-uint32(len(list))+1 || list[len(list)-1] != inbox {
+		t.Errorf("after the first batch INBOX has %v", list)
+	}
+	// Another letter came; the next pass takes it, then the newest of Sent.
+	deliver(t, u, "INBOX", plainLetter(inbox, bob, anna, "new", "x"), letterDay.AddDate(0, 0, 2))
+	got = interrupted(3)
+	if list := got["INBOX"]; !slices.Contains(list, inbox+1) || slices.Contains(list, 1) {
+		t.Errorf("INBOX has %d letters, from %d to %d", len(list), list[0], list[len(list)-1])
+	}
+	if list := got["Sent"]; len(list) < batchLetters || list[len(list)-1] != sent {
+		t.Errorf("Sent has %v", list)
+	}
+	opt.Progress = nil
+	if _, err := New(st, []Config{cfg}, opt).Pass(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(contacts(t, st)); n != inbox+1+sent {
+		t.Errorf("%d contacts, want %d", n, inbox+1+sent)
+	}
+	if c := onePass(t, st, cfg); c.Seen != 0 || c.Folders != 2 {
+		t.Errorf("nothing is left, yet %+v", c)
+	}
+}
+
+// Who is registered later brings in the past letters of the mailboxes, and
+// nothing else is read again.
+func TestSyncer_Pass_RegisteredLater(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX", "Sent")
+	deliver(t, u, "INBOX", plainLetter(1, "Kim <kim@new.test>", anna, "first", "hello from Kim"), letterDay)
+	deliver(t, u, "INBOX", plainLetter(2, bob, anna, "known", "x"), letterDay)
+	deliver(t, u, "INBOX", plainLetter(3, "sales@new.test", anna, "from the domain", "x"), letterDay)
+	deliver(t, u, "INBOX", plainLetter(4, "other@far.test", anna, "nobody", "x"), letterDay)
+	deliver(t, u, "INBOX", plainLetter(5, "kim@new.test.example", anna, "looks alike", "x"), letterDay)
+	deliver(t, u, "Sent", plainLetter(6, anna, "kim@new.test", "answer", "x"), letterDay)
+	st := newStore(t)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Manager = "anna"
+	if c := onePass(t, st, cfg); c.Captured != 1 {
+		t.Fatalf("%+v", c)
+	}
+	register := func(rows ...store.ClientRow) {
+		t.Helper()
+		if err := st.Import(t.Context(), store.Actor{}, false, func(im *store.Import) error {
+			for _, row := range rows {
+				if _, err := im.Client(row); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	register(store.ClientRow{ID: "c2", Name: "New", Manager: "anna", Emails: []string{"kim@new.test"}})
+	if c := onePass(t, st, cfg); c.Seen != 0 || c.Recalled != 2 || c.NewContacts != 2 {
+		t.Errorf("after the address: %+v", c)
+	}
+	if got := subjects(t, st); got != "answer,first,known" {
+		t.Errorf("captured %q", got)
+	}
+	for _, c := range contacts(t, st) {
+		if c.Subject == "first" && c.Body != "hello from Kim" {
+			t.Errorf("the text of the past letter is %q", c.Body)
+		}
+	}
+	// A domain, and more at once than are looked up one by one.
+	rows := []store.ClientRow{{ID: "c3", Name: "New too", Manager: "anna", Domains: []string{"new.test"}}}
+	for i := range 40 {
+		rows = append(rows, store.ClientRow{ID: fmt.Sprint("m", i), Name: fmt.Sprint("Many ", i), Manager: "anna", Emails: []string{fmt.Sprintf("m%d@many.test", i)}})
+	}
+	register(rows...)
+	onePass(t, st, cfg)
+	if got := subjects(t, st); got != "answer,first,from the domain,known" {
+		t.Errorf("after the domain: %q", got)
+	}
+	if c := onePass(t, st, cfg); c.Seen != 0 || c.Recalled != 0 {
+		t.Errorf("looked up again: %+v", c)
+	}
+	for _, l := range letters(t, st) {
+		if len(l.Contacts) > 1 {
+			t.Errorf("letter %d has contacts %v", l.UID, l.Contacts)
+		}
+	}
+
+	// While mailboxes are followed it takes seconds.
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	opt := testOptions(t)
+	opt.Silence = time.Minute // IDLE is not renewed meanwhile: it is nudged
+	sy := New(st, []Config{cfg}, opt)
+	go func() { ended <- sy.Run(ctx) }()
+	eventually(t, "the mailbox is followed", func() bool {
+		states, err := st.MailboxStates(t.Context())
+		return err == nil && !states[0].LastSuccess.IsZero()
+	})
+	register(store.ClientRow{ID: "c9", Name: "Far", Manager: "anna", Emails: []string{"other@far.test"}})
+	eventually(t, "the past letter of a new client", func() bool { return subjects(t, st) == "answer,first,from the domain,known,nobody" })
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// What answers a letter of a client belongs to that client, though letters are
+// read newest first, and INBOX before Sent.
+func TestSyncer_Pass_AnswersBeforeWhatTheyAnswer(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX", "Sent")
+	day := func(n int) time.Time { return letterDay.AddDate(0, 0, n) }
+	date := func(n int) string { return "Date: " + day(n).Format(time.RFC1123Z) }
+	deliver(t, u, "Sent", plainLetter(1, anna, bob, "offer", "x", date(1)), day(1))
+	deliver(t, u, "INBOX", plainLetter(2, "aide@else.test", anna, "Re: offer", "to the letter in Sent", date(2), "In-Reply-To: <1@letters.test>"), day(2))
+	for i := range batchLetters {
+		deliver(t, u, "INBOX", plainLetter(100+i, "noise@far.test", anna, "noise", "x", date(3)), day(3))
+	}
+	deliver(t, u, "INBOX", plainLetter(3, "third@far.test", anna, "Re: offer", "to the answer", date(4), "In-Reply-To: <2@letters.test>"), day(4))
+	deliver(t, u, "INBOX", plainLetter(4, "aide@else.test", anna, "RE: Offer", "by subject and party", date(5)), day(5))
+	st := newStore(t)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Manager = "anna"
+	onePass(t, st, cfg)
+	if got := subjects(t, st); got != "RE: Offer,Re: offer,Re: offer,offer" {
+		t.Errorf("captured %q", got)
+	}
+	for _, c := range contacts(t, st) {
+		if c.Thread != "1@letters.test" {
+			t.Errorf("%q of %v is in thread %q", c.Subject, c.When.Start, c.Thread)
+		}
+	}
+}

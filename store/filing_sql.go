@@ -1,0 +1,442 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	maxParties = 1000                // addresses of a letter that are looked at
+	threadSpan = 30 * 24 * time.Hour // how far back a subject continues a thread (rules.md section 3)
+)
+
+// FileLetters writes the outcomes of a batch, the contacts of the captured
+// ones and the folder's cursor in one transaction. A letter whose key is
+// known joins the contacts that exist. ErrStale when the folder's UIDVALIDITY
+// has changed since f was opened.
+func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		if err := t.lock("folders", f.ID); err != nil {
+			return err
+		}
+		var validity, owner int64
+		var read Cursor
+		err := t.row(`SELECT f.uid_validity, f.first_uid, f.last_uid, m.manager_id FROM folders f JOIN mailboxes m ON m.id = f.mailbox_id WHERE f.id = $1`,
+			[]any{f.ID}, &validity, &read.First, &read.Last, idInto{&owner})
+		if err != nil {
+			return err
+		}
+		if validity != int64(f.UIDValidity) {
+			return ErrStale
+		}
+		file, err := t.filing(f, owner, b)
+		if err != nil {
+			return err
+		}
+		for i := range b.Letters {
+			if err := file.letter(&b.Letters[i]); err != nil {
+				return fmt.Errorf("file letter %d of %s: %w", b.Letters[i].UID, f.Name, err)
+			}
+		}
+		if err := file.finish(b.Recalled); err != nil {
+			return err
+		}
+		n = file.n
+		if to := read.with(b.Read); to != read {
+			_, err = t.exec(`UPDATE folders SET first_uid = $1, last_uid = $2 WHERE id = $3`, int64(to.First), int64(to.Last), f.ID)
+		}
+		return err
+	})
+	return n, err
+}
+
+// filing is one FileLetters, with what its letters have to do with: read once
+// for the whole batch, and kept up as letters are filed.
+type filing struct {
+	*tx
+	folder   Folder
+	owner    int64           // manager of the mailbox, 0: shared
+	recalled map[uint32]bool // letters that are decided anew
+
+	managers map[string]int64               // by address
+	clients  map[int64]Client               // importance and manager alone
+	persons  map[int64]map[string]PersonRef // by client and address
+	contacts map[string][]filedContact      // by key of a letter or of one that it answers
+	alone    map[string][]filedContact      // by bare subject: those that begin a thread
+	threads  map[string]bool                // keys of letters that are threads
+
+	n        Filed
+	letters  int            // that the mailbox did not have before
+	answered []string       // what answers to the batch's captured letters are noted under
+	answers  []FiledLetter  // unknown letters of the batch that answer others
+	touched  map[int64]bool // clients with a new contact
+}
+
+// filedContact is the contact of a letter, as far as filing others needs it.
+type filedContact struct {
+	id, client int64
+	key        string
+	thread     string
+	subject    string
+	start      int64
+}
+
+// filing reads what the captured letters of a batch have to do with.
+func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
+	file := &filing{tx: t, folder: f, owner: owner, recalled: map[uint32]bool{}, managers: map[string]int64{}, clients: map[int64]Client{},
+		persons: map[int64]map[string]PersonRef{}, contacts: map[string][]filedContact{}, alone: map[string][]filedContact{},
+		threads: map[string]bool{}, touched: map[int64]bool{}}
+	for _, uid := range b.Recalled {
+		file.recalled[uid] = true
+	}
+	var addresses, keys, refs, subjects []string
+	var clients []int64
+	for i := range b.Letters {
+		l := &b.Letters[i]
+		l.tidy()
+		if l.Outcome != Captured {
+			continue
+		}
+		addresses = append(addresses, l.Addresses...)
+		clients = append(clients, l.Clients...)
+		keys = append(keys, l.Key)
+		refs = append(refs, l.References...)
+		if s := foldedSubject(l.Subject); s != "" {
+			subjects = append(subjects, s)
+		}
+	}
+	if len(keys) == 0 {
+		return file, nil
+	}
+	list := func(query string, arg any, each func(scan func(...any) error) error) error {
+		return t.rows(query, []any{asJSON(arg)}, each)
+	}
+	texts, ids := t.s.dialect.texts("$1"), t.s.dialect.ids("$1")
+	addresses, clients = distinct(addresses), distinct(clients)
+	return file, errors.Join(
+		list(`SELECT address, manager_id FROM manager_addresses WHERE address IN `+texts, addresses, func(scan func(...any) error) error {
+			var address string
+			var id int64
+			err := scan(&address, &id)
+			file.managers[address] = id
+			return err
+		}),
+		list(`SELECT id, importance, manager_id FROM clients WHERE id IN `+ids, clients, func(scan func(...any) error) error {
+			var c Client
+			err := scan(&c.ID, &c.Importance, idInto{&c.ManagerID})
+			file.clients[c.ID] = c
+			return err
+		}),
+		list(`SELECT p.client_id, p.id, pp.value FROM person_points pp JOIN persons p ON p.id = pp.person_id WHERE pp.kind = 'email' AND pp.value IN `+texts+
+			` ORDER BY p.id DESC`, addresses, func(scan func(...any) error) error {
+			var client int64
+			var p PersonRef
+			err := scan(&client, &p.ID, &p.Email)
+			if file.persons[client] == nil {
+				file.persons[client] = map[string]PersonRef{}
+			}
+			file.persons[client][p.Email] = p
+			return err
+		}),
+		list(`SELECT id, client_id, message_key, thread, subject, start_at FROM contacts WHERE message_key <> '' AND message_key IN `+texts, distinct(append(refs, keys...)),
+			func(scan func(...any) error) error {
+				c, err := scanFiledContact(scan)
+				file.contacts[c.key] = append(file.contacts[c.key], c)
+				return err
+			}),
+		// The newest come last: one of them is what an answer continues.
+		list(`SELECT id, client_id, message_key, thread, subject, start_at FROM contacts WHERE bare_subject IN `+texts+` AND thread = message_key AND message_key <> ''
+			ORDER BY start_at DESC, id DESC LIMIT 5000`, distinct(subjects), func(scan func(...any) error) error {
+			c, err := scanFiledContact(scan)
+			file.alone[foldedSubject(c.subject)] = append(file.alone[foldedSubject(c.subject)], c)
+			file.threads[c.key] = true
+			return err
+		}),
+		list(`SELECT DISTINCT thread FROM contacts WHERE thread IN `+texts, keys, func(scan func(...any) error) error {
+			var thread string
+			err := scan(&thread)
+			file.threads[thread] = true
+			return err
+		}),
+	)
+}
+
+func scanFiledContact(scan func(...any) error) (c filedContact, err error) {
+	err = scan(&c.id, idInto{&c.client}, &c.key, &c.thread, &c.subject, &c.start)
+	return c, err
+}
+
+func distinct[T cmp.Ordered](all []T) []T {
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// tidy makes storable what strangers wrote, and bounds it.
+func (l *FiledLetter) tidy() {
+	l.Key, l.MessageID = clip(clean(l.Key), 1000), clip(clean(l.MessageID), 1000)
+	l.Subject = clip(strings.TrimSpace(clean(l.Subject)), maxSubject)
+	l.Addresses = l.Addresses[:min(len(l.Addresses), maxParties)]
+	if len(l.References) > 100 { // the newest are what it answers
+		l.References = l.References[len(l.References)-100:]
+	}
+	for i, r := range l.References {
+		l.References[i] = clip(clean(r), 1000)
+	}
+}
+
+// foldedSubject is contacts.bare_subject.
+func foldedSubject(subject string) string { return clip(fold(clean(BareSubject(subject))), 500) }
+
+func (t *filing) letter(l *FiledLetter) error {
+	new, err := t.exec(`INSERT INTO letters (folder_id, uid_validity, uid, message_key, message_id, date, outcome, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (folder_id, uid_validity, uid) DO NOTHING`,
+		t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID), l.Key, l.MessageID, unix(l.Date), string(l.Outcome), string(l.Reason))
+	if err != nil {
+		return err
+	}
+	was := Outcome("")
+	if new == 0 {
+		decided, err := t.decideAnew(l, &was)
+		if err != nil || !decided {
+			t.n.Seen++
+			return err
+		}
+	} else {
+		t.letters++
+	}
+	if l.Outcome != Captured {
+		t.n.Skipped++
+		if l.Reason != Unknown || new == 0 {
+			return nil
+		}
+		if err := t.noteAnswer(l); err != nil || l.FromAddress == "" {
+			return err
+		}
+		return t.noteSender(l)
+	}
+	if was == Captured {
+		t.n.Seen++
+	} else {
+		t.n.Captured++
+	}
+	t.answered = append(t.answered, answerTo(l.Key))
+	if s := foldedSubject(l.Subject); s != "" {
+		t.answered = append(t.answered, answerToSubject(s))
+	}
+	managers := []int64{}
+	if t.owner != 0 {
+		managers = append(managers, t.owner)
+	}
+	for _, a := range l.Addresses {
+		if id := t.managers[a]; id != 0 && !slices.Contains(managers, id) {
+			managers = append(managers, id)
+		}
+	}
+	thread, err := t.threadOf(l)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`INSERT INTO letter_texts (message_key, message_id, full_text, parties) VALUES ($1, $2, $3, $4) ON CONFLICT (message_key) DO NOTHING`,
+		l.Key, l.MessageID, clean(l.FullText), asJSON(l.Addresses)); err != nil {
+		return err
+	}
+	for _, client := range l.Clients {
+		if err := t.letterContact(client, managers, thread, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// decideAnew gives a letter that had an outcome its new one, where it was
+// recalled for that. What was captured stays so, perhaps for more clients.
+func (t *filing) decideAnew(l *FiledLetter, was *Outcome) (bool, error) {
+	if !t.recalled[l.UID] {
+		return false, nil
+	}
+	where := []any{t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID)}
+	var reason Reason
+	err := t.row(`SELECT outcome, reason FROM letters WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where, was, &reason)
+	if err != nil || l.Outcome != Captured && (*was == Captured || reason == l.Reason) {
+		return false, err
+	}
+	_, err = t.exec(`UPDATE letters SET outcome = $4, reason = $5, message_key = $6 WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`,
+		append(where, string(l.Outcome), string(l.Reason), l.Key)...)
+	if err == nil {
+		_, err = t.exec(`DELETE FROM answers WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where...)
+	}
+	return err == nil, err
+}
+
+// letterContact makes the contact of a letter with one client, or joins the
+// managers to the one that is there.
+func (t *filing) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter) error {
+	for _, c := range t.contacts[l.Key] {
+		if c.client == clientID {
+			return t.joinManagers(c.id, managers)
+		}
+	}
+	client, ok := t.clients[clientID]
+	if !ok {
+		return nil // merged or gone since the snapshot of the directory
+	}
+	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: client.Importance, ClientID: clientID,
+		Managers: managers, Subject: l.Subject, Body: clip(clean(l.Text), maxBody),
+		When: Span{Start: l.Date, End: l.Date}, Minutes: t.s.opt.MinutesPerLetter, Estimated: true, Thread: thread, MessageKey: l.Key,
+		Origin: FromMail, Completed: l.Date}
+	for _, a := range l.Attachments[:min(len(l.Attachments), 200)] {
+		c.Attachments = append(c.Attachments, Attachment{clip(clean(a.Name), 500), clip(clean(a.Type), 200), a.Size})
+	}
+	if y := l.Date.Year(); y < 1980 || y > 2200 { // a broken Date header must not lose the letter
+		c.When, c.Completed = Span{Start: t.now, End: t.now}, t.now
+	}
+	if len(managers) > 0 {
+		c.ManagerID = managers[0]
+	}
+	if slices.Contains(managers, client.ManagerID) || c.ManagerID == 0 {
+		c.ManagerID = client.ManagerID
+	}
+	if c.ManagerID != 0 && !slices.Contains(c.Managers, c.ManagerID) {
+		c.Managers = append(slices.Clone(c.Managers), c.ManagerID)
+	}
+	for _, a := range l.Addresses {
+		p, ok := t.persons[clientID][a]
+		if ok && !slices.ContainsFunc(c.Persons, func(have PersonRef) bool { return have.ID == p.ID }) {
+			c.Persons = append(c.Persons, p)
+		}
+	}
+	err := t.insertContact(&c, VEvent)
+	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
+		var id int64
+		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{l.Key, clientID}, &id)
+		if err != nil {
+			return err
+		}
+		return t.joinManagers(id, managers)
+	}
+	if err != nil {
+		return err
+	}
+	filed := filedContact{id: c.ID, client: clientID, key: l.Key, thread: thread, subject: c.Subject, start: unix(c.When.Start)}
+	t.contacts[l.Key] = append(t.contacts[l.Key], filed)
+	t.threads[thread] = true
+	if s := foldedSubject(c.Subject); s != "" && thread == l.Key {
+		t.alone[s] = append(t.alone[s], filed)
+	}
+	t.n.NewContacts++
+	t.touched[clientID] = true
+	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
+}
+
+func (t *filing) joinManagers(contactID int64, managers []int64) error {
+	for _, m := range managers {
+		if err := t.addManager(contactID, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// threadOf is the key of the first letter of the thread: that of a letter it
+// answers, else the oldest reference, else its own. Letters that took this
+// one for the first of their thread join it: whatever the order in which the
+// letters come, the threads are the same.
+func (t *filing) threadOf(l *FiledLetter) (string, error) {
+	thread := l.Key
+	bare := foldedSubject(l.Subject)
+	if len(l.References) > 0 {
+		thread = l.References[0]
+		var first *filedContact
+		for _, r := range l.References {
+			for i, c := range t.contacts[r] {
+				if first == nil || c.start < first.start || c.start == first.start && c.id < first.id {
+					first = &t.contacts[r][i]
+				}
+			}
+		}
+		if first != nil {
+			thread = first.thread
+		}
+	} else if IsReply(l.Subject) && bare != "" {
+		// A reply without References: same bare subject and client, within 30 days.
+		err := t.row(`SELECT thread FROM contacts WHERE bare_subject = $1 AND client_id IN `+t.s.dialect.ids("$2")+` AND start_at <= $3 AND start_at > $4 AND message_key <> $5
+			ORDER BY start_at DESC, id LIMIT 1`, []any{bare, asJSON(l.Clients), unix(l.Date), unix(l.Date.Add(-threadSpan)), l.Key}, &thread)
+		if ignoreNotFound(err) != nil {
+			return "", err
+		}
+	}
+	if thread != l.Key {
+		if err := t.joinThread(l.Key, thread); err != nil {
+			return "", err
+		}
+	}
+	for _, c := range t.alone[bare] {
+		later := c.start - unix(l.Date)
+		if c.key != l.Key && later >= 0 && later < int64(threadSpan.Seconds()) && IsReply(c.subject) && slices.Contains(l.Clients, c.client) {
+			if err := t.joinThread(c.key, thread); err != nil {
+				return "", err
+			}
+		}
+	}
+	return thread, nil
+}
+
+// joinThread makes a thread part of another.
+func (t *filing) joinThread(from, to string) error {
+	if from == to || !t.threads[from] {
+		return nil
+	}
+	if _, err := t.exec(`UPDATE contacts SET thread = $1 WHERE thread = $2`, to, from); err != nil {
+		return err
+	}
+	delete(t.threads, from)
+	t.threads[to] = true
+	for _, list := range t.contacts {
+		for i := range list {
+			if list[i].thread == from {
+				list[i].thread = to
+			}
+		}
+	}
+	for s, list := range t.alone {
+		t.alone[s] = slices.DeleteFunc(list, func(c filedContact) bool { return c.thread == from })
+	}
+	return nil
+}
+
+// noteSender counts somebody unknown who wrote to us.
+func (t *filing) noteSender(l *FiledLetter) error {
+	_, err := t.exec(`INSERT INTO senders (address, manager_id, name, letters, first, last, subject) VALUES ($1, $2, $3, 1, $4, $4, $5)
+		ON CONFLICT (address, manager_id) DO UPDATE SET letters = senders.letters + 1,
+		name = CASE WHEN $3 <> '' THEN $3 ELSE senders.name END,
+		first = CASE WHEN senders.first < $4 THEN senders.first ELSE $4 END,
+		subject = CASE WHEN senders.last <= $4 THEN $5 ELSE senders.subject END,
+		last = CASE WHEN senders.last > $4 THEN senders.last ELSE $4 END`,
+		clip(clean(l.FromAddress), 320), t.owner, clip(clean(l.FromName), 200), unix(l.Date), clip(l.Subject, 300))
+	return err
+}
+
+// finish writes what is due once for the whole batch.
+func (t *filing) finish(recalled []uint32) error {
+	for _, id := range sortedKeys(t.touched) { // "last contacts" in the calendars
+		if err := t.touchClient(id); err != nil {
+			return err
+		}
+	}
+	if err := t.forgetRecalls(recalled); err != nil {
+		return err
+	}
+	if err := errors.Join(t.recallAnswers(), t.recallAnswering()); err != nil {
+		return err
+	}
+	if t.letters+t.n.Captured == 0 {
+		return nil
+	}
+	_, err := t.exec(`UPDATE mailboxes SET letters = letters + $1, captured = captured + $2 WHERE id = $3`, t.letters, t.n.Captured, t.folder.MailboxID)
+	return err
+}
