@@ -67,18 +67,12 @@ func (s *session) search(low, high uint32, limit int, o order) (uids []uint32, a
 	}
 	kept := ranges[:0]
 	for _, r := range ranges {
-		// Counted by ranges: a lying server may name four thousand million.
-		r.Start, r.Stop = min(r.Start, r.Stop), max(r.Start, r.Stop)
 		r.Start, r.Stop = max(r.Start, imap.UID(low)), min(r.Stop, imap.UID(high))
 		if r.Start <= r.Stop {
 			kept = append(kept, r)
 			all += int(r.Stop-r.Start) + 1
 		}
 	}
-	if box := s.client.Mailbox(); box != nil && all > int(box.NumMessages)+searchSlack {
-		return nil, 0, &stepError{"search", fmt.Errorf("the server names %d letters of %d", all, box.NumMessages)}
-	}
-	slices.SortFunc(kept, func(a, b imap.UIDRange) int { return cmp.Compare(a.Start, b.Start) })
 	skip := 0
 	if o == downwards {
 		skip = max(0, all-limit)
@@ -99,7 +93,8 @@ func (s *session) search(low, high uint32, limit int, o order) (uids []uint32, a
 	return slices.Compact(uids), all, nil
 }
 
-// uidSearch asks the server for letters.
+// uidSearch asks the server for letters: ascending ranges, of no more letters
+// than the folder has.
 func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) {
 	var data *imap.SearchData
 	err := s.do("search", func() (err error) {
@@ -119,6 +114,15 @@ func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) 
 	if !ok && data.All != nil {
 		return nil, &stepError{"search", errors.New("the server answered with sequence numbers")}
 	}
+	all := 0 // counted by ranges: a lying server may name four thousand million
+	for i, r := range set {
+		set[i] = imap.UIDRange{Start: min(r.Start, r.Stop), Stop: max(r.Start, r.Stop)}
+		all += int(set[i].Stop-set[i].Start) + 1
+	}
+	if box := s.client.Mailbox(); box != nil && all > int(box.NumMessages)+searchSlack {
+		return nil, &stepError{"search", fmt.Errorf("the server names %d letters of %d", all, box.NumMessages)}
+	}
+	slices.SortFunc(set, func(a, b imap.UIDRange) int { return cmp.Compare(a.Start, b.Start) })
 	return set, nil
 }
 

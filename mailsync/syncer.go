@@ -218,14 +218,9 @@ const passesAtOnce = 8
 // counts are in the order of the settings; the error joins those of the
 // mailboxes that failed.
 func (sy *Syncer) Pass(ctx context.Context, name string) ([]Counts, error) {
-	var boxes []*mailbox
-	for _, m := range sy.boxes {
-		if name == "" || m.cfg.Name == name {
-			boxes = append(boxes, m)
-		}
-	}
-	if name != "" && len(boxes) == 0 {
-		return nil, fmt.Errorf("%w: %s", ErrNoMailbox, name)
+	boxes, err := sy.named(name)
+	if err != nil {
+		return nil, err
 	}
 	counts := make([]Counts, len(boxes))
 	var all errgroup.Group
@@ -244,6 +239,19 @@ func (sy *Syncer) Pass(ctx context.Context, name string) ([]Counts, error) {
 		}
 	}
 	return counts, errors.Join(errs...)
+}
+
+// named are all mailboxes, or the one of that name.
+func (sy *Syncer) named(name string) (boxes []*mailbox, err error) {
+	for _, m := range sy.boxes {
+		if name == "" || m.cfg.Name == name {
+			boxes = append(boxes, m)
+		}
+	}
+	if name != "" && len(boxes) == 0 {
+		return nil, fmt.Errorf("%w: %s", ErrNoMailbox, name)
+	}
+	return boxes, nil
 }
 
 // directory is the snapshot of addresses, renewed when it has changed.

@@ -22,8 +22,13 @@ import (
 // (acme.test, and bob@freemail.test).
 func newStore(t testing.TB) *store.Store {
 	t.Helper()
+	return newStoreAt(t, filepath.Join(t.TempDir(), "test.db"))
+}
+
+func newStoreAt(t testing.TB, file string) *store.Store {
+	t.Helper()
 	ctx := t.Context()
-	st, err := store.Open(ctx, store.Options{URL: "sqlite:" + filepath.Join(t.TempDir(), "test.db")})
+	st, err := store.Open(ctx, store.Options{URL: "sqlite:" + file})
 	if err != nil {
 		t.Fatal(err)
 	}

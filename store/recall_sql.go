@@ -233,3 +233,21 @@ func (t *filing) forgetRecalls(uids []uint32) error {
 		t.folder.ID, int64(t.folder.UIDValidity), asJSON(uids))
 	return err
 }
+
+// EachOutcome calls each for every letter of a folder that has an outcome, in
+// ascending UID. lost: it was captured, but has no contact.
+func (s *Store) EachOutcome(ctx context.Context, f Folder, each func(uid uint32, outcome Outcome, reason Reason, lost bool) error) error {
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT uid, outcome, reason, outcome = 'captured' AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.message_key = letters.message_key AND c.message_key <> '')
+			FROM letters WHERE folder_id = $1 AND uid_validity = $2 ORDER BY uid`, []any{f.ID, int64(f.UIDValidity)}, func(scan func(...any) error) error {
+			var uid uint32
+			var outcome Outcome
+			var reason Reason
+			var lost bool
+			if err := scan(&uid, &outcome, &reason, &lost); err != nil {
+				return err
+			}
+			return each(uid, outcome, reason, lost)
+		})
+	})
+}

@@ -91,6 +91,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.demoCommand(),
 		p.checkCommand(),
 		p.syncCommand(),
+		p.auditCommand(),
 		p.importCommand(),
 		p.exportCommand(),
 		p.managerCommand(),
