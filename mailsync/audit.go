@@ -83,11 +83,10 @@ func (m *mailbox) auditFolders(ctx context.Context, mark bool, all *[]Audit) err
 	if err := m.register(ctx); err != nil {
 		return err
 	}
-	s, giveBack, err := m.openMore(ctx)
+	s, err := m.open(ctx)
 	if err != nil {
 		return err
 	}
-	defer giveBack()
 	defer s.Close()
 	names, missing, err := m.folders(s)
 	if err != nil {

@@ -22,9 +22,10 @@ type caution struct {
 // asked of it. With the growing pauses between them these are many minutes.
 const patientFails = 5
 
-// next cuts the letters to take next off, and says how much to ask of them.
-func (c *caution) next(uids []uint32, o order) (b batch, rest []uint32) {
-	n := min(len(uids), batchLetters)
+// next cuts the letters to take next off, at most size of them, and says how
+// much to ask of them.
+func (c *caution) next(uids []uint32, o order, size int) (b batch, rest []uint32) {
+	n := min(len(uids), size)
 	if c.size != 0 {
 		n = min(n, c.size)
 	}

@@ -42,7 +42,7 @@ func TestCaution(t *testing.T) {
 				for uid := last + 1; uid <= min(1000, last+400); uid++ {
 					uids = append(uids, uid)
 				}
-				b, _ := cautious.next(uids, upwards)
+				b, _ := cautious.next(uids, upwards, batchLetters)
 				n, d := len(b.uids), b.how
 				failed := false
 				for _, uid := range b.uids {

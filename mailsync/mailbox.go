@@ -198,11 +198,6 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 	if err := m.register(ctx); err != nil {
 		return err
 	}
-	giveBack, err := m.host.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer giveBack()
 	s, err := m.open(ctx)
 	if err != nil {
 		return err
@@ -228,7 +223,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 	if !follow {
 		return nil
 	}
-	giveBack()
+	s.turn.end()
 
 	g, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, func() { s.tcp.Close() })() // it was opened under the outer one
@@ -244,12 +239,12 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 			if i == len(own)-1 && len(read) <= ownConns {
 				return m.follow(ctx, s, name) // the connection has it open
 			}
-			s, giveBack, err := m.openMore(ctx)
+			s, err := m.open(ctx)
 			if err != nil {
 				return err
 			}
 			defer s.Close()
-			giveBack() // there is little to read: it was read a moment ago
+			s.turn.end() // there is little to read: it was read a moment ago
 			return m.follow(ctx, s, name)
 		})
 	}
@@ -344,22 +339,19 @@ func (m *mailbox) register(ctx context.Context) error {
 	return nil
 }
 
+// open opens a connection when the host has a slot for it.
 func (m *mailbox) open(ctx context.Context) (*session, error) {
-	return open(ctx, &m.cfg, patience{dial: dialTime, silence: m.opt.Silence, answer: answerTime})
-}
-
-// openMore opens a further connection, when the host has a slot.
-func (m *mailbox) openMore(ctx context.Context) (*session, func(), error) {
-	giveBack, err := m.host.take(ctx)
+	turn, err := m.host.take(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	s, err := m.open(ctx)
+	s, err := open(ctx, &m.cfg, patience{dial: dialTime, silence: m.opt.Silence, answer: answerTime})
 	if err != nil {
-		giveBack()
-		return nil, nil, err
+		turn.end()
+		return nil, err
 	}
-	return s, giveBack, nil
+	s.turn = turn
+	return s, nil
 }
 
 // folders finds the folders to read, each once, in the order of the settings.

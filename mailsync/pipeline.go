@@ -21,9 +21,10 @@ import (
 // read. What is in memory at once is bounded by counts and bytes, whatever the
 // letters are.
 const (
-	batchLetters  = 200     // letters decided together
+	batchLetters  = 500     // letters decided together
+	firstLetters  = 100     // the newest of a folder, so that they are there at once
 	batchHeaders  = 2 << 20 // bytes of their headers
-	batchTexts    = 2 << 20 // bytes of texts fetched together
+	batchTexts    = 4 << 20 // bytes of texts fetched together
 	searchLetters = 10_000  // UIDs listed ahead
 	maxRefs       = 50      // references looked up of one letter, newest
 )
@@ -155,10 +156,17 @@ func (m *mailbox) work(ctx context.Context, s *session, f *folder, c *Counts, o 
 					if most == 0 {
 						return errEnough
 					}
+					if err := s.turn.yield(ctx); err != nil {
+						return err
+					}
 				}
 				most--
 				var b batch
-				b, uids = f.caution.next(uids, o)
+				size := batchLetters
+				if o == downwards && at.Last == 0 {
+					size = firstLetters
+				}
+				b, uids = f.caution.next(uids, o, size)
 				switch {
 				case o == upwards:
 					at.Last = b.uids[len(b.uids)-1]

@@ -15,12 +15,12 @@ import (
 func TestSyncer_Pass_NewestFirst(t *testing.T) {
 	srv := newMemServer(t, nil)
 	u := srv.addUser(t, "anna", "INBOX", "Sent")
-	const inbox, sent = 450, 300
+	const inbox, sent = firstLetters + 2*batchLetters, firstLetters + batchLetters
 	for i := range inbox {
-		deliver(t, u, "INBOX", plainLetter(i, bob, anna, fmt.Sprint("in ", i), "x"), letterDay.Add(time.Duration(i)*time.Minute))
+		deliver(t, u, "INBOX", plainLetter(i, bob, anna, fmt.Sprint("in ", i), "x"), letterDay.Add(time.Duration(i)*time.Second))
 	}
 	for i := range sent {
-		deliver(t, u, "Sent", plainLetter(1000+i, anna, bob, fmt.Sprint("out ", i), "x"), letterDay.Add(time.Duration(i)*time.Minute))
+		deliver(t, u, "Sent", plainLetter(10_000+i, anna, bob, fmt.Sprint("out ", i), "x"), letterDay.Add(time.Duration(i)*time.Second))
 	}
 	st := newStore(t)
 	cfg := boxConfig(srv.Addr, "anna")
@@ -46,8 +46,8 @@ func TestSyncer_Pass_NewestFirst(t *testing.T) {
 		return uids
 	}
 	got := interrupted(1)
-	if list := got["INBOX"]; len(list) < batchLetters || list[0] != inbox-uint32(len(list))+1 || list[len(list)-1] != inbox {
-		t.Errorf("after the first batch INBOX has %v", list)
+	if list := got["INBOX"]; len(list) < firstLetters || list[0] != inbox-uint32(len(list))+1 || list[len(list)-1] != inbox || list[0] == 1 {
+		t.Errorf("after the first batch INBOX has %d letters, from %d to %d", len(list), list[0], list[len(list)-1])
 	}
 	// Another letter came; the next pass takes it, then the newest of Sent.
 	deliver(t, u, "INBOX", plainLetter(inbox, bob, anna, "new", "x"), letterDay.AddDate(0, 0, 2))
@@ -55,8 +55,8 @@ func TestSyncer_Pass_NewestFirst(t *testing.T) {
 	if list := got["INBOX"]; !slices.Contains(list, inbox+1) || slices.Contains(list, 1) {
 		t.Errorf("INBOX has %d letters, from %d to %d", len(list), list[0], list[len(list)-1])
 	}
-	if list := got["Sent"]; len(list) < batchLetters || list[len(list)-1] != sent {
-		t.Errorf("Sent has %v", list)
+	if list := got["Sent"]; len(list) < firstLetters || list[len(list)-1] != sent || list[0] == 1 {
+		t.Errorf("Sent has %d letters, from %d to %d", len(list), list[0], list[len(list)-1])
 	}
 	opt.Progress = nil
 	if _, err := New(st, []Config{cfg}, opt).Pass(t.Context(), ""); err != nil {

@@ -33,6 +33,7 @@ type session struct {
 	caps   imap.CapSet
 	news   chan struct{} // the selected folder got letters
 	stop   func() bool   // forgets the context
+	turn   *turn         // while it is busy; nil where nobody counts
 }
 
 // A stepError says at which step of a login or a command the server failed.
@@ -422,4 +423,7 @@ func (s *session) Close() {
 	s.stop()
 	s.tcp.Close()
 	s.client.Close()
+	if s.turn != nil {
+		s.turn.end()
+	}
 }

@@ -71,17 +71,49 @@ type Syncer struct {
 	parties *store.Parties
 }
 
-// slots bound how many connections to a host are busy at once.
+// slots bound how many connections to a host are busy at once. Who waits
+// longest is next.
 type slots chan struct{}
 
-// take waits for a slot; the returned function gives it back.
-func (s slots) take(ctx context.Context) (giveBack func(), err error) {
+// turn is a connection's slot while it is busy. It is used by one goroutine.
+type turn struct {
+	slots slots
+	held  bool
+}
+
+// take waits for a slot.
+func (s slots) take(ctx context.Context) (*turn, error) {
+	t := &turn{slots: s}
+	return t, t.retake(ctx)
+}
+
+func (t *turn) retake(ctx context.Context) error {
 	select {
-	case s <- struct{}{}:
-		return sync.OnceFunc(func() { <-s }), nil
+	case t.slots <- struct{}{}:
+		t.held = true
+		return nil
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	}
+}
+
+// end gives the slot back; a second time has no effect.
+func (t *turn) end() {
+	if t.held {
+		t.held = false
+		<-t.slots
+	}
+}
+
+// yield lets others of the host have their turn first, where any wait: with
+// hundreds of mailboxes the past of one does not keep the newest letters of
+// others waiting.
+func (t *turn) yield(ctx context.Context) error {
+	if !t.held {
+		return nil
+	}
+	t.end()
+	return t.retake(ctx)
 }
 
 // New makes a Syncer; it connects to nothing yet.

@@ -71,10 +71,10 @@ type filing struct {
 	threads  map[string]bool                // keys of letters that are threads
 
 	n        Filed
-	letters  int            // that the mailbox did not have before
-	answered []string       // what answers to the batch's captured letters are noted under
-	answers  []FiledLetter  // unknown letters of the batch that answer others
-	touched  map[int64]bool // clients with a new contact
+	letters  int             // that the mailbox did not have before
+	answered []string        // what answers to the batch's captured letters are noted under
+	answers  []FiledLetter   // unknown letters of the batch that answer others
+	newest   map[int64]int64 // clients with a new contact, and the start of their newest one
 }
 
 // filedContact is the contact of a letter, as far as filing others needs it.
@@ -90,7 +90,7 @@ type filedContact struct {
 func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	file := &filing{tx: t, folder: f, owner: owner, recalled: map[uint32]bool{}, managers: map[string]int64{}, clients: map[int64]Client{},
 		persons: map[int64]map[string]PersonRef{}, contacts: map[string][]filedContact{}, alone: map[string][]filedContact{},
-		threads: map[string]bool{}, touched: map[int64]bool{}}
+		threads: map[string]bool{}, newest: map[int64]int64{}}
 	for _, uid := range b.Recalled {
 		file.recalled[uid] = true
 	}
@@ -329,7 +329,7 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 		t.alone[s] = append(t.alone[s], filed)
 	}
 	t.n.NewContacts++
-	t.touched[clientID] = true
+	t.newest[clientID] = max(t.newest[clientID], unix(c.When.Start))
 	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
 }
 
@@ -423,10 +423,8 @@ func (t *filing) noteSender(l *FiledLetter) error {
 
 // finish writes what is due once for the whole batch.
 func (t *filing) finish(recalled []uint32) error {
-	for _, id := range sortedKeys(t.touched) { // "last contacts" in the calendars
-		if err := t.touchClient(id); err != nil {
-			return err
-		}
+	if err := t.touchNewest(); err != nil {
+		return err
 	}
 	if err := t.forgetRecalls(recalled); err != nil {
 		return err
@@ -439,4 +437,40 @@ func (t *filing) finish(recalled []uint32) error {
 	}
 	_, err := t.exec(`UPDATE mailboxes SET letters = letters + $1, captured = captured + $2 WHERE id = $3`, t.letters, t.n.Captured, t.folder.MailboxID)
 	return err
+}
+
+// touchNewest marks what shows the last contacts of the clients, where one of
+// the new contacts is among these: of a past that is read newest first, few.
+func (t *filing) touchNewest() error {
+	shown := map[int64][]ItemKey{} // by client
+	collect := func(event bool, query string) error {
+		return t.rows(query, []any{asJSON(sortedKeys(t.newest))}, func(scan func(...any) error) error {
+			var client, id int64
+			err := scan(&client, &id)
+			shown[client] = append(shown[client], ItemKey{Event: event, ID: id})
+			return err
+		})
+	}
+	if len(t.newest) == 0 {
+		return nil
+	}
+	ids := t.s.dialect.ids("$1")
+	err := errors.Join(
+		collect(false, `SELECT client_id, id FROM contacts WHERE client_id IN `+ids+` AND state IN ('planned', 'postponed')`),
+		collect(true, `SELECT d.client_id, e.id FROM deals d JOIN deal_events e ON e.deal_id = d.id WHERE d.client_id IN `+ids+` AND e.state IN ('planned', 'postponed')`))
+	if err != nil {
+		return err
+	}
+	for _, client := range sortedKeys(shown) {
+		var last int64 // the oldest of those that are shown
+		err := t.row(`SELECT start_at FROM contacts WHERE client_id = $1 AND state = 'done' ORDER BY start_at DESC, id DESC LIMIT 1 OFFSET $2`,
+			[]any{client, recentShown - 1}, &last)
+		if ignoreNotFound(err) != nil {
+			return err
+		}
+		if t.newest[client] >= last {
+			t.touch(shown[client]...)
+		}
+	}
+	return nil
 }

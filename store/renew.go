@@ -424,6 +424,9 @@ func involved(all []Person, refs []PersonRef) []Person {
 	return append(out, rest...)
 }
 
+// recentShown is how many of a client's last contacts an entry shows.
+const recentShown = 3
+
 func (r *renewal) clientContext(id int64) (*clientContext, error) {
 	if cc := r.clients[id]; cc != nil {
 		return cc, nil
@@ -436,7 +439,7 @@ func (r *renewal) clientContext(id int64) (*clientContext, error) {
 	if cc.persons, err = r.t.persons("p.client_id = $1", "LIMIT 10", id); err != nil {
 		return nil, err
 	}
-	cc.recent, err = r.t.contacts(`WHERE c.client_id = $1 AND c.state = 'done' ORDER BY c.start_at DESC, c.id DESC LIMIT 3`, id)
+	cc.recent, err = r.t.contacts(`WHERE c.client_id = $1 AND c.state = 'done' ORDER BY c.start_at DESC, c.id DESC LIMIT $2`, id, recentShown)
 	r.clients[id] = cc
 	return cc, err
 }

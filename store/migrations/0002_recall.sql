@@ -35,5 +35,8 @@ CREATE TABLE answers (
 );
 CREATE INDEX answers_letter ON answers (folder_id, uid_validity, uid);
 
+-- What is planned with a client, without passing over all of its letters.
+CREATE INDEX contacts_open_client ON contacts (client_id) WHERE state IN ('planned', 'postponed');
+
 -- +goose Down
 -- Forward only: a daemon that is older than its database refuses to start.
