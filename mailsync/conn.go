@@ -130,6 +130,8 @@ type boundedConn struct {
 	literal int64 // bytes of the literal that are still to come
 
 	maxLine atomic.Int64
+	status  *statusWatch // told of lines that begin with "* STATUS "; nil: nobody is
+	head    []byte       // of such a line
 
 	mu    sync.Mutex
 	cause error
@@ -163,12 +165,19 @@ func (c *boundedConn) scan(b []byte) error {
 			i += int(skip) - 1
 			continue
 		}
+		if c.line == len(c.head) && c.status != nil {
+			c.head = c.status.collect(c.head, b[i])
+		}
 		c.line++
 		switch ch := b[i]; {
 		case ch == '\n':
 			if c.closed {
 				c.literal = c.number // the line goes on after it
 			} else {
+				if len(c.head) > 0 {
+					c.status.line(c.head)
+					c.head = c.head[:0]
+				}
 				c.line = 0
 			}
 			c.digits, c.closed = false, false

@@ -489,6 +489,57 @@ func TestDovecot_Follow(t *testing.T) {
 	}
 }
 
+// TestDovecot_Notify: of folders that have no connection of their own a server
+// with NOTIFY tells, whatever their names.
+func TestDovecot_Notify(t *testing.T) {
+	d := startDovecot(t)
+	st := newStore(t)
+	p := newProxy(t, d.Addr, func(_ int, line string) (string, bool) { return line, false })
+	cfg := boxConfig(p.Addr, "anna")
+	cfg.Manager, cfg.Folders = "anna", []string{"INBOX", "a", "b", "c", "Отправленные & \"другие\"", "f"}
+	other := login(t, boxConfig(d.Addr, "anna"), patience{dial: time.Minute, silence: time.Minute, answer: time.Minute})
+	for _, name := range cfg.Folders[1:] {
+		if err := other.client.Create(name, nil).Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	put := func(folder string) {
+		t.Helper()
+		n++
+		raw := plainLetter(n, bob, anna, fmt.Sprint(n), "text")
+		cmd := other.client.Append(folder, int64(len(raw)), nil)
+		if _, err := cmd.Write([]byte(raw)); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := cmd.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range cfg.Folders {
+		put(name)
+	}
+	opt := testOptions(t)
+	opt.Silence, opt.Poll = time.Minute, time.Hour // nothing is asked for meanwhile
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- New(st, []Config{cfg}, opt).Run(ctx) }()
+	eventually(t, "the first pass, and a connection for each of four folders and one for the others", func() bool {
+		return len(contacts(t, st)) == n && p.connections() == 5
+	})
+	for _, name := range []string{"f", cfg.Folders[4], "INBOX", cfg.Folders[4]} {
+		put(name)
+		eventually(t, fmt.Sprintf("letter %d in %q", n, name), func() bool { return len(contacts(t, st)) == n })
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 // BenchmarkFirstPass reads one INBOX of 5,000 letters (INTOUCH_LETTERS) from
 // Dovecot over TLS, decides, parses and files it in SQLite.
 func BenchmarkFirstPass(b *testing.B) {

@@ -1,7 +1,6 @@
 package mailsync
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -12,18 +11,14 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"golang.org/x/sync/errgroup"
-
 	"intouch/store"
 )
 
 const (
-	// ownConns is how many folders of a mailbox have a connection of their
-	// own to wait on; further ones are looked at in turn on one more.
-	ownConns = 4
 	// recheck is how often a folder that is missing is looked for again.
 	recheck = 5 * time.Minute
-	// noteEvery is how often a mailbox that has no news is noted as well.
+	// noteEvery is how often a mailbox that has no news is noted as well, and
+	// searched: some servers forget to say that there are any.
 	noteEvery = 5 * time.Minute
 	// dialTime bounds connecting and the TLS handshake, answerTime one whole
 	// answer of a server.
@@ -224,34 +219,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 		return nil
 	}
 	s.turn.end()
-
-	g, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, func() { s.tcp.Close() })() // it was opened under the outer one
-	if len(problems) > 0 || len(read) == 0 {
-		g.Go(func() error {
-			pause(ctx, recheck)
-			return cmp.Or(ctx.Err(), errRecheck)
-		})
-	}
-	own := read[:min(len(read), ownConns)]
-	for i, name := range own {
-		g.Go(func() error {
-			if i == len(own)-1 && len(read) <= ownConns {
-				return m.follow(ctx, s, name) // the connection has it open
-			}
-			s, err := m.open(ctx)
-			if err != nil {
-				return err
-			}
-			defer s.Close()
-			s.turn.end() // there is little to read: it was read a moment ago
-			return m.follow(ctx, s, name)
-		})
-	}
-	if len(read) > ownConns {
-		g.Go(func() error { return m.visit(ctx, s, read[ownConns:]) })
-	}
-	return g.Wait()
+	return m.followAll(ctx, s, read, len(problems) > 0)
 }
 
 // headBatches is how much of the past of each folder is read before all of the
@@ -407,79 +375,4 @@ func (m *mailbox) examine(ctx context.Context, s *session, name string) (*folder
 		m.cautions[name] = &caution{}
 	}
 	return &folder{Folder: row, caution: m.cautions[name], next: next}, nil
-}
-
-// follow waits for news of the folder that the connection has open, and files
-// them, until something fails.
-func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
-	m.nudged(s, true)
-	defer m.nudged(s, false)
-	f, err := m.examine(ctx, s, name)
-	searched := time.Time{}
-	for err == nil {
-		var c Counts
-		// A folder without news is searched now and then all the same: some
-		// servers forget to say that there are any.
-		if len(s.news) > 0 || time.Since(searched) > noteEvery {
-			searched = time.Now()
-			_, err = m.catchUp(ctx, s, f, &c, -1)
-		} else {
-			err = m.decideAnew(ctx, s, f, &c)
-		}
-		if err != nil {
-			break
-		}
-		if c.Seen > 0 {
-			m.log.Info("letters filed", "folder", name, "letters", c.Seen, "captured", c.Captured, "new_contacts", c.NewContacts)
-		}
-		if err = m.succeeded(ctx, c.Seen > 0); err != nil {
-			break
-		}
-		err = s.wait(ctx, m.opt.Silence, m.opt.Poll)
-	}
-	return err
-}
-
-// nudged keeps the sessions that nudge wakes.
-func (m *mailbox) nudged(s *session, on bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if on {
-		m.waiting = append(m.waiting, s)
-	} else {
-		m.waiting = slices.DeleteFunc(m.waiting, func(w *session) bool { return w == s })
-	}
-}
-
-// nudge makes all waiting sessions look for letters.
-func (m *mailbox) nudge() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, s := range m.waiting {
-		s.ring()
-	}
-}
-
-// visit looks at several folders in turn on one connection.
-func (m *mailbox) visit(ctx context.Context, s *session, names []string) error {
-	for {
-		for _, name := range names {
-			if _, _, err := m.readFolder(ctx, s, name, &Counts{}, -1); err != nil {
-				return err
-			}
-		}
-		if err := m.succeeded(ctx, false); err != nil {
-			return err
-		}
-		timer := time.NewTimer(m.opt.Poll)
-		select {
-		case <-ctx.Done():
-		case <-s.client.Closed():
-		case <-timer.C:
-		}
-		timer.Stop()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-	}
 }

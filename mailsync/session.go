@@ -30,6 +30,8 @@ type session struct {
 	client *imapclient.Client
 	tcp    *watchedConn
 	bounds *boundedConn
+	words  *otherWords
+	status *statusWatch
 	caps   imap.CapSet
 	news   chan struct{} // the selected folder got letters
 	stop   func() bool   // forgets the context
@@ -89,9 +91,11 @@ func open(ctx context.Context, cfg *Config, wait patience) (s *session, err erro
 	if err != nil {
 		return nil, err
 	}
-	s = &session{tcp: watched, bounds: &boundedConn{Conn: secured}, news: make(chan struct{}, 1), stop: stop}
+	s = &session{tcp: watched, status: &statusWatch{}, news: make(chan struct{}, 1), stop: stop}
+	s.bounds = &boundedConn{Conn: secured, status: s.status}
 	s.bounds.maxLine.Store(maxLine)
-	s.client = imapclient.New(s.bounds, &imapclient.Options{
+	s.words = &otherWords{Conn: s.bounds}
+	s.client = imapclient.New(s.words, &imapclient.Options{
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{
 			Mailbox: func(d *imapclient.UnilateralDataMailbox) {
 				if d.NumMessages != nil {
@@ -371,16 +375,8 @@ func (s *session) examine(name string) (data *imap.SelectData, err error) {
 // alive, else after asking by NOOP.
 func (s *session) wait(ctx context.Context, renew, poll time.Duration) error {
 	if !s.canIdle() {
-		timer := time.NewTimer(poll)
-		defer timer.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.client.Closed():
-			return &stepError{"wait", s.reason(errClosed)}
-		case <-s.news:
-			s.ring()
-		case <-timer.C:
+		if err := s.sleep(ctx, poll); err != nil {
+			return err
 		}
 		return s.do("noop", s.client.Noop().Wait)
 	}
@@ -411,6 +407,22 @@ func (s *session) wait(ctx context.Context, renew, poll time.Duration) error {
 		return ctx.Err()
 	}
 	return err
+}
+
+// sleep waits without asking the server, or until there are news.
+func (s *session) sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.client.Closed():
+		return &stepError{"wait", s.reason(errClosed)}
+	case <-s.news:
+		s.ring() // they are still to be read
+	case <-timer.C:
+	}
+	return nil
 }
 
 func (s *session) canIdle() bool {
