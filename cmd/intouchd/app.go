@@ -64,11 +64,6 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	if err := saveMailboxes(ctx, a.st, cfg.Mailboxes); err != nil {
 		return nil, err
 	}
-	// Entries are rendered when they are written: a new address or a new
-	// version of the program shows in all of them from now on.
-	if err := a.st.RenewAll(ctx, version+" "+cfg.Server.PublicURL); err != nil {
-		return nil, fmt.Errorf("renew calendars: %w", err)
-	}
 	secret, err := sessionKey(cfg.StateDir)
 	if err != nil {
 		return nil, err
