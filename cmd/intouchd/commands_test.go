@@ -72,6 +72,9 @@ func TestRun_usage(t *testing.T) {
 			t.Errorf("intouchd %s: exit %d, stdout %q, stderr %q; want exit 2 and %q", strings.Join(c.args, " "), got.code, got.stdout, got.stderr, c.says)
 		}
 	}
+	if _, err := os.Stat("demo-data"); err == nil {
+		t.Error("a demo that was refused has made its directory")
+	}
 }
 
 func TestVersion(t *testing.T) {

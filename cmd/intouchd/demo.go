@@ -42,6 +42,9 @@ func (p *program) demoCommand() *cobra.Command {
 				ctx, cancel = context.WithTimeout(ctx, limit)
 				defer cancel()
 			}
+			if host, _, err := net.SplitHostPort(d.listen); err != nil || !isLoopback(host) {
+				return usage("demo: --listen %s: give a port of loopback, like %s: everybody knows the demo's password", d.listen, demoListen)
+			}
 			d.listenGiven = cmd.Flags().Changed("listen")
 			return d.run(ctx)
 		},
@@ -173,10 +176,6 @@ func (d *demo) prepare() (unlock func(), err error) {
 // chooseListen takes the address asked for; unless it was asked for, the one
 // of the last time, else the next port that is free.
 func (d *demo) chooseListen() error {
-	host, port, err := net.SplitHostPort(d.listen)
-	if err != nil || !isLoopback(host) {
-		return usage("demo: --listen %s: give a port of loopback, like %s: everybody knows the demo's password", d.listen, demoListen)
-	}
 	if d.listenGiven {
 		addr, err := freeAddress(d.listen)
 		if err != nil {
@@ -189,6 +188,10 @@ func (d *demo) chooseListen() error {
 		if _, err := freeAddress(d.state.Listen); err == nil {
 			return nil
 		}
+	}
+	host, port, err := net.SplitHostPort(d.listen)
+	if err != nil {
+		return err
 	}
 	first, _ := strconv.Atoi(port)
 	for n := first; n < first+100; n++ {
