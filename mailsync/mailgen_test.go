@@ -1,12 +1,8 @@
 package mailsync
 
 import (
-	"bufio"
-	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -14,49 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"intouch/mailsync/mailtest"
 	"intouch/store"
 )
-
-// mailgenDir is where the generator of mailboxes with known answers lies.
-const mailgenDir = "../../shared/bench/mailgen"
-
-// truth is one line of mailgen's truth.jsonl.
-type truth struct {
-	ID          int      `json:"id"`
-	MessageID   string   `json:"message_id"`
-	Kind        string   `json:"kind"`
-	From        string   `json:"from"`
-	To          []string `json:"to"`
-	Cc          []string `json:"cc"`
-	Date        time.Time
-	Direction   string
-	Clients     []string
-	Capture     bool `json:"should_capture"`
-	Reason      string
-	Subject     string
-	InReplyTo   string `json:"in_reply_to"`
-	Body        string
-	Structure   string
-	Odd         string
-	Attachments []struct {
-		Name string
-		Type string
-		Size int64
-	}
-}
 
 // TestMailgen reads whole mailboxes made by mailgen and holds what comes out
 // against what was put in.
 func TestMailgen(t *testing.T) {
-	if _, err := os.Stat(mailgenDir); err != nil {
-		t.Skipf("NOT TESTED: capture and text against known answers; %s is not there (%v)", mailgenDir, err)
-	}
-	bin := filepath.Join(t.TempDir(), "mailgen")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Dir = mailgenDir
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build mailgen: %v\n%s", err, out)
-	}
 	seeds, n := []int{3, 11, 42}, 2000
 	if s := os.Getenv("MAILGEN_SEEDS"); s != "" { // MAILGEN_SEEDS=1,2,3 MAILGEN_N=20000
 		seeds = nil
@@ -77,10 +37,7 @@ func TestMailgen(t *testing.T) {
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
 			dir := t.TempDir()
-			gen := exec.Command(bin, "-n", strconv.Itoa(n), "-seed", strconv.Itoa(seed), "-odd", "0.06", "-out", dir)
-			if out, err := gen.CombinedOutput(); err != nil {
-				t.Fatalf("run mailgen: %v\n%s", err, out)
-			}
+			mailtest.Mailgen(t, dir, "-n", strconv.Itoa(n), "-seed", strconv.Itoa(seed), "-odd", "0.06")
 			checkMailbox(t, dir)
 		})
 	}
@@ -96,11 +53,11 @@ func checkMailbox(t *testing.T, dir string) {
 		clients []int64
 	}
 	subjects := map[string][]bySubject{}
-	fault := func(tr *truth, what string, got, want any) {
+	fault := func(tr *mailtest.Answer, what string, got, want any) {
 		t.Errorf("letter %d (%s, %s, odd %q): %s %v, want %v", tr.ID, tr.Kind, tr.Structure, tr.Odd, what, got, want)
 	}
 	compared, same, shown := 0, 0, 0
-	for _, tr := range mailgenTruth(t, dir) {
+	for _, tr := range mailtest.Answers(t, dir) {
 		raw, ok := letters[tr.ID]
 		if !ok {
 			t.Fatalf("letter %d is not in the Maildir", tr.ID)
@@ -202,23 +159,6 @@ func sorted(s []int64) []int64 {
 	return s
 }
 
-func mailgenTruth(t *testing.T, dir string) []truth {
-	f, err := os.Open(filepath.Join(dir, "truth.jsonl"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var out []truth
-	for d := json.NewDecoder(bufio.NewReader(f)); d.More(); {
-		var tr truth
-		if err := d.Decode(&tr); err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, tr)
-	}
-	return out
-}
-
 // mailgenLetters are the raw letters by X-Mailgen-Id.
 func mailgenLetters(t *testing.T, dir string) map[int][]byte {
 	files, err := filepath.Glob(filepath.Join(dir, "Maildir", "cur", "*"))
@@ -244,42 +184,21 @@ func mailgenParties(t testing.TB, dir string) (*store.Parties, map[string]int64)
 	p := &store.Parties{OwnAddrs: map[string]int64{}, OwnHosts: map[string]bool{}, ByAddr: map[string][]int64{},
 		ByDomain: map[string][]int64{}, Blocked: map[string]bool{}, FreeMail: map[string]bool{}}
 	ids := map[string]int64{}
-	for i, row := range csvRows(t, filepath.Join(dir, "import", "managers.csv")) {
+	for i, row := range mailtest.Table(t, dir, "import/managers.csv") {
 		a := NormalizeAddress(row["email"])
 		p.OwnAddrs[a] = int64(i + 1)
 		p.OwnHosts[domainOf(a)] = true
 	}
-	for i, row := range csvRows(t, filepath.Join(dir, "import", "clients.csv")) {
+	for i, row := range mailtest.Table(t, dir, "import/clients.csv") {
 		id := int64(i + 1)
 		ids[row["id"]] = id
 		for _, d := range strings.Fields(row["domains"]) {
 			p.ByDomain[d] = append(p.ByDomain[d], id)
 		}
 	}
-	for _, row := range csvRows(t, filepath.Join(dir, "import", "persons.csv")) {
+	for _, row := range mailtest.Table(t, dir, "import/persons.csv") {
 		a := NormalizeAddress(row["emails"])
 		p.ByAddr[a] = append(p.ByAddr[a], ids[row["client"]])
 	}
 	return p, ids
-}
-
-func csvRows(t testing.TB, path string) []map[string]string {
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out []map[string]string
-	for _, row := range rows[1:] {
-		m := map[string]string{}
-		for i, k := range rows[0] {
-			m[k] = row[i]
-		}
-		out = append(out, m)
-	}
-	return out
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"go.uber.org/goleak"
+
+	"intouch/mailsync/mailtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -108,7 +110,7 @@ func TestSession_WaitHearsOfNews(t *testing.T) {
 }
 
 func TestOpen_TLS(t *testing.T) {
-	cert, pool := selfSigned(t)
+	cert, pool := mailtest.SelfSigned(t)
 	srv := newMemServer(t, &tls.Config{Certificates: []tls.Certificate{cert}}, imap.CapIMAP4rev1, imap.CapIdle)
 	srv.addUser(t, "anna", "INBOX")
 	cfg := boxConfig(srv.Addr, "anna")

@@ -27,9 +27,14 @@ var mayImport = map[string][]string{
 	"scheduler": {"store", "report", "mailer"},
 	"web":       {"store", "report", "mailer"},
 
-	// What tests of every room stand on: an empty store on both engines.
-	"store/storetest": {"store"},
+	// What tests of every room stand on: an empty store on both engines, and
+	// real mailboxes. Only tests import them.
+	"store/storetest":   {"store"},
+	"mailsync/mailtest": {},
 }
+
+// testRoom reports whether a package is for tests alone.
+func testRoom(pkg string) bool { return strings.HasSuffix(pkg, "test") }
 
 // owners are the packages that own a library: nobody else imports it. Tests
 // may, to stand for the other side of a protocol.
@@ -111,8 +116,10 @@ func refuses(pkg, target string, test bool) string {
 		switch {
 		case strings.HasPrefix(ours, "cmd/"):
 			return "nobody imports cmd"
+		case testRoom(ours) && !test:
+			return "it is for tests alone"
 		case pkg == "cmd/intouchd" || slices.Contains(mayImport[pkg], ours),
-			test && (ours == pkg || ours == "store/storetest"):
+			test && (ours == pkg || testRoom(ours)):
 			return ""
 		}
 		return "the picture of the house has no such line"
@@ -149,6 +156,8 @@ func TestRefuses(t *testing.T) {
 		{"web", "database/sql", false, true},
 		{"web", "intouch/store/storetest", false, true},
 		{"web", "intouch/store/storetest", true, false},
+		{"cmd/intouchd", "intouch/store/storetest", false, true},
+		{"cmd/intouchd", "intouch/mailsync/mailtest", true, false},
 		{"web", "database/sql/driver", false, true},
 		{"web", "database/sql", true, false},
 		{"caldav", "github.com/emersion/go-ical", false, false},
@@ -173,7 +182,7 @@ func TestArchitecturePage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(files) > 0 && pkg != "store/storetest" && !strings.Contains(string(page), "`"+pkg+"`") {
+		if len(files) > 0 && !testRoom(pkg) && !strings.Contains(string(page), "`"+pkg+"`") {
 			t.Errorf("the page does not name the room %s", pkg)
 		}
 		noteFunctions(t, files, functions)
