@@ -175,8 +175,14 @@ type daemon struct {
 
 func startDaemon(t *testing.T, args ...string) *daemon {
 	t.Helper()
+	return startDaemonIn(t, nil, args...)
+}
+
+// startDaemonIn adds settings like "SSL_CERT_FILE=…" to the environment.
+func startDaemonIn(t *testing.T, environment []string, args ...string) *daemon {
+	t.Helper()
 	d := &daemon{cmd: exec.Command(os.Args[0], args...), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
-	d.cmd.Env = append(os.Environ(), "INTOUCHD_RUN_MAIN=1")
+	d.cmd.Env = append(append(os.Environ(), "INTOUCHD_RUN_MAIN=1"), environment...)
 	d.cmd.Stdout, d.cmd.Stderr = d.stdout, d.stderr
 	if err := d.cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -238,14 +244,8 @@ func fetch(t *testing.T, url string) (int, string) {
 // a digest is delivered, other commands work beside it, it ends, and a second
 // start doubles nothing.
 func TestDemo(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
-	config := filepath.Join(dir, "config.toml")
-	first := startDaemon(t, "demo", "--data", dir, "--listen", "127.0.0.1:0")
-	var info map[string]string
-	eventually(t, "demo.json", func() bool {
-		text, err := os.ReadFile(filepath.Join(dir, "demo.json"))
-		return err == nil && json.Unmarshal(text, &info) == nil
-	})
+	first := startDemo(t)
+	dir, config, info := first.dir, first.config, first.info
 	for _, key := range []string{"page", "caldav", "carddav", "login", "password", "imap", "smtp"} {
 		if info[key] == "" {
 			t.Errorf("demo.json has no %s", key)
@@ -277,12 +277,7 @@ func TestDemo(t *testing.T) {
 	if second := startDaemon(t, "serve", "--config", config); second.wait(t) != exitFailed || !strings.Contains(second.stderr.String(), "another intouchd") {
 		t.Errorf("serve beside the demo: exit %d, %s", second.cmd.ProcessState.ExitCode(), second.stderr)
 	}
-	if err := first.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := first.wait(t); code != exitDone {
-		t.Errorf("first start: exit %d\n%s", code, first.stderr)
-	}
+	first.end(t)
 
 	contacts, letters := exported(t, config, "contacts"), exported(t, config, "letters")
 	doubles := map[string]bool{}
@@ -307,6 +302,35 @@ func TestDemo(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "demo.json")); err == nil {
 		t.Error("demo.json is still there, though nothing answers any more")
+	}
+}
+
+// runningDemo is a demo that answers, with what its demo.json says.
+type runningDemo struct {
+	*daemon
+	dir, config string
+	info        map[string]string
+}
+
+func startDemo(t *testing.T) *runningDemo {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data")
+	d := &runningDemo{daemon: startDaemon(t, "demo", "--data", dir, "--listen", "127.0.0.1:0"), dir: dir, config: filepath.Join(dir, "config.toml")}
+	eventually(t, "demo.json", func() bool {
+		text, err := os.ReadFile(filepath.Join(dir, "demo.json"))
+		return err == nil && json.Unmarshal(text, &d.info) == nil
+	})
+	return d
+}
+
+// end stops the daemon as its operator would.
+func (d *daemon) end(t *testing.T) {
+	t.Helper()
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.wait(t); code != exitDone {
+		t.Errorf("after SIGTERM: exit %d\n%s", code, d.stderr)
 	}
 }
 
