@@ -351,62 +351,6 @@ func exported(t *testing.T, config, kind string) []map[string]any {
 	return rows
 }
 
-// TestServe shows a broken mailbox in /readyz while the rest serves, and stops
-// on SIGTERM.
-func TestServe(t *testing.T) {
-	addr, err := freeAddress("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead, err := freeAddress("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := settings(t, `
-[server]
-listen = "`+addr+`"
-[[manager]]
-login = "anna"
-name = "Анна"
-email = "anna@vector.test"
-password = "correct horse"
-[[mailbox]]
-name = "anna"
-manager = "anna"
-imap = "imap+insecure://`+dead+`"
-username = "anna"
-password = "x"
-`)
-	d := startDaemon(t, "serve", "--config", config)
-	var ready Readiness
-	eventually(t, "the broken mailbox in /readyz", func() bool {
-		code, body := fetch(t, "http://"+addr+"/readyz")
-		return code == http.StatusOK && json.Unmarshal([]byte(body), &ready) == nil &&
-			len(ready.Mailboxes) == 1 && ready.Mailboxes[0].Error != ""
-	})
-	if ready.Mailboxes[0].OK || !ready.Ready || !ready.Store.OK {
-		t.Errorf("%+v", ready)
-	}
-	if code, _ := fetch(t, "http://"+addr+"/healthz"); code != http.StatusOK {
-		t.Errorf("/healthz: %d", code)
-	}
-	if code, _ := fetch(t, "http://"+addr+"/dav/"); code != http.StatusUnauthorized {
-		t.Errorf("/dav/ without login: %d, want 401", code)
-	}
-	if code, body := fetch(t, "http://"+addr+"/login"); code != http.StatusOK || !strings.Contains(body, "<form") {
-		t.Errorf("/login: %d", code)
-	}
-	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := d.wait(t); code != exitDone {
-		t.Errorf("exit %d\n%s", code, d.stderr)
-	}
-	if strings.Contains(d.stderr.String(), "correct horse") {
-		t.Error("the log shows a password")
-	}
-}
-
 // TestServe_unknownManager is a fault of the settings.
 func TestServe_unknownManager(t *testing.T) {
 	config := settings(t, `
