@@ -214,10 +214,16 @@ func (d *daemon) wait(t *testing.T) int {
 // eventually tries until it works; the slowest machine gets a minute.
 func eventually(t *testing.T, what string, try func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	within(t, time.Minute, what, try)
+}
+
+// within is for what takes its time by design.
+func within(t *testing.T, limit time.Duration, what string, try func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for !try() {
 		if time.Now().After(deadline) {
-			t.Fatalf("%s: not after a minute", what)
+			t.Fatalf("%s: not after %v", what, limit)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -25,6 +25,7 @@ func TestThunderbird(t *testing.T) {
 	for program, debian := range map[string]string{"thunderbird": "thunderbird", "Xvfb": "xvfb", "import": "imagemagick"} {
 		peer(t, program, debian)
 	}
+	t.Parallel() // it mostly waits
 	demo := startDemo(t)
 	dir := t.TempDir()
 	expect, out := filepath.Join(dir, "expect.json"), filepath.Join(dir, "probe")
