@@ -264,7 +264,7 @@ func TestDovecot_Follow(t *testing.T) {
 // TestDovecot_Notify: of folders that have no connection of their own a server
 // with NOTIFY tells, whatever their names.
 func TestDovecot_Notify(t *testing.T) {
-	d := startDovecot(t)
+	d := mailtest.StartDovecot(t)
 	st := newStore(t)
 	p := newProxy(t, d.Addr, func(_ int, line string) (string, bool) { return line, false })
 	cfg := boxConfig(p.Addr, "anna")
