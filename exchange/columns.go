@@ -71,6 +71,8 @@ var columnsOf = map[Kind][]column{
 		emailsColumn,
 		phonesColumn,
 		{name: "birthday", other: []string{"день рождения", "дата рождения", "birth date", "date of birth"}},
+		{name: "bounced", list: true}, // of an export; the mail says them anew
+		{name: "away_until"},
 	},
 	Sources: {
 		idColumn,

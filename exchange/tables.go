@@ -47,10 +47,10 @@ var tables = map[Kind]table{
 		},
 	},
 	Persons: {
-		[]string{"id", "client", "name", "position", "emails", "phones", "birthday"},
+		[]string{"id", "client", "name", "position", "emails", "phones", "birthday", "bounced", "away_until"},
 		func(ctx context.Context, st *store.Store, write func([]any) error) error {
 			return st.EachPerson(ctx, func(p *store.PersonRow) error {
-				return write([]any{p.ID, p.Client, p.Name, p.Position, p.Emails, phones(p.Phones), string(p.Birthday)})
+				return write([]any{p.ID, p.Client, p.Name, p.Position, p.Emails, phones(p.Phones), string(p.Birthday), p.Bounced, string(p.Away)})
 			})
 		},
 	},

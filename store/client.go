@@ -32,7 +32,13 @@ type Person struct {
 	Emails     []string
 	Phones     []string
 	Birthday   Date // "" unknown
-	Version    int64
+	// Bounced are the Emails to which a letter came back for good, and from
+	// which none has come since.
+	Bounced []string
+	// Away is until when the person is away, as an automatic answer of theirs
+	// said last; "" nothing known. It may have passed.
+	Away    Date
+	Version int64
 }
 
 // Source is how clients hear of us (источник обращения); it may belong to a

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -55,7 +56,8 @@ func (t *tx) points(table, owner string, ids []int64, each func(id int64, kind, 
 }
 
 // setPoints replaces the domains, addresses and phones of a client or person,
-// and registers the new ones, so that their past letters are looked up.
+// and registers the new ones, so that their past letters are looked up. What
+// stays keeps what is known of it (bounces).
 func (t *tx) setPoints(table, owner string, id int64, points map[string][]string) error {
 	before := map[string][]string{}
 	err := t.points(table, owner, []int64{id}, func(_ int64, kind, value string) { before[kind] = append(before[kind], value) })
@@ -67,12 +69,20 @@ func (t *tx) setPoints(table, owner string, id int64, points map[string][]string
 			return err
 		}
 	}
-	if _, err := t.exec(`DELETE FROM `+table+` WHERE `+owner+` = $1`, id); err != nil {
-		return err
-	}
 	for _, kind := range []string{"domain", "email", "phone"} {
-		for i, v := range points[kind] {
-			if _, err := t.exec(`INSERT INTO `+table+` (`+owner+`, kind, value, position) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, id, kind, v, i); err != nil {
+		values := points[kind]
+		if values == nil {
+			values = []string{}
+		}
+		if _, err := t.exec(`DELETE FROM `+table+` WHERE `+owner+` = $1 AND kind = $2 AND value NOT IN `+t.s.dialect.texts("$3"), id, kind, asJSON(values)); err != nil {
+			return err
+		}
+		for i, v := range values {
+			if slices.Index(values, v) < i {
+				continue
+			}
+			if _, err := t.exec(`INSERT INTO `+table+` (`+owner+`, kind, value, position) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (`+owner+`, kind, value) DO UPDATE SET position = $4`, id, kind, v, i); err != nil {
 				return err
 			}
 		}
@@ -93,10 +103,10 @@ func (t *tx) client(id int64) (Client, error) {
 
 func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
 	var out []Person
-	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, p.version FROM persons p WHERE `+where+` ORDER BY p.id `+tail,
+	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, p.away_until, p.version FROM persons p WHERE `+where+` ORDER BY p.id `+tail,
 		args, func(scan func(...any) error) error {
 			var p Person
-			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &p.Version); err != nil {
+			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &p.Away, &p.Version); err != nil {
 				return err
 			}
 			out = append(out, p)
@@ -117,7 +127,10 @@ func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
 			at[id].Phones = append(at[id].Phones, value)
 		}
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return out, t.bounced(ids, func(id int64, address string) { at[id].Bounced = append(at[id].Bounced, address) })
 }
 
 // Persons whom a manager may see, by client and name: a head everybody, a

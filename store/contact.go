@@ -51,6 +51,7 @@ type Contact struct {
 	Thread      string // key of the first letter of the thread
 	MessageKey  string // identity of the letter; "" when it is none
 	Attachments []Attachment
+	Signs       []Sign // what other letters say about it: answers, bounces
 
 	Origin     Origin
 	Created    time.Time

@@ -47,6 +47,13 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"ran":              `SELECT 1 FROM runs WHERE job = 'x' AND owner_id = 1 AND slot = 'y'`,
 		"unknown senders":  `SELECT address FROM senders WHERE manager_id IN (0, 1) AND last >= 5`,
 		"calendars shown":  `SELECT id FROM collections k WHERE k.shows = 1`,
+		"bounced letters":  `SELECT DISTINCT message_key FROM bounces WHERE message_key <> '' AND message_key IN ` + in,
+		"invitations":      `SELECT DISTINCT message_key FROM invitations WHERE message_key <> '' AND message_key IN ` + in,
+		"heard of":         `UPDATE person_points SET heard = 5 WHERE kind = 'email' AND value = 'x' AND heard < 5 RETURNING person_id`,
+		"invitation known": `SELECT i.contact_id FROM invitations i JOIN contacts c ON c.message_key = i.message_key AND c.client_id = i.client_id WHERE i.message_key = 'x' AND i.message_key <> '' AND c.message_key <> ''`,
+		"meeting's":        `SELECT uid FROM invitations WHERE contact_id = 5`,
+		"answers to those": `SELECT address FROM invitation_answers WHERE uid = 'x'`,
+		"calendar's copy":  `SELECT c.id FROM contacts c WHERE c.uid = 'x' AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.contact_id = c.id)`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)

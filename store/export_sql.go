@@ -148,7 +148,7 @@ func (s *Store) EachPerson(ctx context.Context, fn func(*PersonRow) error) error
 			}
 			after = page[len(page)-1].ID
 			for _, p := range page {
-				row := PersonRow{ID: p.ExternalID, Name: p.Name, Position: p.Position, Emails: p.Emails, Phones: p.Phones, Birthday: p.Birthday}
+				row := PersonRow{ID: p.ExternalID, Name: p.Name, Position: p.Position, Emails: p.Emails, Phones: p.Phones, Birthday: p.Birthday, Bounced: p.Bounced, Away: p.Away}
 				if err := t.row(`SELECT external_id FROM clients WHERE id = $1`, []any{p.ClientID}, textInto{&row.Client}); err != nil {
 					return err
 				}

@@ -71,9 +71,10 @@ type filing struct {
 	threads  map[string]bool                // keys of letters that are threads
 
 	n        Filed
-	letters  int             // that the mailbox did not have before
-	answered []string        // what answers to the batch's captured letters are noted under
-	answers  []FiledLetter   // unknown letters of the batch that answer others
+	letters  int           // that the mailbox did not have before
+	answered []string      // what answers to the batch's captured letters are noted under
+	answers  []FiledLetter // unknown letters of the batch that answer others
+	signs    batchSigns
 	newest   map[int64]int64 // clients with a new contact, and the start of their newest one
 }
 
@@ -204,6 +205,9 @@ func (t *filing) letter(l *FiledLetter) error {
 		decided, err := t.decideAnew(l, &was)
 		if err != nil || !decided {
 			t.n.Seen++
+			if err == nil && t.recalled[l.UID] && l.Outcome != Captured { // its sender may be known now
+				err = t.noteSkipped(l)
+			}
 			return err
 		}
 	} else {
@@ -211,6 +215,9 @@ func (t *filing) letter(l *FiledLetter) error {
 	}
 	if l.Outcome != Captured {
 		t.n.Skipped++
+		if err := t.noteSkipped(l); err != nil {
+			return err
+		}
 		if l.Reason != Unknown || new == 0 {
 			return nil
 		}
@@ -250,7 +257,7 @@ func (t *filing) letter(l *FiledLetter) error {
 			return err
 		}
 	}
-	return nil
+	return t.noteCaptured(l)
 }
 
 // decideAnew gives a letter that had an outcome its new one, where it was
@@ -310,7 +317,11 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 			c.Persons = append(c.Persons, p)
 		}
 	}
-	err := t.insertContact(&c, VEvent)
+	var err error
+	if c.DealID, err = t.dealMentioned(clientID, l); err != nil {
+		return err
+	}
+	err = t.insertContact(&c, VEvent)
 	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
 		var id int64
 		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{l.Key, clientID}, &id)
@@ -423,7 +434,7 @@ func (t *filing) noteSender(l *FiledLetter) error {
 
 // finish writes what is due once for the whole batch.
 func (t *filing) finish(recalled []uint32) error {
-	if err := t.touchNewest(); err != nil {
+	if err := errors.Join(t.noteBatch(), t.touchNewest()); err != nil {
 		return err
 	}
 	if err := t.forgetRecalls(recalled); err != nil {

@@ -30,6 +30,10 @@ type PersonRow struct {
 	ID, Client, Name, Position string
 	Emails, Phones             []string
 	Birthday                   Date
+
+	// Found in the mail; an export gives them, an import does not set them.
+	Bounced []string
+	Away    Date
 }
 
 // SourceRow is a row of `import sources`.

@@ -75,7 +75,7 @@ type FiledLetter struct {
 	Outcome   Outcome
 	Reason    Reason
 
-	// Of an unknown letter in: who wrote.
+	// Who wrote; not of every skipped letter.
 	FromAddress, FromName string
 
 	// Of a captured or unknown letter.
@@ -90,6 +90,18 @@ type FiledLetter struct {
 	Text        string            // readable, without quotes and signature
 	FullText    string
 	Attachments []Attachment
+
+	// What the letter says beside its text.
+
+	// Invitation of a captured letter, or the answer that a skipped one is.
+	Invitation *Invitation
+	// Bounce that a skipped letter is.
+	Bounce *Bounce
+	// Away is until when the sender of a skipped auto-reply is away.
+	Away Date
+	// Numbers that may be a deal's, as the subject and the text of a captured
+	// letter name them.
+	SubjectNumbers, TextNumbers []string
 }
 
 // Batch is what FileLetters files in one transaction.

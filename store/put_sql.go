@@ -161,7 +161,7 @@ func (t *tx) itemByUID(actor Actor, col Collection, uid string) (ItemKey, error)
 			return found[0].Key(), nil
 		}
 	}
-	return ItemKey{}, ErrNotFound
+	return t.invitedItem(actor, col, uid)
 }
 
 // shows is the manager to whom what is written into the calendar belongs.

@@ -439,6 +439,12 @@ func (r *renewal) clientContext(id int64) (*clientContext, error) {
 	if cc.persons, err = r.t.persons("p.client_id = $1", "LIMIT 10", id); err != nil {
 		return nil, err
 	}
+	today := string(DateOf(r.t.now, time.UTC))
+	for i := range cc.persons {
+		if string(cc.persons[i].Away) < today { // is back
+			cc.persons[i].Away = ""
+		}
+	}
 	cc.recent, err = r.t.contacts(`WHERE c.client_id = $1 AND c.state = 'done' ORDER BY c.start_at DESC, c.id DESC LIMIT $2`, id, recentShown)
 	r.clients[id] = cc
 	return cc, err
