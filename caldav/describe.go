@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"intouch/store"
@@ -20,6 +21,7 @@ var separatorLine = regexp.MustCompile(`(?m)^[\s\p{Z}>]*[—–-]{1,3}[\s\p{Z}]*
 const (
 	maxPersons = 5
 	maxPoints  = 3 // phones, addresses of each
+	maxSigns   = 5 // answers, bounces
 )
 
 // splitNote takes our part off a description. Without it the text is left as
@@ -82,7 +84,15 @@ func block(v *store.EntryView) string {
 			add(phrase(lang, "more people", len(v.Persons)-maxPersons))
 			break
 		}
-		add(personLine(p))
+		add(personLine(lang, p))
+	}
+	if c := it.Contact; c != nil {
+		for i, s := range c.Signs {
+			if i == maxSigns {
+				break
+			}
+			add(fitText(s.Text(lang, loc)))
+		}
 	}
 	if d := it.Deal; d != nil {
 		if d.Date != "" {
@@ -138,13 +148,21 @@ func clientLine(lang store.Language, c *store.Client) string {
 	return strings.Join(append([]string{s}, points(c.Phones)...), ", ")
 }
 
-func personLine(p store.Person) string {
+func personLine(lang store.Language, p store.Person) string {
 	parts := []string{p.Name}
 	if p.Position != "" {
 		parts = append(parts, p.Position)
 	}
+	if p.Away != "" {
+		parts = append(parts, phrase(lang, "away until", dayText(lang, p.Away)))
+	}
 	parts = append(parts, points(p.Phones)...)
-	parts = append(parts, points(p.Emails)...)
+	for _, e := range points(p.Emails) {
+		if slices.Contains(p.Bounced, e) {
+			e += " (" + phrase(lang, "bounced") + ")"
+		}
+		parts = append(parts, e)
+	}
 	return strings.Join(parts, ", ")
 }
 

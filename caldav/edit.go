@@ -217,20 +217,26 @@ func attendeesOf(c *ical.Component) []string {
 			if len(list) == maxAttendees {
 				return list
 			}
-			if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
-				s = s[7:]
-			}
-			if plain, err := url.PathUnescape(s); err == nil {
-				s = plain
-			}
-			s, _, _ = strings.Cut(s, "?")
-			if a, err := store.Address(s); err == nil && !seen[a] {
+			if a, ok := mailAddress(s); ok && !seen[a] {
 				seen[a] = true
 				list = append(list, a)
 			}
 		}
 	}
 	return list
+}
+
+// mailAddress reads a mailto: URI (RFC 6068), or an address alone.
+func mailAddress(s string) (string, bool) {
+	if len(s) > 7 && strings.EqualFold(s[:7], "mailto:") {
+		s = s[7:]
+	}
+	if plain, err := url.PathUnescape(s); err == nil {
+		s = plain
+	}
+	s, _, _ = strings.Cut(s, "?")
+	a, err := store.Address(s)
+	return a, err == nil
 }
 
 // recurrence is what repeats, as text that is the same whenever it means the

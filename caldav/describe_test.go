@@ -1,0 +1,34 @@
+package caldav
+
+import (
+	"strings"
+	"testing"
+
+	"intouch/store"
+)
+
+// TestBlock_Signs: what letters said stands in DESCRIPTION.
+func TestBlock_Signs(t *testing.T) {
+	v := &store.EntryView{
+		Item: &store.Item{Contact: &store.Contact{Kind: store.Meeting, Signs: []store.Sign{
+			{Kind: store.SignAccepted, Who: "olga@romashka.test"}, {Kind: store.SignMoved, Of: "2026-12-08T10:00:00Z", To: &store.Span{Start: utc(9, 10, 0), End: utc(9, 11, 0)}}}}},
+		Owner: moscow, Client: romashka,
+		Persons: []store.Person{{Name: "Ольга", Emails: []string{"olga@romashka.test", "old@romashka.test"}, Bounced: []string{"old@romashka.test"}, Away: "2026-12-15"}},
+	}
+	got := block(v)
+	for _, want := range []string{
+		"Ольга, отсутствует до 15.12.2026, olga@romashka.test, old@romashka.test (почта возвращается)\n",
+		"Приглашение принято: olga@romashka.test\n",
+		"Перенесена одна встреча: 08.12.2026 13:00 → 09.11.2026 13:00",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+	for range 20 {
+		v.Item.Contact.Signs = append(v.Item.Contact.Signs, store.Sign{Kind: store.SignDeclined, Who: "x@y.test"})
+	}
+	if n := strings.Count(block(v), "x@y.test"); n > maxSigns {
+		t.Errorf("%d signs", n)
+	}
+}
