@@ -17,7 +17,8 @@ const (
 // A person's "Re: Automatic reply" does not begin so.
 var automaticReplySubjects = []string{
 	"automatic reply:", "auto-reply:", "autoreply:", "auto reply:", "out of office:", "out of office reply:",
-	"автоответ:", "автоматический ответ:", "автоматическое сообщение об отсутствии",
+	"автоответ:", "автоматический ответ:", "автоматическое сообщение об отсутствии", "нет на работе:", "вне офиса:",
+	"automatische antwort:", "abwesenheitsnotiz:",
 }
 
 // automaticSign finds what in the header says that a program wrote it.
@@ -42,10 +43,6 @@ func automaticSign(f fields, h *Header) string {
 		return signList
 	}
 	precedence := strings.ToLower(f.first("precedence"))
-	switch precedence {
-	case "bulk", "list", "junk":
-		return signList
-	}
 	// RFC 3834 section 5: "no", "auto-generated", "auto-replied", "auto-notified", maybe with parameters.
 	submitted, _, _ := strings.Cut(strings.ToLower(dropComments(f.first("auto-submitted"))), ";")
 	submitted = strings.TrimSpace(submitted)
@@ -55,8 +52,15 @@ func automaticSign(f fields, h *Header) string {
 			return signReply
 		}
 	}
+	if submitted == "auto-replied" || yes(f.first("x-autoreply")) { // Gmail's says Precedence: bulk, too
+		return signReply
+	}
+	switch precedence {
+	case "bulk", "list", "junk":
+		return signList
+	}
 	switch {
-	case submitted == "auto-replied", precedence == "auto_reply", yes(f.first("x-autoreply")), yes(f.first("x-autorespond")):
+	case precedence == "auto_reply", yes(f.first("x-autorespond")):
 		return signReply
 	case submitted != "" && submitted != "no", nobody:
 		return signGenerated

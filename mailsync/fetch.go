@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -351,7 +352,7 @@ func (s *session) fetchTexts(wishes []wish, got map[uint32]map[string][]byte) er
 	for _, w := range wishes {
 		key := ""
 		for _, p := range w.Parts {
-			key += p.Section() + " "
+			key += p.Section() + " " + strconv.FormatInt(p.Limit, 10) + " "
 		}
 		g := groups[key]
 		if g == nil {
@@ -370,8 +371,12 @@ func (s *session) fetchTexts(wishes []wish, got map[uint32]map[string][]byte) er
 		limit := int64(fetchParts / max(1, len(g.parts)))
 		limit = min(limit, fetchPart)
 		for _, p := range g.parts {
+			size := limit
+			if p.Limit > 0 {
+				size = min(size, p.Limit)
+			}
 			opt.BodySection = append(opt.BodySection, &imap.FetchItemBodySection{
-				Part: p.Path, Partial: &imap.SectionPartial{Offset: 0, Size: limit}, Peek: true})
+				Part: p.Path, Partial: &imap.SectionPartial{Offset: 0, Size: size}, Peek: true})
 		}
 		cmd := s.client.Fetch(uidSet(g.uids), opt)
 		// Each command has a reader of its own: the connection stands still

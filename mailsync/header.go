@@ -38,6 +38,7 @@ type Header struct {
 	Method string
 
 	dated     time.Time // the Date field alone, for the hash
+	failed    []Address // X-Failed-Recipients
 	automatic string    // what says that a program wrote it, see automatic.go
 }
 
@@ -147,6 +148,7 @@ func ReadHeader(raw []byte, internalDate time.Time) *Header {
 		Bcc:       parseAddresses(f.all("bcc")),
 		Subject:   clipText(decodeWords(clipText(f.first("subject"), 4*maxSubject)), maxSubject),
 	}
+	h.failed = parseAddresses(f.all("x-failed-recipients"))
 	h.ContentType, h.Params = parseMediaType(f.first("content-type"))
 	if h.ContentType == "" {
 		h.ContentType = "text/plain"

@@ -16,6 +16,8 @@ type Letter struct {
 	Text        string // readable, without quoted history and signature
 	FullText    string
 	Attachments []store.Attachment
+
+	bodies map[string][]byte // by Section, for SignReader
 }
 
 // ReadMessage reads a whole raw letter by the same steps as one that comes
@@ -35,6 +37,7 @@ func ReadMessage(raw []byte, internalDate time.Time) *Letter {
 	l.Header.Inspect(l.Root)
 	l.Text, l.FullText = ReadText(l.Root, s.bodies)
 	l.Attachments = Attachments(l.Root)
+	l.bodies = s.bodies
 	return l
 }
 

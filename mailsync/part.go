@@ -28,6 +28,7 @@ type Part struct {
 	Size        int64             // bytes, still transfer-encoded
 	Lines       int               // of a text part
 	Children    []*Part           // of a multipart
+	Limit       int64             // bytes that are wanted of it; 0: as of any text
 }
 
 // Section is the part's dotted path, "1.2", the key of a fetched body.

@@ -232,6 +232,9 @@ type pending struct {
 	header *Header
 	filed  store.FiledLetter
 	known  bool // its contacts are in the store already, or in this batch
+
+	parties *store.Parties
+	extra   []*Part // to fetch beside the text
 }
 
 // take reads a batch and hands it to the filer, in chunks.
@@ -276,10 +279,10 @@ func chunkOf(letters []*pending) (n int, wishes []wish) {
 	budget := int64(batchTexts)
 	for ; n < len(letters); n++ {
 		p := letters[n]
-		if p.filed.Outcome != store.Captured || p.known || p.env.Root == nil {
-			continue
+		parts := p.extra
+		if p.filed.Outcome == store.Captured && !p.known && p.env.Root != nil {
+			parts = slices.Concat(TextParts(p.env.Root), p.extra)
 		}
-		parts := TextParts(p.env.Root)
 		for _, part := range parts {
 			budget -= min(part.Size, fetchPart)
 		}
@@ -393,6 +396,10 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 			captured[h.Key] = d.Clients
 			subjects.add(h, d.Clients)
 		}
+		p.parties = parties
+		if !p.known {
+			p.extra = ExtraParts(h, d, parties, p.env.Root)
+		}
 	}
 	return letters, nil
 }
@@ -504,25 +511,29 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 		return err
 	}
 	for _, p := range chunk {
-		if p.filed.Outcome != store.Captured {
-			continue
-		}
+		captured := p.filed.Outcome == store.Captured
 		switch {
 		case p.env.Root != nil:
-			p.filed.Attachments = Attachments(p.env.Root)
-			if !p.known {
-				p.filed.Text, p.filed.FullText = ReadText(p.env.Root, bodies[p.env.UID])
+			if captured {
+				p.filed.Attachments = Attachments(p.env.Root)
+				if !p.known {
+					p.filed.Text, p.filed.FullText = ReadText(p.env.Root, bodies[p.env.UID])
+				}
 			}
-		case how == withWhole && !p.known:
+			m.opt.Signs.Read(&p.filed, p.header, p.parties, p.env.Root, bodies[p.env.UID])
+		case how == withWhole && !p.known && (captured || p.tells()):
 			raw, err := s.whole(p.env.UID)
 			if err != nil {
 				return err
 			}
 			l := ReadMessage(raw, p.env.Internal)
-			p.filed.Text, p.filed.FullText, p.filed.Attachments = l.Text, l.FullText, l.Attachments
+			if captured {
+				p.filed.Text, p.filed.FullText, p.filed.Attachments = l.Text, l.FullText, l.Attachments
+			}
+			m.opt.Signs.ReadLetter(&p.filed, l, p.parties)
 		}
 		delete(bodies, p.env.UID)
-		if !p.known {
+		if captured && !p.known {
 			p.filed.Key = p.header.HashKey(p.filed.FullText)
 		}
 	}

@@ -53,6 +53,8 @@ type Options struct {
 	// Silence is the longest pause of a server that owes an answer, and how
 	// often IDLE is renewed to see whether the server still answers. 25 s.
 	Silence time.Duration
+	// Signs reads what letters say beside their text.
+	Signs SignReader
 	// Progress is called after each batch, from several goroutines, with the
 	// letters taken and those known of so far in the mailbox.
 	Progress func(mailbox string, done, total int)

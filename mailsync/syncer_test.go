@@ -33,10 +33,17 @@ func newStoreAt(t testing.TB, file string) *store.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { st.Close() })
+	fillStore(t, st)
+	return st
+}
+
+func fillStore(t testing.TB, st *store.Store) {
+	t.Helper()
+	ctx := t.Context()
 	if err := st.SetCompany(ctx, []string{"vector.test"}, nil); err != nil {
 		t.Fatal(err)
 	}
-	err = st.Import(ctx, store.Actor{Origin: store.FromImport}, false, func(im *store.Import) error {
+	err := st.Import(ctx, store.Actor{Origin: store.FromImport}, false, func(im *store.Import) error {
 		for _, login := range []string{"anna", "boris"} {
 			if _, err := im.Manager(store.ManagerRow{ID: login, Name: login, Login: login, Role: "manager",
 				TimeZone: "Europe/Moscow", Language: "ru", Emails: []string{login + "@vector.test"}}); err != nil {
@@ -52,7 +59,6 @@ func newStoreAt(t testing.TB, file string) *store.Store {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return st
 }
 
 func contacts(t testing.TB, st *store.Store) (all []store.Exported) {
