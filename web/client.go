@@ -92,8 +92,33 @@ type balance struct{ Sum, Word string }
 
 type personRow struct {
 	Name, Position, Birthday string
-	Emails                   []string
+	Emails                   []emailRow
 	Phones                   []phone
+	Away                     string
+}
+
+// emailRow is an address, and what is wrong with it.
+type emailRow struct{ Address, Note string }
+
+func newPersonRow(say voice, p *store.Person) personRow {
+	r := personRow{Name: p.Name, Position: p.Position, Phones: phones(p.Phones)}
+	for _, e := range p.Emails {
+		row := emailRow{Address: e}
+		if slices.Contains(p.Bounced, e) {
+			row.Note = say.t("client.bounced")
+		}
+		r.Emails = append(r.Emails, row)
+	}
+	if r.Name == "" && len(p.Emails) > 0 {
+		r.Name = p.Emails[0]
+	}
+	if p.Birthday != "" {
+		r.Birthday = say.t("client.birthday", say.date(p.Birthday))
+	}
+	if p.Away != "" && p.Away >= store.DateOf(say.now, say.loc) {
+		r.Away = say.t("client.away", say.date(p.Away))
+	}
+	return r
 }
 
 func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, names map[int64]string, back string) clientView {
@@ -109,15 +134,8 @@ func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, 
 	for _, name := range slices.Sorted(maps.Keys(c.Attributes)) {
 		view.Attributes = append(view.Attributes, fact{name, c.Attributes[name]})
 	}
-	for _, p := range card.Persons {
-		r := personRow{Name: p.Name, Position: p.Position, Emails: p.Emails, Phones: phones(p.Phones)}
-		if r.Name == "" && len(p.Emails) > 0 {
-			r.Name, r.Emails = p.Emails[0], p.Emails
-		}
-		if p.Birthday != "" {
-			r.Birthday = say.t("client.birthday", say.date(p.Birthday))
-		}
-		view.Persons = append(view.Persons, r)
+	for i := range card.Persons {
+		view.Persons = append(view.Persons, newPersonRow(say, &card.Persons[i]))
 	}
 	for i := range card.Deals {
 		view.Deals = append(view.Deals, newDealRow(say, &card.Deals[i]))

@@ -38,6 +38,7 @@ type contactRow struct {
 	Text        string
 	Cut         bool
 	Attachments []attachmentRow
+	Signs       []string
 	Deal        string
 	DealID      int64
 }
@@ -55,7 +56,7 @@ func newContactRow(say voice, c *store.Contact, names map[int64]string, limit in
 		What: store.Word(say.lang, "kind."+string(c.Kind)), Importance: c.Importance,
 		When: say.span(when), Title: subject(say, c), Link: fmt.Sprintf("/contacts/%d", c.ID),
 		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated, Past: c.State == store.Done,
-		Text: c.Body, DealID: c.DealID,
+		Text: c.Body, DealID: c.DealID, Signs: signs(say, c),
 	}
 	if c.Kind == store.Letter {
 		r.When = say.moment(c.When.Start) // a letter has a moment, its length is an estimate
@@ -119,6 +120,7 @@ func newContactView(say voice, c *store.Contact, names map[int64]string, history
 		// A captured letter is done by nature.
 		Closed: (c.State == store.Done || c.State == store.Cancelled) && c.MessageKey == "",
 	}
+	view.Signs = allSigns(say, c)
 	if c.ClientID == 0 && c.ClientText != "" {
 		view.Client, view.Unlinked = c.ClientText, true
 	}

@@ -63,6 +63,7 @@ func itemRow(say voice, it *store.Item, names map[int64]string, back string) row
 		if c.Recurrence != "" {
 			r.Notes = append(r.Notes, say.t("item.repeats"))
 		}
+		r.Notes = append(r.Notes, signs(say, c)...)
 		return r
 	}
 	e := it.Event
@@ -121,6 +122,22 @@ func subject(say voice, c *store.Contact) string {
 		return clip(300, c.Subject)
 	}
 	return say.t("contact.nosubject")
+}
+
+// signsListed is how many signs a list shows; the contact's page shows all.
+const signsListed = 5
+
+// signs are what other letters say about a contact, as a list shows them.
+func signs(say voice, c *store.Contact) []string {
+	return allSigns(say, c)[:min(signsListed, len(c.Signs))]
+}
+
+func allSigns(say voice, c *store.Contact) []string {
+	out := make([]string, len(c.Signs))
+	for i, s := range c.Signs {
+		out[i] = s.Text(say.lang, say.loc)
+	}
+	return out
 }
 
 // names are all managers' names by id.
