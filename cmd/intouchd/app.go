@@ -69,7 +69,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
-	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail")})
+	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail"), Signs: signs(cfg)})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {
 		return nil, err
@@ -259,6 +259,17 @@ func mailboxes(cfg *Config) []mailsync.Config {
 		})
 	}
 	return out
+}
+
+// signs is how what letters say beside their text is read: iCalendar is
+// caldav's. What is wrong in the settings has been reported by their check.
+func signs(cfg *Config) mailsync.SignReader {
+	floating, err := time.LoadLocation(cfg.TimeZone)
+	if err != nil {
+		floating = time.UTC
+	}
+	pattern, _ := mailsync.CompileDealPattern(cfg.Mail.DealPattern)
+	return mailsync.SignReader{ReadInvitation: caldav.NewInvitationReader(floating), DealPattern: pattern}
 }
 
 // listenerTLS is nil where the listener speaks plain HTTP.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/net/idna"
 	"golang.org/x/text/currency"
 
+	"intouch/mailsync"
 	"intouch/scheduler"
 	"intouch/store"
 )
@@ -34,6 +35,7 @@ type Config struct {
 	StoreURL         string // store.Options.URL
 	Company          Company
 	Server           Server
+	Mail             Mail
 	Mailboxes        []MailboxConfig
 	SMTP             *SMTPConfig // nil: mails wait in the outbox
 	Jobs             Jobs
@@ -80,6 +82,11 @@ type MailboxConfig struct {
 	Password Secret
 	Folders  []string
 	Since    store.Date // "" for everything
+}
+
+// Mail is how letters are read.
+type Mail struct {
+	DealPattern string // numbers of deals: RE2 with one group
 }
 
 // SMTPConfig is where mails are handed over.
@@ -160,6 +167,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.server(root.table("server"))
 	c.store(root)
 	c.managers(root)
+	c.mail(root.table("mail"))
 	c.mailboxes(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
@@ -358,6 +366,13 @@ func (c *reading) mailboxes(root *table) {
 			}
 		}
 		c.cfg.Mailboxes = append(c.cfg.Mailboxes, m)
+	}
+}
+
+func (c *reading) mail(t *table) {
+	c.cfg.Mail.DealPattern = t.text("deal_pattern", mailsync.DefaultDealPattern)
+	if _, err := mailsync.CompileDealPattern(c.cfg.Mail.DealPattern); err != nil {
+		t.fault("deal_pattern", "is not a pattern: %v", err)
 	}
 }
 
