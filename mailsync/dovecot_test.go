@@ -59,6 +59,13 @@ func (d *dovecot) own(t testing.TB) {
 // startDovecot skips the test loudly where there is no Dovecot 2.3.
 func startDovecot(t testing.TB) *dovecot {
 	t.Helper()
+	return startDovecotWith(t, func(string) string { return "" })
+}
+
+// startDovecotWith adds settings, which may name files in the server's
+// directory.
+func startDovecotWith(t testing.TB, more func(dir string) string) *dovecot {
+	t.Helper()
 	program, err := exec.LookPath("dovecot")
 	if err != nil {
 		if program, err = exec.LookPath("/usr/sbin/dovecot"); err != nil {
@@ -100,6 +107,7 @@ func startDovecot(t testing.TB) *dovecot {
 	conf, err := os.ReadFile("testdata/dovecot.conf")
 	must(err)
 	conf = []byte(strings.NewReplacer("@DIR@", dir, "@PORT@", ports[0], "@TLSPORT@", ports[1]).Replace(string(conf)))
+	conf = append(conf, more(dir)...)
 	must(os.WriteFile(filepath.Join(dir, "dovecot.conf"), conf, 0o644))
 	d := &dovecot{Dir: dir, Addr: "127.0.0.1:" + ports[0], TLSAddr: "127.0.0.1:" + ports[1], Pool: pool}
 	d.own(t)
