@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/json"
 	"io"
 	"log"
@@ -246,6 +247,15 @@ func TestMailboxLogin(t *testing.T) {
 			t.Errorf("after %d revocations: %d renewals, %d refused", want, n, refused)
 		}
 	}
+	// Two processes at once: one renews.
+	h.provider.RevokeAccess()
+	first, second := startTalk(t, "--config", h.config, "sync"), startTalk(t, "--config", h.config, "sync")
+	h.ends(first, exitDone, "complete")
+	h.ends(second, exitDone, "complete")
+	if n, refused := h.provider.Renewals(); n != 3 || refused != 0 {
+		t.Errorf("after two processes: %d renewals, %d refused", n, refused)
+	}
+
 	h.provider.Revoke()
 	h.wants(exitFailed, "the provider says invalid_grant: Token (hidden) has been expired or revoked.; "+runLogin, "check", "--online")
 	h.wants(exitFailed, runLogin, "sync")
@@ -333,6 +343,27 @@ oauth2 = { provider = "custom", client_id = "x", device_url = "https://x.test/d"
 				t.Errorf("%s: %q, want %q; %v", m.Name, how.flow, want, err)
 			}
 		}
+	}
+}
+
+// TestJob_logins: a mailbox that has been failing for an hour is told once.
+func TestJob_logins(t *testing.T) {
+	h := newOAuthHouse(t, "")
+	h.wants(exitFailed, runLogin, "sync")
+	h.wants(exitDone, "empty", "job", "logins")
+	db, err := sql.Open("sqlite", filepath.Join(filepath.Dir(h.config), "intouch.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`UPDATE mailboxes SET error_since = error_since - 3600`); err != nil {
+		t.Fatal(err)
+	}
+	h.wants(exitDone, "sent  anna@vector.test", "job", "logins")
+	h.wants(exitDone, "empty", "job", "logins")
+	var mail []byte
+	if err := db.QueryRow(`SELECT bytes FROM outbox`).Scan(&mail); err != nil || !bytes.Contains(mail, []byte("Subject: ")) {
+		t.Errorf("%s, %v", mail, err)
 	}
 }
 
