@@ -151,6 +151,18 @@ func (c *boundedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Write mends how the library answers a SASL challenge with nothing: "=" stands
+// for an empty initial response alone (RFC 4959 section 3); after a challenge
+// an empty line does (RFC 9051 section 6.2.2). Nothing else of ours is such a
+// line.
+func (c *boundedConn) Write(b []byte) (int, error) {
+	if string(b) == "=\r\n" {
+		n, err := c.Conn.Write(b[1:])
+		return n + 1, err
+	}
+	return c.Conn.Write(b)
+}
+
 func (c *boundedConn) fault() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

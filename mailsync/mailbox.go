@@ -143,7 +143,8 @@ func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 func refusedLogin(err error) bool {
 	var step *stepError
 	var refused *imap.Error
-	return errors.As(err, &step) && step.Step == "login" && errors.As(err, &refused)
+	var needed *LoginNeeded
+	return errors.As(err, &needed) || errors.As(err, &step) && step.Step == "login" && errors.As(err, &refused)
 }
 
 // brief is an error whose text is short enough to keep, whatever the server
@@ -180,7 +181,13 @@ func (m *mailbox) succeeded(ctx context.Context, news bool) error {
 	if !due {
 		return nil
 	}
-	if err := m.st.MailboxOutcome(ctx, id, problem); err != nil {
+	err := error(nil)
+	if problem != nil {
+		err = m.st.MailboxPartly(ctx, id, problem)
+	} else {
+		err = m.st.MailboxOutcome(ctx, id, nil)
+	}
+	if err != nil {
 		return &storeError{err}
 	}
 	return nil

@@ -47,8 +47,30 @@ type stepError struct {
 func (e *stepError) Error() string { return e.Step + ": " + e.Err.Error() }
 func (e *stepError) Unwrap() error { return e.Err }
 
-// open connects, secures and logs in.
-func open(ctx context.Context, cfg *Config, wait patience) (s *session, err error) {
+// open connects, secures and logs in. An access token that the server refuses
+// is replaced once: it may have been revoked before its time. That happens on
+// a new connection, since servers differ in what they allow after a failure.
+func open(ctx context.Context, cfg *Config, wait patience) (*session, error) {
+	if cfg.Token == nil {
+		return connect(ctx, cfg, "", wait)
+	}
+	token, err := cfg.Token(ctx, "")
+	if err != nil {
+		return nil, &stepError{"token", err}
+	}
+	s, err := connect(ctx, cfg, token, wait)
+	if !refusedToken(err) {
+		return s, err
+	}
+	if token, err = cfg.Token(ctx, token); err != nil {
+		return nil, &stepError{"token", err}
+	}
+	return connect(ctx, cfg, token, wait)
+}
+
+// connect opens a connection and logs in, with the token if the mailbox is one
+// of those.
+func connect(ctx context.Context, cfg *Config, token string, wait patience) (s *session, err error) {
 	host, port, err := net.SplitHostPort(cfg.Addr)
 	if err != nil {
 		return nil, &stepError{"address", err}
@@ -104,7 +126,7 @@ func open(ctx context.Context, cfg *Config, wait patience) (s *session, err erro
 			},
 		},
 	})
-	if err := s.login(cfg); err != nil {
+	if err := s.login(cfg, token); err != nil {
 		s.Close()
 		return nil, err
 	}
@@ -196,25 +218,17 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 	return c.Conn.Read(b)
 }
 
-func (s *session) login(cfg *Config) error {
+func (s *session) login(cfg *Config, token string) error {
 	if err := s.do("greeting", s.client.WaitGreeting); err != nil {
 		return err
 	}
 	if s.client.State() == imap.ConnStateNotAuthenticated {
-		password, err := cfg.Password()
-		if err != nil {
-			return &stepError{"read the password", err}
+		err := error(nil)
+		if cfg.Token != nil {
+			err = s.bearer(cfg, token)
+		} else {
+			err = s.password(cfg)
 		}
-		err = s.do("login", func() error {
-			caps := s.client.Caps()
-			if caps.Has(imap.AuthCap(sasl.Plain)) && caps.Has(imap.CapSASLIR) {
-				return s.client.Authenticate(sasl.NewPlainClient("", cfg.Username, password))
-			}
-			if caps.Has(imap.CapLoginDisabled) {
-				return errors.New("the server offers no login with a password on this connection")
-			}
-			return s.client.Login(cfg.Username, password).Wait()
-		})
 		if err != nil {
 			return err
 		}
@@ -225,6 +239,24 @@ func (s *session) login(cfg *Config) error {
 			return errors.New("the server did not say what it can")
 		}
 		return nil
+	})
+}
+
+// password logs in with name and password.
+func (s *session) password(cfg *Config) error {
+	password, err := cfg.Password()
+	if err != nil {
+		return &stepError{"read the password", err}
+	}
+	return s.do("login", func() error {
+		caps := s.client.Caps()
+		if caps.Has(imap.AuthCap(sasl.Plain)) && caps.Has(imap.CapSASLIR) {
+			return s.client.Authenticate(sasl.NewPlainClient("", cfg.Username, password))
+		}
+		if caps.Has(imap.CapLoginDisabled) {
+			return errors.New("the server offers no login with a password on this connection")
+		}
+		return s.client.Login(cfg.Username, password).Wait()
 	})
 }
 

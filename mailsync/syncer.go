@@ -33,6 +33,11 @@ type Config struct {
 	// Password is asked at each login, so that a mended secret file is taken
 	// up without a restart.
 	Password func() (string, error)
+	// Token, where given, is asked instead of Password: the mailbox is opened
+	// with an OAuth 2.0 access token. refused is one that the server has just
+	// refused ("" none) and that must not come again. What only a new login
+	// of a person mends is a *LoginNeeded.
+	Token func(ctx context.Context, refused string) (string, error)
 	// Folders are names, or special uses (RFC 6154) like `\Sent`; INBOX and
 	// \Sent when empty.
 	Folders   []string

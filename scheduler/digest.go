@@ -7,10 +7,8 @@ import (
 	"net/mail"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
-	"intouch/mailer"
 	"intouch/store"
 )
 
@@ -198,34 +196,17 @@ func (s *Scheduler) digestMail(ctx context.Context, m store.Manager, run *store.
 		run.Outcome = "empty"
 		return nil, nil
 	}
-	p := d.page(s.opt.PublicURL)
-	page, err := p.html()
-	if err != nil {
-		return nil, fmt.Errorf("render digest: %w", err)
-	}
-	key := fmt.Sprintf("digest/%s/%s", m.Login, run.Slot)
-	from := s.opt.From
-	_, domain, _ := strings.Cut(from.Address, "@")
-	id := mailer.MessageID(key, domain)
-	headers := []mailer.Header{
-		{Name: "Auto-Submitted", Value: "auto-generated"}, // RFC 3834 section 5
-		{Name: "X-Auto-Response-Suppress", Value: "All"},  // what Exchange heeds instead
-		{Name: "Content-Language", Value: string(m.Language)},
-	}
-	if s.opt.PublicURL != "" {
-		headers = append(headers, mailer.Header{Name: "List-Unsubscribe", Value: "<" + p.Setup + ">"}) // RFC 2369 section 3.2
-	}
-	bytes, err := mailer.Compose(mailer.Message{
-		From: from, To: []mail.Address{{Name: m.Name, Address: m.Email()}},
-		Subject: p.Subject, Text: p.text(), HTML: page,
-		MessageID: id, Date: s.st.Now().In(m.Location()), Headers: headers,
-	})
-	if err != nil { // an address that is none
+	composed, err := s.compose(d.page(s.opt.PublicURL), fmt.Sprintf("digest/%s/%s", m.Login, run.Slot), mail.Address{Name: m.Name, Address: m.Email()}, m.Location())
+	var refused *addressError
+	if errors.As(err, &refused) {
 		run.Outcome, run.Detail = "failed", err.Error()
 		return nil, nil
 	}
+	if err != nil {
+		return nil, err
+	}
 	run.Outcome, run.Detail = "sent", m.Email()
-	return []store.Mail{{Key: key, MessageID: id, From: from.Address, To: m.Email(), Subject: p.Subject, Bytes: bytes}}, nil
+	return []store.Mail{composed}, nil
 }
 
 // lastDigest is when the digest before the one at a moment was due: the news

@@ -41,6 +41,22 @@ var texts = map[string][2]string{
 	"yesterday": {"Вчера", "Yesterday"},
 	"month":     {"С начала месяца", "Month to date"},
 
+	"unread box":   {"Ящик «%s» не читается", "Mailbox “%s” cannot be read"},
+	"unread since": {"ящик «%s» не читается с %s", "mailbox “%s” cannot be read since %s"},
+	"nothing lost": {"Новые письма пока не становятся контактами. Они не потеряны: Intouch прочтёт их, как только ящик откроется.", "New letters do not become contacts for now. They are not lost: Intouch reads them as soon as the mailbox opens."},
+	"not read":     {"Не читаются", "Not read"},
+	"since":        {"с %s", "since %s"},
+	"last read":    {"последний раз прочитан %s", "last read %s"},
+	"never read":   {"ещё ни разу не прочитан", "never read yet"},
+	"error":        {"ошибка: %s", "error: %s"},
+	"log in anew":  {"войти заново: %s", "log in anew: %s"},
+	"more boxes":   {"…и это не всё: остальные на странице состояния", "…and more: see the status page"},
+	"new password": {"Если пароль ящика сменился, администратор вписывает новый в настройки Intouch; перезапуск не нужен, когда пароль лежит в файле.", "If the password of the mailbox has changed, the administrator puts the new one into the settings of Intouch; no restart is needed when it lies in a file."},
+	"check online": {"Что не так и когда всё снова в порядке, говорит команда «intouchd check --online».", "The command “intouchd check --online” says what is wrong, and when all is well again."},
+	"open status":  {"Открыть страницу состояния", "Open the status page"},
+	"why told":     {"Вы получили это письмо, потому что это ваш ящик или вы отвечаете за Intouch.", "You get this because it is your mailbox, or because you are in charge of Intouch."},
+	"told daily":   {"Пока ящик не читается, напоминание приходит раз в сутки.", "While a mailbox cannot be read, a reminder comes once a day."},
+
 	"open":   {"Открыть календарь", "Open the calendar"},
 	"why":    {"Вы получили это письмо, потому что вы менеджер в Intouch (%s): утренняя сводка приходит по расписанию, если есть о чём сообщить.", "You get this because you are a manager in Intouch (%s): the morning digest comes on schedule when there is something to tell."},
 	"stop":   {"Чтобы не получать её или изменить время, обратитесь к администратору Intouch.", "To stop it or to change its time, turn to the administrator of Intouch."},
@@ -57,6 +73,7 @@ var nouns = map[string][5]string{
 	"moved":      {"срок перенесён", "срока перенесено", "сроков перенесено", "date moved", "dates moved"},
 	"days":       {"день", "дня", "дней", "day", "days"},
 	"hours":      {"час", "часа", "часов", "hour", "hours"},
+	"boxes":      {"ящик не читается", "ящика не читаются", "ящиков не читаются", "mailbox cannot be read", "mailboxes cannot be read"},
 	"letters":    {"письмо", "письма", "писем", "letter", "letters"},
 }
 

@@ -16,6 +16,7 @@ type page struct {
 	Title    string   // "Понедельник, 23 ноября"
 	Summary  []string // "3 просрочено", "5 на сегодня", …
 	Sections []section
+	Advice   []string // what to do, under the sections
 	Figures  []figures
 	Notes    []string // under the figures
 	Open     link     // the calendar

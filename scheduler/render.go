@@ -64,6 +64,9 @@ func (p *page) text() string {
 			line("  %s", s.More)
 		}
 	}
+	for _, a := range p.Advice {
+		line("\n%s", a)
+	}
 	for _, f := range p.Figures {
 		line("")
 		b.WriteString(f.text())

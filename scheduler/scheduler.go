@@ -8,6 +8,8 @@
 //	outbox.go     delivery with retry and backoff
 //	digest.go     the morning digest: rows → facts; page.go: facts → words;
 //	              render.go: words → text and HTML
+//	logins.go     the mail about mailboxes that cannot be read
+//	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //
 // Due work is a query: nothing that must happen lives in a timer, so that a
@@ -46,7 +48,12 @@ type Options struct {
 	SMTP      *mailer.Config // nil: mails wait in the outbox
 	From      mail.Address   // of our mails; intouch@ the host of PublicURL when empty
 	PublicURL string         // "https://crm.vector.test", for links
-	Log       *slog.Logger
+	// Admin is told of mailboxes that cannot be read; the heads when empty. It
+	// is read in Language and TimeZone, unless it is a manager's address.
+	Admin    string
+	Language store.Language
+	TimeZone string
+	Log      *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
 	Grace time.Duration
@@ -114,7 +121,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	minute := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(logger),
 		// This order: the other never runs again after one panic.
 		cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(logger)))
-	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests} {
+	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests, s.tickLogins} {
 		// Each an entry of its own, so that a long round of digests does not
 		// hold up the calendars.
 		if _, err := minute.AddFunc("* * * * *", func() { tick(ctx) }); err != nil {
@@ -209,6 +216,7 @@ type Result struct {
 // jobs are what can be run by hand. A job of issue 7 is one more line.
 var jobs = map[string]func(*Scheduler, context.Context, time.Time, []store.Manager) ([]Result, error){
 	"digest":   (*Scheduler).jobDigest,
+	"logins":   (*Scheduler).jobLogins,
 	"statuses": (*Scheduler).jobStatuses,
 	"outbox":   (*Scheduler).jobOutbox,
 }

@@ -45,6 +45,8 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"outcomes":         `SELECT uid FROM letters WHERE folder_id = 1 AND uid_validity = 2 ORDER BY uid`,
 		"history":          `SELECT at FROM history WHERE what = 'contact' AND what_id = 1 ORDER BY id DESC LIMIT 5`,
 		"ran":              `SELECT 1 FROM runs WHERE job = 'x' AND owner_id = 1 AND slot = 'y'`,
+		"token":            `SELECT o.version FROM oauth_tokens o JOIN mailboxes m ON m.id = o.mailbox_id WHERE m.name = 'x'`,
+		"failing mailbox":  `SELECT m.id FROM mailboxes m WHERE m.failed_at > 0 AND m.failed_at > 5 AND m.failed_at - m.error_since >= 3600`,
 		"unknown senders":  `SELECT address FROM senders WHERE manager_id IN (0, 1) AND last >= 5`,
 		"calendars shown":  `SELECT id FROM collections k WHERE k.shows = 1`,
 		"bounced letters":  `SELECT DISTINCT message_key FROM bounces WHERE message_key <> '' AND message_key IN ` + in,

@@ -9,14 +9,22 @@ import (
 // RecordRun writes the run and its mails in one transaction. ErrAlreadyRan
 // when the ledger has that job, owner and slot; then nothing is written.
 func (s *Store) RecordRun(ctx context.Context, r Run, mails ...Mail) error {
+	return s.RecordRuns(ctx, []Run{r}, mails...)
+}
+
+// RecordRuns is RecordRun for several runs with mails in common: all are
+// written, or, when the ledger has one of them, none.
+func (s *Store) RecordRuns(ctx context.Context, runs []Run, mails ...Mail) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`INSERT INTO runs (job, owner_id, slot, started, finished, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job, owner_id, slot) DO NOTHING`,
-			r.Job, r.OwnerID, r.Slot, unix(r.Started), t.now.Unix(), r.Outcome, clip(clean(r.Detail), 2000))
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return ErrAlreadyRan
+		for _, r := range runs {
+			n, err := t.exec(`INSERT INTO runs (job, owner_id, slot, started, finished, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job, owner_id, slot) DO NOTHING`,
+				r.Job, r.OwnerID, r.Slot, unix(r.Started), t.now.Unix(), r.Outcome, clip(clean(r.Detail), 2000))
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return ErrAlreadyRan
+			}
 		}
 		for _, m := range mails {
 			if err := t.putMail(m); err != nil {
@@ -43,6 +51,14 @@ func (s *Store) Ran(ctx context.Context, job string, ownerID int64, slot string)
 		return ignoreNotFound(err)
 	})
 	return ran, err
+}
+
+// RanAt is when the run of that job, owner and slot was started; ErrNotFound.
+func (s *Store) RanAt(ctx context.Context, job string, ownerID int64, slot string) (at time.Time, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT started FROM runs WHERE job = $1 AND owner_id = $2 AND slot = $3`, []any{job, ownerID, slot}, timeInto{&at})
+	})
+	return at, err
 }
 
 // Runs lists the newest runs.

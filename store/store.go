@@ -46,6 +46,7 @@ type Store struct {
 	log     *slog.Logger
 	logins  loginCache
 	changed notifier
+	unsaved unsavedTokens
 }
 
 // Errors that callers tell apart with errors.Is. The text of a *Error is what

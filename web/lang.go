@@ -349,6 +349,7 @@ var texts = map[string][2]string{
 	"job.nightly":       {"ночной отчёт", "nightly report"},
 	"job.reminders":     {"напоминания", "reminders"},
 	"job.statuses":      {"статусы", "statuses"},
+	"job.logins":        {"ящики, которые не читаются", "mailboxes that cannot be read"},
 	"job.classify":      {"классификация", "classification"},
 
 	// Set-up.

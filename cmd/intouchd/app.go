@@ -69,7 +69,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
-	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail"), Signs: signs(cfg)})
+	syncer := mailsync.New(a.st, mailboxes(cfg, a.st), mailsync.Options{Log: log.With("part", "mail"), Signs: signs(cfg)})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {
 		return nil, err
@@ -242,12 +242,13 @@ func saveMailboxes(ctx context.Context, st *store.Store, boxes []MailboxConfig) 
 	return nil
 }
 
-// mailboxes are the mailboxes of the settings as mailsync takes them.
-func mailboxes(cfg *Config) []mailsync.Config {
+// mailboxes are the mailboxes of the settings as mailsync takes them. Tokens
+// come from st.
+func mailboxes(cfg *Config, st *store.Store) []mailsync.Config {
 	security := map[string]mailsync.TLSMode{"tls": mailsync.ImplicitTLS, "starttls": mailsync.StartTLS, "insecure": mailsync.Insecure}
 	var out []mailsync.Config
 	for _, m := range cfg.Mailboxes {
-		out = append(out, mailsync.Config{
+		box := mailsync.Config{
 			Name:     m.Name,
 			Addr:     m.IMAP.Addr,
 			TLS:      security[m.IMAP.Security],
@@ -256,7 +257,11 @@ func mailboxes(cfg *Config) []mailsync.Config {
 			Folders:  m.Folders,
 			Since:    m.Since.In(time.UTC),
 			Manager:  m.Manager,
-		})
+		}
+		if m.OAuth != nil {
+			box.Token = m.token(st)
+		}
+		out = append(out, box)
 	}
 	return out
 }

@@ -47,8 +47,20 @@ type probe struct {
 // checkOnline tries everything that the settings name, at once, and prints a
 // line for each, in the order of the settings.
 func (p *program) checkOnline(ctx context.Context, cfg *Config) error {
-	probes := []probe{{"database", func(ctx context.Context) error { return checkDatabase(ctx, cfg, p) }}}
-	for _, m := range mailboxes(cfg) {
+	// Open meanwhile: the tokens of some mailboxes are in it.
+	opening, cancel := context.WithTimeout(ctx, loginTime)
+	st, openErr := openStore(opening, cfg, newLog(cfg.Log, p.err))
+	cancel()
+	if openErr == nil {
+		defer st.Close()
+	}
+	probes := []probe{{"database", func(ctx context.Context) error {
+		if openErr != nil {
+			return openErr
+		}
+		return checkDatabase(ctx, cfg, st)
+	}}}
+	for _, m := range mailboxes(cfg, st) {
 		probes = append(probes, probe{"mailbox " + m.Name, func(ctx context.Context) error { return mailsync.CheckLogin(ctx, m) }})
 	}
 	if cfg.SMTP != nil {
@@ -79,14 +91,8 @@ func (p *program) checkOnline(ctx context.Context, cfg *Config) error {
 	return nil
 }
 
-// checkDatabase opens the database and looks whether the mailboxes' managers
-// are in it.
-func checkDatabase(ctx context.Context, cfg *Config, p *program) error {
-	st, err := openStore(ctx, cfg, newLog(cfg.Log, p.err))
-	if err != nil {
-		return err
-	}
-	defer st.Close()
+// checkDatabase looks whether the mailboxes' managers are in the database.
+func checkDatabase(ctx context.Context, cfg *Config, st *store.Store) error {
 	var errs []error
 	for _, m := range cfg.Mailboxes {
 		if m.Manager == "" {

@@ -48,6 +48,7 @@ type Company struct {
 	Name    string
 	Domains []string // our own addresses: internal mail
 	Blocked []string // addresses and domains that are never captured
+	Admin   string   // address that is told of failing mailboxes; "": the heads
 }
 
 // Server is the one HTTP listener.
@@ -80,6 +81,7 @@ type MailboxConfig struct {
 	IMAP     Endpoint
 	Username string
 	Password Secret
+	OAuth    *OAuthConfig // instead of Password; nil otherwise
 	Folders  []string
 	Since    store.Date // "" for everything
 }
@@ -206,6 +208,10 @@ func (c *reading) company(t *table) {
 		if !isAddress(b) && !isDomain(b) {
 			t.fault("blocked", "%q is neither an address nor a domain", b)
 		}
+	}
+	c.cfg.Company.Admin = t.text("admin", "")
+	if a := c.cfg.Company.Admin; a != "" && !isAddress(a) {
+		t.fault("admin", "%q is not an e-mail address", a)
 	}
 }
 
@@ -344,7 +350,8 @@ func (c *reading) mailboxes(root *table) {
 			Manager:  t.text("manager", ""),
 			IMAP:     endpoint(t, "imap", "imap", "993", "143"),
 			Username: t.required("username", "the mail server's login"),
-			Password: c.secret(t, true),
+			OAuth:    c.oauth2(t),
+			Password: c.secret(t, !t.has("oauth2")),
 			Folders:  t.texts("folders", "INBOX", `\Sent`),
 			Since:    store.Date(t.text("since", "")),
 		}

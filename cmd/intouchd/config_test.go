@@ -40,7 +40,7 @@ func TestLoadConfig_allFaultsAtOnce(t *testing.T) {
 		t.Fatal("a faulty file was taken")
 	}
 	golden(t, "faulty.golden", err.Error()+"\n")
-	for _, secret := range []string{"secret-1", "secret-2"} {
+	for _, secret := range []string{"secret-1", "secret-2", "secret-3", "secret-4", "secret-5"} {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("the faults show the password %s", secret)
 		}
@@ -99,7 +99,7 @@ func TestConfigExample(t *testing.T) {
 	}
 	all, root := read(option.ReplaceAll(text, []byte("$1")))
 
-	if len(all.Mailboxes) != 2 || all.SMTP == nil || len(all.Managers) != 1 {
+	if len(all.Mailboxes) != 5 || all.SMTP == nil || len(all.Managers) != 1 {
 		t.Fatalf("uncommented, the example has %d mailboxes, smtp %v, %d managers", len(all.Mailboxes), all.SMTP != nil, len(all.Managers))
 	}
 	// What has no default, and so shows an example, is compared no further.
@@ -108,18 +108,22 @@ func TestConfigExample(t *testing.T) {
 		t.Errorf("the example shows other defaults than the real ones (-real +shown):\n%s", diff)
 	}
 
-	known, shown := map[string]bool{}, map[string]bool{}
+	known, shown, told := map[string]bool{}, map[string]bool{}, map[string]bool{}
 	for _, tab := range root.doc.tables {
 		for key := range tab.asked {
 			known[join(tab.name, key)] = true
 		}
 		for key := range tab.values {
-			shown[join(tab.name, key)] = true
+			name := join(tab.name, key)
+			shown[name] = true
+			if base := strings.TrimSuffix(strings.TrimSuffix(name, "_file"), "_env"); strings.HasSuffix(base, "password") || strings.HasSuffix(base, "client_secret") {
+				told[base] = true
+			}
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
-		// The three ways to a password are told in one line.
-		if base, _, _ := strings.Cut(key, ".password"); base != key && shown[base] {
+		// The three ways to a password or secret are told in one line.
+		if told[strings.TrimSuffix(strings.TrimSuffix(key, "_file"), "_env")] {
 			continue
 		}
 		if !shown[key] {

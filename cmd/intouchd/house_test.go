@@ -20,6 +20,7 @@ import (
 var mayImport = map[string][]string{
 	"store":     {},
 	"mailer":    {},
+	"oauth":     {},
 	"report":    {"store"},
 	"mailsync":  {"store"},
 	"caldav":    {"store"},
@@ -31,6 +32,7 @@ var mayImport = map[string][]string{
 	// real mailboxes. Only tests import them.
 	"store/storetest":   {"store"},
 	"mailsync/mailtest": {},
+	"oauth/oauthtest":   {},
 }
 
 // testRoom reports whether a package is for tests alone.
@@ -51,6 +53,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-webdav":                           {"caldav"},
 	"github.com/emersion/go-smtp":                             {"mailer", "cmd/intouchd"},
 	"github.com/emersion/go-sasl":                             {"mailer", "mailsync"},
+	"golang.org/x/oauth2":                                     {"oauth"},
 	"github.com/robfig/cron":                                  {"scheduler"},
 	"database/sql":                                            {"store"},
 	"modernc.org/sqlite":                                      {"store"},

@@ -21,6 +21,9 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 	opt := scheduler.Options{
 		Jobs:      scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly},
 		PublicURL: cfg.Server.PublicURL,
+		Admin:     cfg.Company.Admin,
+		Language:  cfg.Language,
+		TimeZone:  cfg.TimeZone,
 		Log:       log.With("part", "jobs"),
 		Grace:     stopTime / 2,
 	}

@@ -95,6 +95,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.importCommand(),
 		p.exportCommand(),
 		p.managerCommand(),
+		p.mailboxCommand(),
 		p.jobCommand(),
 		p.versionCommand(),
 	)

@@ -11,7 +11,8 @@ import (
 // Secret is a password of the settings: given there, or in a file, or in a
 // variable of the environment. Printing one shows nothing of it.
 type Secret struct {
-	given     bool // some way was named
+	key       string // "password"; with "_file" and "_env" the two other ways
+	given     bool   // some way was named
 	text      string
 	file, env string
 }
@@ -32,17 +33,17 @@ func (s Secret) Reveal() (string, error) {
 		// is said by whoever reports this.
 		b, err := readBounded(s.file, 64<<10)
 		if err != nil {
-			return "", fmt.Errorf("read password_file: %w", err)
+			return "", fmt.Errorf("read %s_file: %w", s.key, err)
 		}
 		text := strings.TrimRight(string(b), "\r\n")
 		if text == "" {
-			return "", errors.New("password_file is empty")
+			return "", errors.New(s.key + "_file is empty")
 		}
 		return text, nil
 	case s.env != "":
 		text := os.Getenv(s.env)
 		if text == "" {
-			return "", fmt.Errorf("password_env: the variable %s is not set", s.env)
+			return "", fmt.Errorf("%s_env: the variable %s is not set", s.key, s.env)
 		}
 		return text, nil
 	}
@@ -61,34 +62,42 @@ func readBounded(name string, limit int64) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// secret reads the three ways to give a password; at most one may be used.
+// secret reads the three ways to give a password.
 func (c *reading) secret(t *table, required bool) Secret {
+	return c.secretNamed(t, "password", required)
+}
+
+// secretNamed reads the three ways to give a secret: under its name, or with
+// _file or _env after it. At most one may be used.
+func (c *reading) secretNamed(t *table, name string, required bool) Secret {
+	inFile, inEnv := name+"_file", name+"_env"
 	s := Secret{
-		text: t.text("password", ""),
-		file: c.path(t.text("password_file", "")),
-		env:  t.text("password_env", ""),
+		key:  name,
+		text: t.text(name, ""),
+		file: c.path(t.text(inFile, "")),
+		env:  t.text(inEnv, ""),
 	}
 	ways := 0
-	for _, key := range []string{"password", "password_file", "password_env"} {
+	for _, key := range []string{name, inFile, inEnv} {
 		if !t.has(key) {
 			continue
 		}
 		if ways++; ways == 2 {
-			t.fault(key, "give only one of password, password_file and password_env")
+			t.fault(key, "give only one of %s, %s and %s", name, inFile, inEnv)
 		}
 	}
 	s.given = ways > 0
 	switch {
 	case ways == 0 && required:
-		t.fault("password", "is missing: give password, password_file or password_env")
+		t.fault(name, "is missing: give %s, %s or %s", name, inFile, inEnv)
 	case ways == 1:
 		switch text, err := s.Reveal(); {
 		case err != nil && s.file != "":
-			t.fault("password_file", "%v", err)
+			t.fault(inFile, "%v", err)
 		case err != nil:
-			t.fault("password_env", "the variable %s is not set", s.env)
+			t.fault(inEnv, "the variable %s is not set", s.env)
 		case text == "":
-			t.fault("password", "is empty")
+			t.fault(name, "is empty")
 		}
 	}
 	return s

@@ -54,6 +54,13 @@ func (d *Dovecot) Own(t testing.TB) {
 // StartDovecot starts a server of Dovecot 2.3 that ends with the test.
 func StartDovecot(t testing.TB) *Dovecot {
 	t.Helper()
+	return StartDovecotWith(t, func(string) string { return "" })
+}
+
+// StartDovecotWith adds settings, which may name files in the server's
+// directory.
+func StartDovecotWith(t testing.TB, more func(dir string) string) *Dovecot {
+	t.Helper()
 	program, err := exec.LookPath("dovecot")
 	if err != nil {
 		if program, err = exec.LookPath("/usr/sbin/dovecot"); err != nil {
@@ -93,7 +100,7 @@ func StartDovecot(t testing.TB) *Dovecot {
 		ln.Close()
 	}
 	conf := strings.NewReplacer("@DIR@", dir, "@PORT@", ports[0], "@TLSPORT@", ports[1]).Replace(dovecotConf)
-	must(os.WriteFile(filepath.Join(dir, "dovecot.conf"), []byte(conf), 0o644))
+	must(os.WriteFile(filepath.Join(dir, "dovecot.conf"), []byte(conf+more(dir)), 0o644))
 	d := &Dovecot{Mail: filepath.Join(dir, "mail"), Addr: "127.0.0.1:" + ports[0], TLSAddr: "127.0.0.1:" + ports[1],
 		CertFile: filepath.Join(dir, "cert.pem"), Pool: pool}
 	d.Own(t)
