@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -49,6 +48,7 @@ type mailbox struct {
 	cautions map[string]*caution // by folder
 	tries    int                 // failures without progress in between
 	problem  error               // folders that are missing or refused
+	roles    map[string]role     // of the folders, see folderrules.go
 	noted    time.Time           // of the last success in the database
 	failing  bool                // the database says that it fails
 }
@@ -248,6 +248,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 	if !follow {
 		return nil
 	}
+	read = m.waitOrder(read)
 	giveBack()
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -320,18 +321,7 @@ func (m *mailbox) openMore(ctx context.Context) (*session, func(), error) {
 
 // folders finds the folders to read, each once, in the order of the settings.
 func (m *mailbox) folders(s *session) (names []string, missing []error, err error) {
-	found, err := s.resolve(m.cfg.Folders)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, name := range found {
-		if name == "" {
-			missing = append(missing, &folderError{m.cfg.Folders[i], errNoFolder})
-		} else if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, missing, nil
+	return m.plan(s)
 }
 
 // readFolder examines a folder and files all its new letters. A *folderError

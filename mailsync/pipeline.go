@@ -66,6 +66,24 @@ type pending struct {
 	header *Header
 	filed  store.FiledLetter
 	known  bool // its contacts are in the store already, or in this batch
+	drop   *drop
+
+	textless bool // the mailbox keeps subjects only
+	forged   bool // in the dropbox: our server says that it is
+}
+
+// wanted are the parts to fetch: of a letter that is captured the text, of one
+// that may hold a forwarded letter that too.
+func (p *pending) wanted() []*Part {
+	switch {
+	case p.env.Root == nil:
+		return nil
+	case p.drop != nil && p.drop.forward:
+		return forwardParts(p.env.Root)
+	case p.filed.Outcome == store.Captured && !p.known && !p.textless:
+		return TextParts(p.env.Root)
+	}
+	return nil
 }
 
 // take files the outcomes of a batch and moves the cursor past it. It returns
@@ -85,7 +103,7 @@ func (m *mailbox) take(ctx context.Context, s *session, f *folder, uids []uint32
 		}); err != nil {
 			return 0, err
 		}
-		letters, err = m.decide(ctx, envelopes)
+		letters, err = m.decide(ctx, f, envelopes)
 		if err != nil {
 			return 0, err
 		}
@@ -97,10 +115,7 @@ func (m *mailbox) take(ctx context.Context, s *session, f *folder, uids []uint32
 		n, wishes, budget := 0, []wish(nil), int64(batchTexts)
 		for ; n < len(letters); n++ {
 			p := letters[n]
-			if p.filed.Outcome != store.Captured || p.known || p.env.Root == nil {
-				continue
-			}
-			parts := TextParts(p.env.Root)
+			parts := p.wanted()
 			for _, part := range parts {
 				budget -= min(part.Size, fetchPart)
 			}
@@ -150,7 +165,7 @@ func (s *session) mustBeGone(uids []uint32, came func(uint32) bool) error {
 }
 
 // decide gives each letter its outcome. A letter older than since has none.
-func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending, error) {
+func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) ([]*pending, error) {
 	parties, err := m.syncer.directory(ctx)
 	if err != nil {
 		return nil, &storeError{fmt.Errorf("read the addresses: %w", err)}
@@ -171,8 +186,16 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 		if len(h.References) > maxRefs {
 			h.References = h.References[len(h.References)-maxRefs:]
 		}
+		p := &pending{env: e, header: h, textless: m.cfg.SubjectOnly}
+		if m.cfg.Dropbox != "" {
+			failed := ""
+			if p.drop, failed = m.readDrop(h, e.Header, parties); failed != "" {
+				m.log.Warn("a letter to the dropbox is not from whom it says and is not obeyed", "folder", f.Name, "uid", e.UID, "failed", failed)
+				p.forged = true
+			}
+		}
 		e.Header = nil // read; the batch waits for texts without it
-		letters = append(letters, &pending{env: e, header: h})
+		letters = append(letters, p)
 		keys = append(append(keys, h.Key), h.References...)
 	}
 	if len(letters) == 0 {
@@ -186,27 +209,45 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 	if captured == nil {
 		captured = map[string][]int64{}
 	}
+	role, excluding := m.role(f.Name)
+	excluded, err := m.st.KeysIn(ctx, f.MailboxID, excluding, keys)
+	if err != nil {
+		return nil, &storeError{fmt.Errorf("look up the excluded letters: %w", err)}
+	}
 	subjects := subjectThreads{}
 	for _, p := range letters {
 		h := p.header
 		var threadErr error
-		d := Decide(h, parties, func() []int64 {
+		thread := func() []int64 {
 			clients, err := m.thread(ctx, h, parties, captured, subjects)
-			threadErr = err
+			threadErr = errors.Join(threadErr, err)
 			return clients
-		})
+		}
+		d := Decide(h, parties, thread)
+		switch {
+		case p.forged: // neither a contact nor a new person comes of it
+			d = Decision{Outcome: store.Skipped, Reason: store.Unknown, Direction: store.Out}
+		case d.Reason == store.Internal: // rule 2 comes after rule 1
+		case p.env.Excluded || role == excludes || excluded[h.Key]:
+			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
+		case role == includes:
+			d = include(d, knownClients(h, parties))
+		}
+		d = m.decideDrop(p, d, thread)
 		if threadErr != nil {
 			return nil, &storeError{fmt.Errorf("look up the thread: %w", threadErr)}
 		}
-		if p.env.Excluded && d.Reason != store.Internal { // rule 2 comes after rule 1
-			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
-		}
-		p.filed = filedLetter(p.env.UID, h, d)
+		p.filed = m.filedLetter(p.env.UID, h, d, parties)
+		p.filed.Private = p.env.Private
+		p.attachDrop(parties)
 		if d.Outcome == store.Captured {
-			p.known = h.MessageID != "" && !slices.ContainsFunc(d.Clients, func(id int64) bool { return !slices.Contains(captured[h.Key], id) })
+			was := captured[h.Key]
+			p.known = h.MessageID != "" && len(was) > 0 && !slices.ContainsFunc(p.filed.Clients, func(id int64) bool { return !slices.Contains(was, id) })
 			// Later letters of the batch may answer this one.
-			captured[h.Key] = d.Clients
-			subjects.add(h, d.Clients)
+			if captured[h.Key] = p.filed.Clients; len(p.filed.Clients) == 0 {
+				captured[h.Key] = []int64{0} // nobody's
+			}
+			subjects.add(h, captured[h.Key])
 		}
 	}
 	return letters, nil
@@ -274,7 +315,7 @@ func addressesOf(h *Header) []string {
 }
 
 // filedLetter is the letter's outcome, without its text.
-func filedLetter(uid uint32, h *Header, d Decision) store.FiledLetter {
+func (m *mailbox) filedLetter(uid uint32, h *Header, d Decision, parties *store.Parties) store.FiledLetter {
 	l := store.FiledLetter{UID: uid, Key: h.Key, MessageID: h.MessageID, Date: h.Date, Outcome: d.Outcome, Reason: d.Reason}
 	if d.Outcome != store.Captured {
 		if d.Reason == store.Unknown && d.Direction != store.Out && len(h.From) > 0 {
@@ -282,7 +323,13 @@ func filedLetter(uid uint32, h *Header, d Decision) store.FiledLetter {
 		}
 		return l
 	}
-	l.Direction, l.Clients = d.Direction, d.Clients
+	l.Direction, l.Clients = d.Direction, withoutNobody(d.Clients)
+	if len(l.Clients) == 0 {
+		l.ClientText, l.Outsiders = partyOf(h, parties), Outsiders(h, parties)
+	}
+	if m.syncer.opt.Rules.AddPersons {
+		l.NewPerson = d.Sender
+	}
 	l.Subject, l.References = h.Subject, h.References
 	l.Names = map[string]string{}
 	for _, a := range h.Addresses() {
@@ -316,7 +363,14 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 		return err
 	}
 	for _, p := range chunk {
-		if p.filed.Outcome != store.Captured {
+		if p.drop != nil && p.drop.forward {
+			if err := m.readForwarded(ctx, s, p, bodies[p.env.UID], how); err != nil {
+				return err
+			}
+			delete(bodies, p.env.UID)
+			continue
+		}
+		if p.filed.Outcome != store.Captured || p.textless {
 			continue
 		}
 		switch {

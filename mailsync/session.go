@@ -33,6 +33,7 @@ type session struct {
 	caps   imap.CapSet
 	news   chan struct{} // the selected folder got letters
 	stop   func() bool   // forgets the context
+	header *imap.FetchItemBodySection
 }
 
 // A stepError says at which step of a login or a command the server failed.
@@ -88,7 +89,10 @@ func open(ctx context.Context, cfg *Config, wait patience) (s *session, err erro
 	if err != nil {
 		return nil, err
 	}
-	s = &session{tcp: watched, bounds: &boundedConn{Conn: secured}, news: make(chan struct{}, 1), stop: stop}
+	s = &session{tcp: watched, bounds: &boundedConn{Conn: secured}, news: make(chan struct{}, 1), stop: stop, header: headerSection}
+	if cfg.Dropbox != "" {
+		s.header = dropboxSection
+	}
 	s.bounds.maxLine.Store(maxLine)
 	s.client = imapclient.New(s.bounds, &imapclient.Options{
 		UnilateralDataHandler: &imapclient.UnilateralDataHandler{

@@ -73,6 +73,21 @@ type FiledLetter struct {
 	FullText    string
 	References  []string // keys of In-Reply-To and References, oldest first
 	Attachments []Attachment
+	Private     bool       // it makes its thread private
+	NewPerson   *NewPerson // the sender, to be added to the client
+	// Of a captured letter without clients, which its folder includes: who it
+	// is with, and the addresses by which a client is found later.
+	ClientText string
+	Outsiders  []string
+
+	// Of a letter that came through a dropbox: what its sender asks for.
+	Dropbox *Dropped
+}
+
+// NewPerson is a sender known by the domain alone.
+type NewPerson struct {
+	ClientID      int64
+	Address, Name string
 }
 
 // Filed counts what FileLetters did.
@@ -93,6 +108,11 @@ type Parties struct {
 	ByDomain map[string][]int64 // exact domain → clients
 	Blocked  map[string]bool    // address or domain
 	FreeMail map[string]bool    // domains that never stand for a company
+	Zones    map[int64]string   // manager → time zone, in which mail programs write the dates of a forward
+
+	// ParentDomains: where no client has the exact domain, one with a parent
+	// of it counts. Not of the database: the settings say so.
+	ParentDomains bool
 }
 
 // Sender is somebody unknown who wrote to us.

@@ -29,11 +29,12 @@ func (s *Store) SaveMailbox(ctx context.Context, name, manager string) (m Mailbo
 	return m, err
 }
 
-// MailboxStates lists all mailboxes by name.
+// MailboxStates lists all mailboxes by name; archives (see archive_sql.go)
+// are not among them, since nothing is to be expected of them.
 func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since, m.letters, m.captured
-			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id ORDER BY m.name`, nil, func(scan func(...any) error) error {
+			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id WHERE m.name NOT LIKE 'mbox:%' ORDER BY m.name`, nil, func(scan func(...any) error) error {
 			var b MailboxState
 			if err := scan(&b.ID, &b.Name, idInto{&b.ManagerID}, textInto{&b.ManagerLogin}, timeInto{&b.LastSuccess}, &b.LastError, timeInto{&b.ErrorSince}, &b.Letters, &b.Captured); err != nil {
 				return err
@@ -121,9 +122,18 @@ func (s *Store) FileLetters(ctx context.Context, f Folder, lastUID uint32, lette
 
 func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched map[int64]bool) error {
 	l.Key, l.MessageID = clip(clean(l.Key), 1000), clip(clean(l.MessageID), 1000)
+	seenID := l.MessageID
+	if d := l.Dropbox; d != nil {
+		seenID = clip(clean(d.MessageID), 1000) // of the letter that lies in the mailbox
+		if d.Approximate && l.Outcome == Captured {
+			if err := t.sameLetter(l); err != nil {
+				return err
+			}
+		}
+	}
 	new, err := t.exec(`INSERT INTO letters (folder_id, uid_validity, uid, message_key, message_id, date, outcome, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (folder_id, uid_validity, uid) DO NOTHING`,
-		f.ID, int64(f.UIDValidity), int64(l.UID), l.Key, l.MessageID, unix(l.Date), string(l.Outcome), string(l.Reason))
+		f.ID, int64(f.UIDValidity), int64(l.UID), l.Key, seenID, unix(l.Date), string(l.Outcome), string(l.Reason))
 	if err != nil {
 		return err
 	}
@@ -134,9 +144,14 @@ func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched
 	if l.Outcome != Captured {
 		n.Skipped++
 		if l.Reason == Unknown && l.FromAddress != "" {
-			return t.noteSender(owner, l)
+			if l.Dropbox != nil {
+				owner = l.Dropbox.ManagerID // who forwarded it
+			}
+			if err := t.noteSender(owner, l); err != nil {
+				return err
+			}
 		}
-		return nil
+		return t.obey(l, nil)
 	}
 	n.Captured++
 	addresses := l.Addresses
@@ -144,6 +159,9 @@ func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched
 		addresses = addresses[:1000]
 	}
 	managers := []int64{}
+	if l.Dropbox != nil {
+		managers = append(managers, l.Dropbox.ManagerID)
+	}
 	if owner != 0 {
 		managers = append(managers, owner)
 	}
@@ -162,35 +180,69 @@ func (t *tx) fileLetter(f Folder, owner int64, l *FiledLetter, n *Filed, touched
 	if err != nil {
 		return err
 	}
+	private, err := t.threadPrivate(thread)
+	if err != nil {
+		return err
+	}
+	if private {
+		l.Text, l.FullText = "", ""
+	}
+	if l.NewPerson != nil {
+		if err := t.addSender(l.NewPerson); err != nil {
+			return err
+		}
+	}
 	if _, err := t.exec(`INSERT INTO letter_texts (message_key, message_id, full_text, parties) VALUES ($1, $2, $3, $4) ON CONFLICT (message_key) DO NOTHING`,
 		l.Key, l.MessageID, clean(l.FullText), asJSON(addresses)); err != nil {
 		return err
 	}
-	for _, client := range l.Clients {
-		if err := t.letterContact(client, managers, thread, l, n, touched); err != nil {
+	clients := l.Clients
+	if len(clients) == 0 {
+		clients = []int64{0} // its folder includes it
+	}
+	var contacts []int64
+	for _, client := range clients {
+		id, err := t.letterContact(client, managers, thread, l, private || l.Private, n, touched)
+		if err != nil {
+			return err
+		}
+		if id != 0 {
+			contacts = append(contacts, id)
+		}
+	}
+	if l.Private && !private {
+		if err := t.setPrivate(Actor{Origin: FromMail}, thread, true); err != nil {
 			return err
 		}
 	}
-	return nil
+	return t.obey(l, contacts)
 }
 
 // letterContact makes the contact of a letter with one client, or joins the
-// managers to the one that is there.
-func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter, n *Filed, touched map[int64]bool) error {
-	if joined, err := t.joinLetter(clientID, managers, l.Key); joined || err != nil {
-		return err
+// managers to the one that is there. Client 0 is nobody known: then any
+// contact of the letter will do.
+func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter, private bool, n *Filed, touched map[int64]bool) (int64, error) {
+	if id, err := t.joinLetter(clientID, managers, l.Key); id != 0 || err != nil {
+		return id, err
 	}
-	client, err := t.client(clientID)
-	if errors.Is(err, ErrNotFound) {
-		return nil // merged or gone since the snapshot of the directory
+	var client Client
+	if clientID != 0 {
+		var err error
+		client, err = t.client(clientID)
+		if errors.Is(err, ErrNotFound) {
+			return 0, nil // merged or gone since the snapshot of the directory
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
-	if err != nil {
-		return err
-	}
-	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: client.Importance, ClientID: clientID,
+	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: cmp.Or(client.Importance, Normal), ClientID: clientID,
 		Managers: managers, Subject: clip(strings.TrimSpace(clean(l.Subject)), maxSubject), Body: clip(clean(l.Text), maxBody),
 		When: Span{Start: l.Date, End: l.Date}, Minutes: t.s.opt.MinutesPerLetter, Estimated: true, Thread: thread, MessageKey: l.Key,
-		Origin: FromMail, Completed: l.Date}
+		Origin: FromMail, Completed: l.Date, Private: private}
+	if clientID == 0 {
+		c.ClientText = clip(strings.TrimSpace(clean(l.ClientText)), maxSubject)
+	}
 	for i, a := range l.Attachments {
 		if i == 200 {
 			break
@@ -203,50 +255,55 @@ func (t *tx) letterContact(clientID int64, managers []int64, thread string, l *F
 	if len(managers) > 0 {
 		c.ManagerID = managers[0]
 	}
-	if slices.Contains(managers, client.ManagerID) || c.ManagerID == 0 {
+	if l.Dropbox == nil && (slices.Contains(managers, client.ManagerID) || c.ManagerID == 0) {
 		c.ManagerID = client.ManagerID
 	}
 	if c.ManagerID != 0 && !slices.Contains(c.Managers, c.ManagerID) {
 		c.Managers = append(slices.Clone(c.Managers), c.ManagerID)
 	}
-	err = t.rows(`SELECT p.id, MIN(pp.value) FROM person_points pp JOIN persons p ON p.id = pp.person_id
-		WHERE pp.kind = 'email' AND p.client_id = $1 AND pp.value IN `+t.s.dialect.texts("$2")+` GROUP BY p.id ORDER BY p.id`, []any{clientID, asJSON(l.Addresses)},
-		func(scan func(...any) error) error {
-			var p PersonRef
-			err := scan(&p.ID, &p.Email)
-			c.Persons = append(c.Persons, p)
-			return err
-		})
-	if err != nil {
-		return err
+	var err error
+	if c.Persons, err = t.personsOf(clientID, l.Addresses); err != nil {
+		return 0, err
 	}
 	err = t.insertContact(&c, VEvent)
 	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
-		_, err = t.joinLetter(clientID, managers, l.Key)
-		return err
+		return t.joinLetter(clientID, managers, l.Key)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	n.NewContacts++
-	touched[clientID] = true
-	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
+	if clientID != 0 {
+		touched[clientID] = true
+	} else if err := t.noteUnlinked(c.ID, l.Outsiders); err != nil {
+		return 0, err
+	}
+	return c.ID, t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
 }
 
 // joinLetter adds managers to the contact that a letter already has with a
-// client; false when there is none.
-func (t *tx) joinLetter(clientID int64, managers []int64, key string) (bool, error) {
+// client; 0 when there is none. One without a client gets it.
+func (t *tx) joinLetter(clientID int64, managers []int64, key string) (int64, error) {
 	var id int64
-	err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{key, clientID}, &id)
+	which := "client_id = $2"
+	if clientID == 0 {
+		which = "$2 = 0"
+	}
+	err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND `+which+` AND message_key <> '' ORDER BY id LIMIT 1`, []any{key, clientID}, &id)
+	if errors.Is(err, ErrNotFound) && clientID != 0 {
+		if err = t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id IS NULL AND message_key <> ''`, []any{key}, &id); err == nil {
+			err = t.linkLetter(Actor{Origin: FromMail}, id, clientID)
+		}
+	}
 	if err != nil {
-		return false, ignoreNotFound(err)
+		return 0, ignoreNotFound(err)
 	}
 	for _, m := range managers {
 		if err := t.addManager(id, m); err != nil {
-			return false, err
+			return 0, err
 		}
 	}
-	return true, nil
+	return id, nil
 }
 
 // threadOf is the key of the first letter of the thread: that of a letter it

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// An archive is a file of letters (mbox) that was imported. Its letters are
+// recorded like those of a mailbox, under a mailbox row of its own, so that
+// every letter seen has one outcome. UIDs are given in the order of filing; a
+// letter is known again by its key, since a mail program that compacts its
+// file moves all positions behind what it took out.
+
+// archivePrefix begins the name of an archive's mailbox row. No mailbox of
+// the settings may begin so.
+const archivePrefix = "mbox:"
+
+// IsArchive reports whether a mailbox name is kept for archives.
+func IsArchive(name string) bool { return strings.HasPrefix(name, archivePrefix) }
+
+// Archive says under which row letters of an archive are filed.
+type Archive struct {
+	Manager string // login of whose letters these are
+	Folder  string
+}
+
+// FileArchive files letters of an archive in one transaction. A letter that
+// the archive has brought before is left alone (Filed.Seen), except that one
+// that was unknown then and is captured now gets its new outcome: the client
+// was registered in between. With dry, everything is rolled back.
+func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []FiledLetter) (n Filed, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n = Filed{}
+		who, err := t.manager("m.login = $1", strings.ToLower(a.Manager))
+		if err != nil {
+			return fmt.Errorf("manager %q: %w", a.Manager, err)
+		}
+		f := Folder{Name: clip(clean(a.Folder), 1000), UIDValidity: 1}
+		if err := t.row(`INSERT INTO mailboxes (name, manager_id) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET manager_id = $2 RETURNING id`,
+			[]any{archivePrefix + who.Login, who.ID}, &f.MailboxID); err != nil {
+			return err
+		}
+		if err := t.row(`INSERT INTO folders (mailbox_id, name, uid_validity) VALUES ($1, $2, 1) ON CONFLICT (mailbox_id, name) DO UPDATE SET uid_validity = 1 RETURNING id`,
+			[]any{f.MailboxID, f.Name}, &f.ID); err != nil {
+			return err
+		}
+		if err := t.lock("folders", f.ID); err != nil {
+			return err
+		}
+		if err := t.row(`SELECT last_uid FROM folders WHERE id = $1`, []any{f.ID}, &f.LastUID); err != nil {
+			return err
+		}
+		touched, again := map[int64]bool{}, 0
+		for i := range letters {
+			replaced, err := t.fileArchived(&f, who.ID, &letters[i], &n, touched)
+			if err != nil {
+				return fmt.Errorf("file letter %d: %w", i+1, err)
+			}
+			if replaced {
+				again++
+			}
+		}
+		for _, id := range sortedKeys(touched) {
+			if err := t.touchClient(id); err != nil {
+				return err
+			}
+		}
+		if _, err := t.exec(`UPDATE folders SET last_uid = $1 WHERE id = $2`, int64(f.LastUID), f.ID); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE mailboxes SET last_success = $1, letters = letters + $2, captured = captured + $3 WHERE id = $4`,
+			t.now.Unix(), n.Captured+n.Skipped-again, n.Captured, f.MailboxID); err != nil {
+			return err
+		}
+		if dry {
+			return errDryRun
+		}
+		return nil
+	})
+	if errors.Is(err, errDryRun) {
+		err = nil
+	}
+	return n, err
+}
+
+// fileArchived files one letter; replaced: in the place of an earlier outcome.
+func (t *tx) fileArchived(f *Folder, owner int64, l *FiledLetter, n *Filed, touched map[int64]bool) (replaced bool, err error) {
+	l.Key = clip(clean(l.Key), 1000)
+	var uid int64
+	var outcome Outcome
+	var reason Reason
+	err = t.row(`SELECT uid, outcome, reason FROM letters WHERE message_key = $1 AND folder_id = $2 ORDER BY uid LIMIT 1`, []any{l.Key, f.ID}, &uid, &outcome, &reason)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		f.LastUID++
+		l.UID = f.LastUID
+	case err != nil:
+		return false, err
+	case outcome == Skipped && reason == Unknown && l.Outcome == Captured:
+		if _, err := t.exec(`DELETE FROM letters WHERE folder_id = $1 AND uid_validity = 1 AND uid = $2`, f.ID, uid); err != nil {
+			return false, err
+		}
+		l.UID, replaced = uint32(uid), true
+	default:
+		n.Seen++
+		return false, nil
+	}
+	return replaced, t.fileLetter(*f, owner, l, n, touched)
+}
