@@ -26,13 +26,19 @@ type Archive struct {
 	Folder  string
 }
 
+// ArchiveFiled counts what FileArchive did.
+type ArchiveFiled struct {
+	Filed
+	Reasons map[Reason]int // of the letters skipped
+}
+
 // FileArchive files letters of an archive in one transaction. A letter that
 // the archive has brought before is left alone (Filed.Seen), except that one
 // that was unknown then and is captured now gets its new outcome: the client
 // was registered in between. With dry, everything is rolled back.
-func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []FiledLetter) (n Filed, err error) {
+func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []FiledLetter) (n ArchiveFiled, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n = Filed{}
+		n = ArchiveFiled{Reasons: map[Reason]int{}}
 		who, err := t.manager("m.login = $1", strings.ToLower(a.Manager))
 		if err != nil {
 			return fmt.Errorf("manager %q: %w", a.Manager, err)
@@ -54,10 +60,12 @@ func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []
 		}
 		touched, again := map[int64]bool{}, 0
 		for i := range letters {
-			replaced, err := t.fileArchived(&f, who.ID, &letters[i], &n, touched)
+			skipped := n.Skipped
+			replaced, err := t.fileArchived(&f, who.ID, &letters[i], &n.Filed, touched)
 			if err != nil {
 				return fmt.Errorf("file letter %d: %w", i+1, err)
 			}
+			n.Reasons[letters[i].Reason] += n.Skipped - skipped
 			if replaced {
 				again++
 			}
