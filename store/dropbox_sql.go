@@ -222,12 +222,14 @@ func (o *obedience) complete() (bool, error) {
 func (o *obedience) source(slug string) (bool, error) {
 	t := o.t
 	var byID, byName []int64
+	names := map[int64]string{}
 	err := t.rows(`SELECT id, external_id, name FROM sources ORDER BY id`, nil, func(scan func(...any) error) error {
 		var id int64
 		var external, name string
 		if err := scan(&id, &external, &name); err != nil {
 			return err
 		}
+		names[id] = name
 		if SourceSlug(external) == slug {
 			byID = append(byID, id)
 		}
@@ -257,7 +259,7 @@ func (o *obedience) source(slug string) (bool, error) {
 		if _, err := t.exec(`UPDATE contacts SET source_id = $1, changed = $2, version = version + 1 WHERE id = $3`, source, t.now.Unix(), id); err != nil {
 			return false, err
 		}
-		if err := t.remember(o.actor, "contact", id, "changed", changes{"source": {idText(c.SourceID), idText(source)}}); err != nil {
+		if err := t.remember(o.actor, "contact", id, "changed", changes{"source": {names[c.SourceID], names[source]}}); err != nil {
 			return false, err
 		}
 		if err := t.touchShown(ItemKey{ID: id}); err != nil {

@@ -40,6 +40,13 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"ran":              `SELECT 1 FROM runs WHERE job = 'x' AND owner_id = 1 AND slot = 'y'`,
 		"unknown senders":  `SELECT address FROM senders WHERE manager_id IN (0, 1) AND last >= 5`,
 		"calendars shown":  `SELECT id FROM collections k WHERE k.shows = 1`,
+		"private thread":   `SELECT 1 FROM contacts WHERE thread = 'x' AND thread <> '' AND private LIMIT 1`,
+		"letter alone":     `SELECT id FROM contacts WHERE message_key = 'x' AND client_id IS NULL AND message_key <> ''`,
+		"unlinked":         `SELECT contact_id FROM unlinked WHERE address IN ` + in,
+		"unlinked domains": `SELECT domain, contact_id FROM unlinked WHERE domain IN ` + in,
+		"in an archive":    `SELECT uid FROM letters WHERE message_key = 'x' AND folder_id = 1 ORDER BY uid LIMIT 1`,
+		"keys in folders":  `SELECT l.message_key FROM letters l JOIN folders f ON f.id = l.folder_id AND f.uid_validity = l.uid_validity WHERE l.message_key IN ` + in + ` AND f.mailbox_id = 1 AND f.name IN ` + in,
+		"same letter":      `SELECT message_key FROM contacts WHERE bare_subject = 'x' AND start_at >= 1 AND start_at < 2 AND direction = 'in' AND message_key <> '' AND client_id IN (SELECT value FROM json_each('[]')) ORDER BY start_at, id LIMIT 1`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)

@@ -74,7 +74,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
-	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail")})
+	syncer := mailsync.New(a.st, mailboxes(cfg), mailsync.Options{Log: log.With("part", "mail"), Rules: captureRules(cfg)})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {
 		return nil, err
@@ -261,9 +261,25 @@ func mailboxes(cfg *Config) []mailsync.Config {
 			Folders:  m.Folders,
 			Since:    m.Since.In(time.UTC),
 			Manager:  m.Manager,
+
+			Exclude:     m.Exclude,
+			Include:     m.Include,
+			SubjectOnly: m.Privacy == "subject",
+			Dropbox:     mailsync.NormalizeAddress(m.Dropbox),
 		})
 	}
 	return out
+}
+
+// captureRules are the rules of the settings as mailsync takes them.
+func captureRules(cfg *Config) mailsync.Rules {
+	r := mailsync.Rules{ParentDomains: cfg.Mail.ParentDomains, AddPersons: cfg.Mail.AddPersons, FreeMail: cfg.Mail.FreeMail, AuthservID: cfg.Mail.AuthservID}
+	for _, m := range cfg.Mailboxes {
+		if m.Dropbox != "" {
+			r.Own = append(r.Own, m.Dropbox)
+		}
+	}
+	return r
 }
 
 // listenerTLS is nil where the listener speaks plain HTTP.

@@ -94,6 +94,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.importCommand(),
 		p.exportCommand(),
 		p.managerCommand(),
+		p.blockCommand(),
 		p.jobCommand(),
 		p.versionCommand(),
 	)
