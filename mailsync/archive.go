@@ -46,8 +46,8 @@ type ArchiveSummary struct {
 }
 
 const (
-	archiveBatch  = 200
-	archiveBytes  = 4 << 20 // texts of one transaction
+	archiveBatch  = 1000
+	archiveBytes  = 4 << 20 // texts, addresses and the like of one transaction
 	archiveFaults = 1000
 	// archiveBreath is the pause after a transaction, in which others get at
 	// SQLite's one writer (exchange/import.go).
@@ -107,6 +107,21 @@ type archived struct {
 	excluded, private bool
 }
 
+// weight is about the bytes that the letter holds until it is filed.
+func (l *archived) weight() int {
+	n := len(l.Text) + len(l.FullText) + len(l.Header.Subject) + 1000
+	for _, a := range l.Header.Addresses() {
+		n += len(a.Addr) + len(a.Name) + 100
+	}
+	for _, r := range l.Header.References {
+		n += len(r)
+	}
+	for _, a := range l.Attachments {
+		n += len(a.Name) + len(a.Type) + 100
+	}
+	return n
+}
+
 // read collects the letters of one transaction; no transaction is open
 // meanwhile.
 func (a *archive) read(ctx context.Context) (batch []archived, last bool, err error) {
@@ -143,7 +158,7 @@ func (a *archive) read(ctx context.Context) (batch []archived, last bool, err er
 			a.sum.Deleted++
 			continue
 		}
-		bytes += len(one.FullText) + len(one.Text)
+		bytes += one.weight()
 		batch = append(batch, *one)
 	}
 	return batch, false, nil

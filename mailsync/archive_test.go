@@ -153,7 +153,7 @@ func TestImportMbox_Batches(t *testing.T) {
 	for i := range archiveBatch + 50 {
 		all = append(all, plainLetter(i, bob, anna, fmt.Sprint("letter ", i), "x"))
 	}
-	all = append(all, plainLetter(999, "aide@elsewhere.test", anna, "Re: letter 3", "x", "In-Reply-To: <3@letters.test>"))
+	all = append(all, plainLetter(99999, "aide@elsewhere.test", anna, "Re: letter 3", "x", "In-Reply-To: <3@letters.test>"))
 	said := 0
 	sum := importMbox(t, st, ArchiveOptions{Progress: func(n int, b int64) { said = n }}, mboxOf(all...))
 	if sum.Captured != archiveBatch+51 || said != sum.Letters {

@@ -112,11 +112,16 @@ func inlineForward(lines []line, sent time.Time, loc *time.Location) *forwarded 
 // findQuotedHeader looks for a header block: below a forwarding mark any field
 // may come first, elsewhere it begins with From, as Outlook writes it.
 func findQuotedHeader(lines []line) (quotedHeader, bool) {
+	tries := 0
 	for i, l := range lines {
-		if l.blank() {
+		if l.blank() || len(l.text) > maxQuotedLine {
 			continue
 		}
+		if tries == maxQuotedTries {
+			break
+		}
 		if separator(l.text) != noSeparator || dashes(l.text) >= 8 {
+			tries++
 			j := i + 1
 			for j < len(lines) && lines[j].blank() && j < i+4 {
 				j++
@@ -128,6 +133,7 @@ func findQuotedHeader(lines []line) (quotedHeader, bool) {
 			continue
 		}
 		if headerLabel(l.text) == 'f' {
+			tries++
 			if q, ok := quotedHeaderAt(lines, i, false); ok {
 				q.start = aboveDividers(lines, i)
 				return q, true
@@ -145,9 +151,13 @@ func dashes(s string) int {
 	return len(s)
 }
 
-// maxQuotedHeader is how many lines a quoted header may have: recipients can
-// go over many.
-const maxQuotedHeader = 60
+// Bounds of a quoted header: recipients can go over many lines, and in HTML
+// all stand in one.
+const (
+	maxQuotedHeader = 60       // lines
+	maxQuotedLine   = 32 << 10 // bytes of a line, and of a field
+	maxQuotedTries  = 100      // places where one may begin
+)
 
 // quotedHeaderAt reads the block that begins in line i.
 func quotedHeaderAt(lines []line, i int, separated bool) (q quotedHeader, ok bool) {
@@ -158,7 +168,7 @@ func quotedHeaderAt(lines []line, i int, separated bool) (q quotedHeader, ok boo
 	found := 0
 	var last *string // the field that the next line may go on
 	for j := i; j < len(lines) && j < i+maxQuotedHeader && lines[j].depth == q.depth; j++ {
-		text := lines[j].text
+		text := clipText(lines[j].text, maxQuotedLine)
 		if lines[j].blank() {
 			// Some programs put an empty line between two fields.
 			if j+1 < len(lines) && headerLabel(lines[j+1].text) != 0 && lines[j+1].depth == q.depth {
@@ -184,7 +194,7 @@ func quotedHeaderAt(lines []line, i int, separated bool) (q quotedHeader, ok boo
 			last = nil
 			q.end = j + 1
 		case last != nil && (last == &q.to || last == &q.cc) && goesOn(*last, text):
-			*last += " " + text
+			*last = clipText(*last+" "+text, maxQuotedLine)
 			q.end = j + 1
 		default:
 			j = len(lines)
@@ -242,7 +252,6 @@ var (
 // quotedAddresses reads addresses as mail programs quote them: "Anna
 // [mailto:anna@x.test]" (Outlook), "Anna (anna@x.test)" (Yandex).
 func quotedAddresses(s string) []Address {
-	s = clipText(s, 32<<10)
 	s = mailtoBracket.ReplaceAllString(s, "<$1>")
 	if !strings.Contains(s, "<") {
 		s = inParentheses.ReplaceAllString(s, "<$1>")

@@ -65,7 +65,9 @@ func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []
 			if err != nil {
 				return fmt.Errorf("file letter %d: %w", i+1, err)
 			}
-			n.Reasons[letters[i].Reason] += n.Skipped - skipped
+			if n.Skipped > skipped {
+				n.Reasons[letters[i].Reason]++
+			}
 			if replaced {
 				again++
 			}
@@ -99,7 +101,8 @@ func (t *tx) fileArchived(f *Folder, owner int64, l *FiledLetter, n *Filed, touc
 	var uid int64
 	var outcome Outcome
 	var reason Reason
-	err = t.row(`SELECT uid, outcome, reason FROM letters WHERE message_key = $1 AND folder_id = $2 ORDER BY uid LIMIT 1`, []any{l.Key, f.ID}, &uid, &outcome, &reason)
+	// "+" keeps SQLite from going through the whole folder by its primary key.
+	err = t.row(`SELECT uid, outcome, reason FROM letters WHERE message_key = $1 AND +folder_id = $2 ORDER BY uid LIMIT 1`, []any{l.Key, f.ID}, &uid, &outcome, &reason)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		f.LastUID++

@@ -96,6 +96,7 @@ type obedience struct {
 	l        *FiledLetter
 	contacts []int64
 	clients  []int64
+	made     []int64 // planned contacts
 }
 
 // note writes into the history of the letter's contacts what there is to say:
@@ -118,7 +119,11 @@ func (o *obedience) note(words map[string]string) error {
 	if len(c) == 0 {
 		return nil
 	}
-	for _, id := range o.contacts {
+	where := o.contacts
+	if len(where) == 0 {
+		where = o.made // the letter itself was not captured
+	}
+	for _, id := range where {
 		if err := t.remember(o.actor, "contact", id, "dropbox", c); err != nil {
 			return err
 		}
@@ -138,7 +143,8 @@ func (o *obedience) plan(w DropWord) error {
 	}
 	if len(o.clients) == 0 {
 		draft.ClientText = d.Party
-		_, err := t.planContact(o.actor, draft)
+		c, err := t.planContact(o.actor, draft)
+		o.made = append(o.made, c.ID)
 		return err
 	}
 	for _, id := range o.clients {
@@ -159,9 +165,11 @@ func (o *obedience) plan(w DropWord) error {
 		if err != nil {
 			return err
 		}
-		if _, err := t.planContact(o.actor, one); err != nil {
+		c, err := t.planContact(o.actor, one)
+		if err != nil {
 			return err
 		}
+		o.made = append(o.made, c.ID)
 	}
 	return nil
 }

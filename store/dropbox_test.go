@@ -203,6 +203,27 @@ func TestPrivateThread(t *testing.T) {
 		if e := h.exported()[fmt.Sprint("k1", h.clients["c1"])]; e.Body+e.FullText != "" {
 			h.t.Errorf("exported %q", e.Body+e.FullText)
 		}
+		// In calendars too: a head who drags the event does not wipe the text.
+		planned := store.Planned
+		_, err = h.EditContact(ctx, store.Actor{ManagerID: h.anna.ID}, id, 0, store.ContactEdit{State: &planned})
+		h.must(err)
+		team, err := h.Collection(ctx, h.boris.ID, "team-anna")
+		h.must(err)
+		var entry store.Entry
+		h.must(h.Entries(ctx, team.ID, time.Time{}, time.Time{}, true, nil, func(e *store.Entry) error {
+			if strings.Contains(string(e.Bytes), "Цены v3 hidden|") {
+				entry = *e
+			}
+			return nil
+		}))
+		c, err := h.Contact(ctx, h.anna, id)
+		h.must(err)
+		_, err = h.PutEntry(ctx, store.Actor{ManagerID: h.boris.ID, Origin: store.FromCalendar}, team.ID, entry.Name, store.Condition{},
+			&store.CalendarWrite{Bytes: []byte("x"), UID: c.UID, Component: store.VEvent, Title: "Цены!", When: c.When, Status: store.Planned})
+		h.must(err)
+		if c, err = h.Contact(ctx, h.anna, id); err != nil || c.Body != "Сколько?" || c.Subject != "Цены!" {
+			h.t.Errorf("after the head's edit: %q %q, %v", c.Subject, c.Body, err)
+		}
 		h.must(h.SetPrivate(ctx, store.Actor{ManagerID: h.anna.ID}, id, false))
 		if e := h.exported()[fmt.Sprint("k1", h.clients["c1"])]; e.Body != "Сколько?" {
 			h.t.Errorf("opened again: %q", e.Body)

@@ -10,7 +10,8 @@ func (s *Store) KeysIn(ctx context.Context, mailboxID int64, folders, keys []str
 		return out, nil
 	}
 	err := s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT l.message_key FROM letters l JOIN folders f ON f.id = l.folder_id AND f.uid_validity = l.uid_validity
+		// "+" keeps SQLite from going through the whole folders by their primary key.
+		return t.rows(`SELECT l.message_key FROM letters l JOIN folders f ON f.id = +l.folder_id AND f.uid_validity = +l.uid_validity
 			WHERE l.message_key IN `+s.dialect.texts("$1")+` AND f.mailbox_id = $2 AND f.name IN `+s.dialect.texts("$3"),
 			[]any{asJSON(keys), mailboxID, asJSON(folders)}, func(scan func(...any) error) error {
 				var key string
