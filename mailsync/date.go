@@ -19,13 +19,17 @@ var zones = map[string]int{
 // parseDate reads a Date field: RFC 5322 with its obsolete forms, and what
 // else senders write ("Tue Jan  9 08:06:48 2024", "2024-01-09 08:06:48 +0300",
 // comments, no seconds, no zone, Russian months). The result is in UTC.
-func parseDate(s string) (time.Time, bool) {
+func parseDate(s string) (time.Time, bool) { return parseDateIn(s, time.UTC) }
+
+// parseDateIn is parseDate where a date without a zone is meant in loc.
+func parseDateIn(s string, loc *time.Location) (time.Time, bool) {
 	s = dropComments(clipText(s, 200))
 	var (
 		day, year = 0, 0
 		month     time.Month
 		clock     = time.Duration(-1)
 		offset    = 0 // seconds
+		zoned     = false
 	)
 	words := strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' })
 	if len(words) > 0 { // 2024-01-09T08:06:48Z
@@ -47,7 +51,7 @@ func parseDate(s string) (time.Time, bool) {
 		case low == "am" && clock >= 12*time.Hour && clock < 13*time.Hour:
 			clock -= 12 * time.Hour
 		case (w[0] == '+' || w[0] == '-') && len(w) > 1:
-			offset = parseOffset(w)
+			offset, zoned = parseOffset(w), true
 		case month == 0 && monthOf(low) != 0:
 			month = monthOf(low)
 		case strings.Count(low, "-") == 2 || strings.Count(low, ".") == 2 || strings.Count(low, "/") == 2:
@@ -64,11 +68,11 @@ func parseDate(s string) (time.Time, bool) {
 		default:
 			for _, prefix := range []string{"gmt", "utc"} { // GMT+3
 				if rest, ok := strings.CutPrefix(low, prefix); ok && len(rest) > 1 {
-					offset = parseOffset(rest)
+					offset, zoned = parseOffset(rest), true
 				}
 			}
 			if hours, ok := zones[low]; ok {
-				offset = hours * 3600
+				offset, zoned = hours*3600, true
 			}
 		}
 	}
@@ -80,6 +84,10 @@ func parseDate(s string) (time.Time, bool) {
 	}
 	if day == 0 || month == 0 || year == 0 || year > 9999 {
 		return time.Time{}, false
+	}
+	if !zoned && loc != time.UTC {
+		clock = max(clock, 0)
+		return time.Date(year, month, day, int(clock.Hours()), int(clock.Minutes())%60, int(clock.Seconds())%60, 0, loc).UTC(), true
 	}
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Add(max(clock, 0) - time.Duration(offset)*time.Second), true
 }
@@ -156,6 +164,9 @@ func parseNumericDate(s string) (day int, month time.Month, year int) {
 	}
 	if month = monthOf(p[1]); month == 0 {
 		m, ok := number(p[1])
+		if ok && m > 12 && m <= 31 && a >= 1 && a <= 12 && strings.Contains(s, "/") {
+			a, m = m, a // 11/23/2026, as Americans write
+		}
 		if !ok || m < 1 || m > 12 {
 			return 0, 0, 0
 		}

@@ -1,7 +1,9 @@
 package mailsync
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 
 	"intouch/store"
 )
@@ -13,6 +15,9 @@ type Decision struct {
 	Detail    string       // what decided, in one word for the log
 	Clients   []int64      // of a captured letter, in the order of its addresses
 	Direction store.Direction
+	// Sender is the one who wrote, where the client was found by the domain
+	// alone and only one has it: somebody there whom nobody has noted yet.
+	Sender *store.NewPerson
 }
 
 // Decide applies rules 1–7 of rules.md section 3, in their order. thread tells
@@ -32,7 +37,7 @@ func Decide(h *Header, p *store.Parties, thread func() []int64) Decision {
 	}
 	// 2. Blocked.
 	for _, a := range all {
-		if p.Blocked[a.Addr] || p.Blocked[domainOf(a.Addr)] {
+		if p.Blocked[a.Addr] || p.Blocked[cmp.Or(withoutTag(a.Addr), a.Addr)] || p.Blocked[domainOf(a.Addr)] {
 			d.Reason = store.Blocked
 			return d
 		}
@@ -46,6 +51,9 @@ func Decide(h *Header, p *store.Parties, thread func() []int64) Decision {
 	// to a known person of one client and somebody new at another is both's.
 	for _, a := range all {
 		clients, how := clientsOf(p, a.Addr)
+		if how == "domain" && len(clients) == 1 && d.Direction == store.In && len(h.From) > 0 && a.Addr == h.From[0].Addr {
+			d.Sender = &store.NewPerson{ClientID: clients[0], Address: cmp.Or(withoutTag(a.Addr), a.Addr), Name: a.Name}
+		}
 		for _, c := range clients {
 			if !slices.Contains(d.Clients, c) {
 				d.Clients = append(d.Clients, c)
@@ -81,8 +89,9 @@ func isOurs(p *store.Parties, addr string) bool {
 }
 
 // clientsOf are the clients of one address: by the address, with and without
-// its plus-tag, else by its exact domain. What is ours is nobody's client, and
-// a free-mail domain stands for no company.
+// its plus-tag, else by its exact domain, or by the nearest parent of it where
+// the settings say so. What is ours is nobody's client, and a free-mail domain
+// stands for no company.
 func clientsOf(p *store.Parties, addr string) ([]int64, string) {
 	if isOurs(p, addr) {
 		return nil, ""
@@ -93,13 +102,25 @@ func clientsOf(p *store.Parties, addr string) ([]int64, string) {
 	if bare := withoutTag(addr); bare != "" && len(p.ByAddr[bare]) > 0 {
 		return p.ByAddr[bare], "address"
 	}
-	if host := domainOf(addr); !p.FreeMail[host] {
+	host := domainOf(addr)
+	for range maxLabels {
+		if p.FreeMail[host] {
+			break
+		}
 		if c := p.ByDomain[host]; len(c) > 0 {
 			return c, "domain"
 		}
+		_, parent, more := strings.Cut(host, ".")
+		if !p.ParentDomains || !more || !strings.Contains(parent, ".") {
+			break
+		}
+		host = parent
 	}
 	return nil, ""
 }
+
+// maxLabels is how many labels a domain name can have (RFC 1035 section 2.3.4).
+const maxLabels = 127
 
 // Outsiders are the letter's addresses that are not ours: the parties that a
 // letter must share to continue a thread by its subject alone (rule 6). Ours

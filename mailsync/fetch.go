@@ -30,11 +30,20 @@ type envelope struct {
 	Internal time.Time // zero when the server could not tell
 	Header   []byte
 	Root     *Part // nil when the server could not tell
-	Excluded bool  // it bears the keyword that keeps letters out (rule 2)
+	Excluded bool  // it bears the keyword that keeps letters out (rule 2), or lies in a folder that does
+	Private  bool  // it bears the keyword that makes its thread private
 }
 
-// excludingKeyword keeps a letter out of the program (rules.md section 3).
-const excludingKeyword = "nocrm"
+// excludingKeyword keeps a letter out of the program (rules.md section 3),
+// privateKeyword its text from others than those who took part.
+const (
+	excludingKeyword = "nocrm"
+	privateKeyword   = "private"
+)
+
+func hasKeyword(flags []imap.Flag, keyword string) bool {
+	return slices.ContainsFunc(flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), keyword) })
+}
 
 // detail says how much is asked of a letter at first. Servers stumble over
 // some letters, and a single answer that the library cannot parse costs the
@@ -219,11 +228,10 @@ func (s *session) envelopes(uids []uint32, how detail, budget int) (got []*envel
 }
 
 func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)) error {
-	opt := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{headerSection}}
+	opt := &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{s.header}, Flags: true}
 	if how == withStructure {
 		opt.BodyStructure = &imap.FetchItemBodyStructure{Extended: true}
 		opt.InternalDate = true
-		opt.Flags = true
 	}
 	cmd := s.client.Fetch(uidSet(uids), opt)
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
@@ -236,7 +244,7 @@ func (s *session) fetchEnvelopes(uids []uint32, how detail, each func(*envelope)
 			case imapclient.FetchItemDataInternalDate:
 				e.Internal = item.Time
 			case imapclient.FetchItemDataFlags:
-				e.Excluded = slices.ContainsFunc(item.Flags, func(f imap.Flag) bool { return strings.EqualFold(string(f), excludingKeyword) })
+				e.Excluded, e.Private = hasKeyword(item.Flags, excludingKeyword), hasKeyword(item.Flags, privateKeyword)
 			case imapclient.FetchItemDataBodyStructure:
 				e.Root = partOf(item.BodyStructure)
 				complete = true

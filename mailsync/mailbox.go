@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +44,7 @@ type mailbox struct {
 	cautions map[string]*caution // by folder
 	tries    int                 // failures without progress in between
 	problem  error               // folders that are missing or refused
+	roles    map[string]role     // of the folders, see folderrules.go
 	noted    time.Time           // of the last success in the database
 	failing  bool                // the database says that it fails
 	waiting  []*session          // that follow a folder
@@ -226,7 +226,7 @@ func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
 		return nil
 	}
 	s.turn.end()
-	return m.followAll(ctx, s, read, len(problems) > 0)
+	return m.followAll(ctx, s, m.waitOrder(read), len(problems) > 0)
 }
 
 // headBatches is how much of the past of each folder is read before all of the
@@ -331,18 +331,7 @@ func (m *mailbox) open(ctx context.Context) (*session, error) {
 
 // folders finds the folders to read, each once, in the order of the settings.
 func (m *mailbox) folders(s *session) (names []string, missing []error, err error) {
-	found, err := s.resolve(m.cfg.Folders)
-	if err != nil {
-		return nil, nil, err
-	}
-	for i, name := range found {
-		if name == "" {
-			missing = append(missing, &folderError{m.cfg.Folders[i], errNoFolder})
-		} else if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-	return names, missing, nil
+	return m.plan(s)
 }
 
 // readFolder examines a folder and files its new letters and its past, of that

@@ -26,6 +26,15 @@ type Letter struct {
 // It splits the MIME structure itself: go-message gives up at the first fault
 // of a header, and what a letter with faults says is what we are after.
 func ReadMessage(raw []byte, internalDate time.Time) *Letter {
+	l, bodies := splitMessage(raw, internalDate)
+	l.Text, l.FullText = ReadText(l.Root, bodies)
+	l.Attachments = Attachments(l.Root)
+	return l
+}
+
+// splitMessage reads header and structure, and gives the bodies of the parts
+// by Section.
+func splitMessage(raw []byte, internalDate time.Time) (*Letter, map[string][]byte) {
 	raw = skipBlank(raw)
 	l := &Letter{Header: ReadHeader(raw, internalDate)}
 	s := splitter{bodies: map[string][]byte{}, left: MaxParts}
@@ -35,10 +44,8 @@ func ReadMessage(raw []byte, internalDate time.Time) *Letter {
 		s.bodies = map[string][]byte{"1": s.bodies[""]}
 	}
 	l.Header.Inspect(l.Root)
-	l.Text, l.FullText = ReadText(l.Root, s.bodies)
-	l.Attachments = Attachments(l.Root)
 	l.bodies = s.bodies
-	return l
+	return l, s.bodies
 }
 
 // splitter takes a raw letter apart without copying it.

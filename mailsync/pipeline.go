@@ -232,9 +232,27 @@ type pending struct {
 	header *Header
 	filed  store.FiledLetter
 	known  bool // its contacts are in the store already, or in this batch
+	drop   *drop
+
+	textless bool // the mailbox keeps subjects only
+	forged   bool // in the dropbox: our server says that it is
 
 	parties *store.Parties
 	extra   []*Part // to fetch beside the text
+}
+
+// wanted are the parts to fetch: of a letter that is captured the text, of one
+// that may hold a forwarded letter that too, and what else it says.
+func (p *pending) wanted() []*Part {
+	switch {
+	case p.env.Root == nil:
+		return nil
+	case p.drop != nil && p.drop.forward:
+		return forwardParts(p.env.Root)
+	case p.filed.Outcome == store.Captured && !p.known && !p.textless:
+		return slices.Concat(TextParts(p.env.Root), p.extra)
+	}
+	return p.extra
 }
 
 // take reads a batch and hands it to the filer, in chunks.
@@ -279,10 +297,7 @@ func chunkOf(letters []*pending) (n int, wishes []wish) {
 	budget := int64(batchTexts)
 	for ; n < len(letters); n++ {
 		p := letters[n]
-		parts := p.extra
-		if p.filed.Outcome == store.Captured && !p.known && p.env.Root != nil {
-			parts = slices.Concat(TextParts(p.env.Root), p.extra)
-		}
+		parts := p.wanted()
 		for _, part := range parts {
 			budget -= min(part.Size, fetchPart)
 		}
@@ -312,7 +327,7 @@ func (m *mailbox) decideNext(ctx context.Context, s *session, f *folder, uids []
 	}); err != nil {
 		return nil, 0, err
 	}
-	letters, err = m.decide(ctx, envelopes)
+	letters, err = m.decide(ctx, f, envelopes)
 	return letters, len(uids), err
 }
 
@@ -338,7 +353,7 @@ func (s *session) mustBeGone(uids []uint32, came func(uint32) bool) error {
 }
 
 // decide gives each letter its outcome. A letter older than since has none.
-func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending, error) {
+func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) ([]*pending, error) {
 	parties, err := m.syncer.directory(ctx)
 	if err != nil {
 		return nil, &storeError{fmt.Errorf("read the addresses: %w", err)}
@@ -359,8 +374,16 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 		if len(h.References) > maxRefs {
 			h.References = h.References[len(h.References)-maxRefs:]
 		}
+		p := &pending{env: e, header: h, textless: m.cfg.SubjectOnly}
+		if m.cfg.Dropbox != "" {
+			failed := ""
+			if p.drop, failed = m.readDrop(h, e.Header, parties); failed != "" {
+				m.log.Warn("a letter to the dropbox is not from whom it says and is not obeyed", "folder", f.Name, "uid", e.UID, "failed", failed)
+				p.forged = true
+			}
+		}
 		e.Header = nil // read; the batch waits for texts without it
-		letters = append(letters, &pending{env: e, header: h})
+		letters = append(letters, p)
 		keys = append(append(keys, h.Key), h.References...)
 	}
 	if len(letters) == 0 {
@@ -374,30 +397,48 @@ func (m *mailbox) decide(ctx context.Context, envelopes []*envelope) ([]*pending
 	if captured == nil {
 		captured = map[string][]int64{}
 	}
+	role, excluding := m.role(f.Name)
+	excluded, err := m.st.KeysIn(ctx, f.MailboxID, excluding, keys)
+	if err != nil {
+		return nil, &storeError{fmt.Errorf("look up the excluded letters: %w", err)}
+	}
 	subjects := subjectThreads{}
 	for _, p := range letters {
 		h := p.header
 		var threadErr error
-		d := Decide(h, parties, func() []int64 {
+		thread := func() []int64 {
 			clients, err := m.thread(ctx, h, parties, captured, subjects)
-			threadErr = err
+			threadErr = errors.Join(threadErr, err)
 			return clients
-		})
+		}
+		d := Decide(h, parties, thread)
+		switch {
+		case p.forged: // neither a contact nor a new person comes of it
+			d = Decision{Outcome: store.Skipped, Reason: store.Unknown, Direction: store.Out}
+		case d.Reason == store.Internal: // rule 2 comes after rule 1
+		case p.env.Excluded || role == excludes || excluded[h.Key]:
+			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
+		case role == includes:
+			d = include(d, knownClients(h, parties))
+		}
+		d = m.decideDrop(p, d, thread)
 		if threadErr != nil {
 			return nil, &storeError{fmt.Errorf("look up the thread: %w", threadErr)}
 		}
-		if p.env.Excluded && d.Reason != store.Internal { // rule 2 comes after rule 1
-			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
-		}
-		p.filed = filedLetter(p.env.UID, h, d)
+		p.filed = m.filedLetter(p.env.UID, h, d, parties)
+		p.filed.Private = p.env.Private
+		p.attachDrop(parties)
 		if d.Outcome == store.Captured {
-			p.known = h.MessageID != "" && !slices.ContainsFunc(d.Clients, func(id int64) bool { return !slices.Contains(captured[h.Key], id) })
+			was := captured[h.Key]
+			p.known = h.MessageID != "" && len(was) > 0 && !slices.ContainsFunc(p.filed.Clients, func(id int64) bool { return !slices.Contains(was, id) })
 			// Later letters of the batch may answer this one.
-			captured[h.Key] = d.Clients
-			subjects.add(h, d.Clients)
+			if captured[h.Key] = p.filed.Clients; len(p.filed.Clients) == 0 {
+				captured[h.Key] = []int64{0} // nobody's
+			}
+			subjects.add(h, captured[h.Key])
 		}
 		p.parties = parties
-		if !p.known {
+		if !p.known && !p.textless {
 			p.extra = ExtraParts(h, d, parties, p.env.Root)
 		}
 	}
@@ -466,7 +507,7 @@ func addressesOf(h *Header) []string {
 }
 
 // filedLetter is the letter's outcome, without its text.
-func filedLetter(uid uint32, h *Header, d Decision) store.FiledLetter {
+func (m *mailbox) filedLetter(uid uint32, h *Header, d Decision, parties *store.Parties) store.FiledLetter {
 	l := store.FiledLetter{UID: uid, Key: h.Key, MessageID: h.MessageID, Date: h.Date, Outcome: d.Outcome, Reason: d.Reason}
 	if d.Outcome != store.Captured {
 		if d.Reason == store.Unknown {
@@ -477,7 +518,13 @@ func filedLetter(uid uint32, h *Header, d Decision) store.FiledLetter {
 		}
 		return l
 	}
-	l.Direction, l.Clients = d.Direction, d.Clients
+	l.Direction, l.Clients = d.Direction, withoutNobody(d.Clients)
+	if len(l.Clients) == 0 {
+		l.ClientText, l.Outsiders = partyOf(h, parties), Outsiders(h, parties)
+	}
+	if m.syncer.opt.Rules.AddPersons {
+		l.NewPerson = d.Sender
+	}
 	l.Subject, l.References = h.Subject, h.References
 	l.Names = map[string]string{}
 	for _, a := range h.Addresses() {
@@ -511,17 +558,24 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 		return err
 	}
 	for _, p := range chunk {
+		if p.drop != nil && p.drop.forward {
+			if err := m.readForwarded(ctx, s, p, bodies[p.env.UID], how); err != nil {
+				return err
+			}
+			delete(bodies, p.env.UID)
+			continue
+		}
 		captured := p.filed.Outcome == store.Captured
 		switch {
 		case p.env.Root != nil:
-			if captured {
+			if captured && !p.textless {
 				p.filed.Attachments = Attachments(p.env.Root)
 				if !p.known {
 					p.filed.Text, p.filed.FullText = ReadText(p.env.Root, bodies[p.env.UID])
 				}
 			}
 			m.opt.Signs.Read(&p.filed, p.header, p.parties, p.env.Root, bodies[p.env.UID])
-		case how == withWhole && !p.known && (captured || p.tells()):
+		case how == withWhole && !p.known && !p.textless && (captured || p.tells()):
 			raw, err := s.whole(p.env.UID)
 			if err != nil {
 				return err
@@ -533,7 +587,7 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 			m.opt.Signs.ReadLetter(&p.filed, l, p.parties)
 		}
 		delete(bodies, p.env.UID)
-		if captured && !p.known {
+		if captured && !p.known && !p.textless {
 			p.filed.Key = p.header.HashKey(p.filed.FullText)
 		}
 	}

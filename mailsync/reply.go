@@ -196,6 +196,7 @@ var separators = []struct {
 	{"пересылаемое сообщение", forwardSeparator}, {"пересланное сообщение", forwardSeparator}, {"перенаправленное сообщение", forwardSeparator},
 	{"переадресованное сообщение", forwardSeparator}, {"пересылаемое письмо", forwardSeparator}, {"пересланное письмо", forwardSeparator},
 	{"переадресованного сообщения", forwardSeparator}, {"переадресованного письма", forwardSeparator}, {"пересланного сообщения", forwardSeparator},
+	{"end of forwarded message", replySeparator}, {"end of forwarded letter", replySeparator},
 	{"конец пересылаемого сообщения", replySeparator}, {"конец пересылаемого письма", replySeparator}, {"конец пересланного сообщения", replySeparator},
 }
 

@@ -36,6 +36,7 @@ type session struct {
 	news   chan struct{} // the selected folder got letters
 	stop   func() bool   // forgets the context
 	turn   *turn         // while it is busy; nil where nobody counts
+	header *imap.FetchItemBodySection
 }
 
 // A stepError says at which step of a login or a command the server failed.
@@ -113,8 +114,11 @@ func connect(ctx context.Context, cfg *Config, token string, wait patience) (s *
 	if err != nil {
 		return nil, err
 	}
-	s = &session{tcp: watched, status: &statusWatch{}, news: make(chan struct{}, 1), stop: stop}
+	s = &session{tcp: watched, status: &statusWatch{}, news: make(chan struct{}, 1), stop: stop, header: headerSection}
 	s.bounds = &boundedConn{Conn: secured, status: s.status}
+	if cfg.Dropbox != "" {
+		s.header = dropboxSection
+	}
 	s.bounds.maxLine.Store(maxLine)
 	s.words = &otherWords{Conn: s.bounds}
 	s.client = imapclient.New(s.words, &imapclient.Options{

@@ -44,6 +44,16 @@ type Config struct {
 	Since     time.Time   // letters that came in before are left alone
 	Manager   string      // login of the manager whose letters these are; "" shared
 	TLSConfig *tls.Config // nil: the system's roots
+
+	// Exclude and Include are folders, named like Folders and read beside
+	// them, whose letters are never captured, or always (folderrules.go).
+	Exclude, Include []string
+	// SubjectOnly: no text of any letter is fetched or kept, nor the names of
+	// its attachments.
+	SubjectOnly bool
+	// Dropbox is the address under which managers send letters to this
+	// mailbox (dropbox.go), normalised; "" where it is none.
+	Dropbox string
 }
 
 // Options say how mailboxes are followed. Zero fields take the defaults.
@@ -63,6 +73,8 @@ type Options struct {
 	// Progress is called after each batch, from several goroutines, with the
 	// letters taken and those known of so far in the mailbox.
 	Progress func(mailbox string, done, total int)
+	// Rules of capture in all mailboxes.
+	Rules Rules
 
 	retryMin, retryMax time.Duration // pauses between tries: 1 s … 5 min
 }
@@ -306,6 +318,7 @@ func (sy *Syncer) directory(ctx context.Context) (*store.Parties, error) {
 		if err != nil {
 			return nil, err
 		}
+		sy.opt.Rules.apply(p)
 		sy.parties = p
 	}
 	return sy.parties, nil
@@ -323,15 +336,12 @@ func CheckLogin(ctx context.Context, cfg Config) error {
 	if len(cfg.Folders) == 0 {
 		cfg.Folders = []string{"INBOX", `\Sent`}
 	}
-	names, err := s.resolve(cfg.Folders)
+	names, errs, err := (&mailbox{cfg: cfg}).plan(s)
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for i, name := range names {
-		if name == "" {
-			errs = append(errs, &folderError{cfg.Folders[i], errNoFolder})
-		} else if _, err := s.examine(name); err != nil {
+	for _, name := range names {
+		if _, err := s.examine(name); err != nil {
 			errs = append(errs, err)
 		}
 	}

@@ -28,7 +28,10 @@ func newStore(t testing.TB) *store.Store {
 func newStoreAt(t testing.TB, file string) *store.Store {
 	t.Helper()
 	ctx := t.Context()
-	st, err := store.Open(ctx, store.Options{URL: "sqlite:" + file})
+	// The letters are of letterDay: a week later it is time for what they ask.
+	st, err := store.Open(ctx, store.Options{URL: "sqlite:" + file,
+		Now:    func() time.Time { return letterDay.AddDate(0, 0, 7) },
+		Render: func(v *store.EntryView) []byte { return []byte(v.UID + v.Item.Contact.Body) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,12 @@ func (l line) own() bool { return l.depth == 0 && l.text != "" }
 // ">"; text is what is left of it without quoted history and signature. What
 // is missing in bodies is left out.
 func ReadText(root *Part, bodies map[string][]byte) (text, full string) {
-	var lines []line
+	lines := letterLines(root, bodies)
+	return clipText(newText(lines[:min(len(lines), maxLines)]), maxText), clipText(wholeText(lines), maxText)
+}
+
+// letterLines is the letter's text from top to bottom.
+func letterLines(root *Part, bodies map[string][]byte) (lines []line) {
 	for _, r := range readings(root) {
 		plain, html := readParts(r.plain, bodies), readParts(r.html, bodies)
 		if len(plain) == 0 || poor(plain, html) {
@@ -46,7 +51,7 @@ func ReadText(root *Part, bodies map[string][]byte) (text, full string) {
 		}
 		lines = append(lines, plain...)
 	}
-	return clipText(newText(lines[:min(len(lines), maxLines)]), maxText), clipText(wholeText(lines), maxText)
+	return lines
 }
 
 func readParts(parts []*Part, bodies map[string][]byte) []line {

@@ -59,6 +59,8 @@ type Contact struct {
 	Completed  time.Time // zero unless done
 	PostponedT time.Time // when it was postponed; zero unless postponed
 	Dismissed  bool      // a letter in that needs no answer
+	Private    bool      // of a private thread, see privacy.go
+	Hidden     bool      // the text was taken out for the one who looks
 	Version    int64
 
 	component Component // as which a calendar program wrote it; VEVENT else

@@ -149,13 +149,13 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	}
 	err := t.row(`INSERT INTO contacts (uid, component, kind, direction, state, importance, client_id, client_text, manager_id, deal_id, source_id,
 		subject, bare_subject, body, start_at, end_at, first_day, last_day, recurrence, minutes, estimated, thread, message_key, attachments,
-		origin, created, changed, completed, postponed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28)
+		origin, created, changed, completed, postponed, private)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29)
 		ON CONFLICT DO NOTHING RETURNING id`,
 		[]any{c.UID, string(component), string(c.Kind), string(c.Direction), string(c.State), string(c.Importance), ref(c.ClientID), c.ClientText,
 			ref(c.ManagerID), ref(c.DealID), ref(c.SourceID), c.Subject, bare, c.Body, unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last),
 			c.Recurrence, c.Minutes, c.Estimated, c.Thread, c.MessageKey, asJSON(c.Attachments), string(c.Origin), t.now.Unix(),
-			unix(c.Completed), unix(c.PostponedT)}, &c.ID)
+			unix(c.Completed), unix(c.PostponedT), c.Private}, &c.ID)
 	if errors.Is(err, ErrNotFound) {
 		return ErrConflict // the letter has a contact with this client
 	}
@@ -360,6 +360,7 @@ func (s *Store) Contact(ctx context.Context, viewer Manager, id int64) (c Contac
 		if c, err = t.contact(id); err != nil {
 			return err
 		}
+		c.hideFrom(viewer.ID)
 		return sees(t, viewer, &c)
 	})
 	if err != nil {
@@ -402,6 +403,9 @@ func (s *Store) Contacts(ctx context.Context, viewer Manager, q ContactQuery) (o
 	}
 	err = s.read(ctx, func(t *tx) error {
 		out, err = t.contacts("WHERE "+strings.Join(where, " AND ")+" ORDER BY c.start_at DESC, c.id DESC LIMIT "+arg(limit), args...)
+		for i := range out {
+			out[i].hideFrom(viewer.ID)
+		}
 		return err
 	})
 	return out, err

@@ -41,11 +41,9 @@ func (s *Store) SetCompany(ctx context.Context, domains, blocked []string) error
 	}
 	list := []string{}
 	for _, b := range blocked {
-		v, err := Address(b)
+		v, err := BlockValue(b)
 		if err != nil {
-			if v, err = Domain(b); err != nil {
-				return invalid("blocked", "%q is neither an address nor a domain", clip(b, 80))
-			}
+			return err
 		}
 		list = append(list, v)
 	}
@@ -93,7 +91,7 @@ func (t *tx) directoryVersion() (int64, error) {
 // Parties is a snapshot of the addresses that decide to whom a letter belongs.
 func (s *Store) Parties(ctx context.Context) (*Parties, error) {
 	p := &Parties{OwnAddrs: map[string]int64{}, OwnHosts: map[string]bool{}, ByAddr: map[string][]int64{}, ByDomain: map[string][]int64{},
-		Blocked: map[string]bool{}, FreeMail: FreeMail()}
+		Blocked: map[string]bool{}, FreeMail: FreeMail(), Zones: map[int64]string{}}
 	err := s.read(ctx, func(t *tx) (err error) {
 		if p.Version, err = t.directoryVersion(); err != nil {
 			return err
@@ -120,7 +118,8 @@ func (s *Store) Parties(ctx context.Context) (*Parties, error) {
 		pairs(`SELECT value, client_id FROM client_points WHERE kind = 'email' ORDER BY client_id`, add(p.ByAddr))
 		pairs(`SELECT pp.value, p.client_id FROM person_points pp JOIN persons p ON p.id = pp.person_id WHERE pp.kind = 'email' ORDER BY p.client_id`, add(p.ByAddr))
 		pairs(`SELECT value, client_id FROM client_points WHERE kind = 'domain' ORDER BY client_id`, add(p.ByDomain))
-		pairs(`SELECT value, 0 FROM blocked`, func(v string, _ int64) { p.Blocked[v] = true })
+		pairs(`SELECT value, 0 FROM blocked UNION ALL SELECT value, 0 FROM blocked_by_hand`, func(v string, _ int64) { p.Blocked[v] = true })
+		pairs(`SELECT time_zone, id FROM managers`, func(zone string, id int64) { p.Zones[id] = zone })
 		if err != nil {
 			return err
 		}

@@ -56,6 +56,13 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"meeting's":        `SELECT uid FROM invitations WHERE contact_id = 5`,
 		"answers to those": `SELECT address FROM invitation_answers WHERE uid = 'x'`,
 		"calendar's copy":  `SELECT c.id FROM contacts c WHERE c.uid = 'x' AND NOT EXISTS (SELECT 1 FROM invitations i WHERE i.contact_id = c.id)`,
+		"private thread":   `SELECT 1 FROM contacts WHERE thread = 'x' AND thread <> '' AND private LIMIT 1`,
+		"letter alone":     `SELECT id FROM contacts WHERE message_key = 'x' AND client_id IS NULL AND message_key <> ''`,
+		"unlinked":         `SELECT contact_id FROM unlinked WHERE address IN ` + in,
+		"unlinked domains": `SELECT domain, contact_id FROM unlinked WHERE domain IN ` + in,
+		"in an archive":    `SELECT uid FROM letters WHERE message_key = 'x' AND +folder_id = 1 ORDER BY uid LIMIT 1`,
+		"keys in folders":  `SELECT l.message_key FROM letters l JOIN folders f ON f.id = +l.folder_id AND f.uid_validity = +l.uid_validity WHERE l.message_key IN ` + in + ` AND f.mailbox_id = 1 AND f.name IN ` + in,
+		"same letter":      `SELECT message_key FROM contacts WHERE bare_subject = 'x' AND start_at >= 1 AND start_at < 2 AND direction = 'in' AND message_key <> '' AND client_id IN (SELECT value FROM json_each('[]')) ORDER BY start_at, id LIMIT 1`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)
@@ -68,6 +75,9 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 			var detail string
 			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
 				t.Fatal(err)
+			}
+			if plus := strings.Contains(query, "+"); plus && strings.Contains(detail, "sqlite_autoindex_letters_1") {
+				t.Errorf("%s goes through a whole folder: %s", name, detail)
 			}
 			if strings.HasPrefix(detail, "SCAN ") && !strings.Contains(detail, "json_each") && !strings.Contains(detail, "USING COVERING INDEX contacts_open") {
 				t.Errorf("%s: %s", name, detail)

@@ -28,6 +28,7 @@ func (s *Store) EachContact(ctx context.Context, fn func(*Exported) error) error
 			more := map[int64]*Exported{}
 			ids := []int64{}
 			for _, c := range page {
+				c.hideFrom(0)
 				e := &Exported{Contact: c, Status: c.Status(managers[c.ManagerID].Location(), t.now)}
 				for _, m := range c.Managers {
 					e.ManagerLogins = append(e.ManagerLogins, managers[m].Login)
@@ -45,6 +46,9 @@ func (s *Store) EachContact(ctx context.Context, fn func(*Exported) error) error
 				}
 				e := more[id]
 				e.ClientExternalID, e.SourceName, e.DealNumber, e.FullText, e.MessageID = client, source, deal, full, message
+				if e.Hidden {
+					e.FullText = ""
+				}
 				return nil
 			})
 			if err != nil {

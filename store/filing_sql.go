@@ -70,6 +70,9 @@ type filing struct {
 	alone    map[string][]filedContact      // by bare subject: those that begin a thread
 	threads  map[string]bool                // keys of letters that are threads
 
+	anyPrivate bool // some thread is private
+	archive    bool // no mailbox gives its letters a second time
+
 	n        Filed
 	letters  int           // that the mailbox did not have before
 	answered []string      // what answers to the batch's captured letters are noted under
@@ -103,6 +106,12 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 		if l.Outcome != Captured {
 			continue
 		}
+		if l.Dropbox != nil && l.Dropbox.Approximate {
+			if err := t.sameLetter(l); err != nil {
+				return nil, err
+			}
+		}
+		file.anyPrivate = file.anyPrivate || l.Private
 		addresses = append(addresses, l.Addresses...)
 		clients = append(clients, l.Clients...)
 		keys = append(keys, l.Key)
@@ -115,8 +124,18 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 		return file, nil
 	}
 	list := func(query string, arg any, each func(scan func(...any) error) error) error {
-		return t.rows(query, []any{asJSON(arg)}, each)
+		keys := asJSON(arg)
+		if keys == "null" {
+			return nil
+		}
+		return t.rows(query, []any{keys}, each)
 	}
+	var one int
+	err := t.row(`SELECT 1 FROM contacts WHERE private LIMIT 1`, nil, &one)
+	if ignoreNotFound(err) != nil {
+		return nil, err
+	}
+	file.anyPrivate = file.anyPrivate || err == nil
 	texts, ids := t.s.dialect.texts("$1"), t.s.dialect.ids("$1")
 	addresses, clients = distinct(addresses), distinct(clients)
 	return file, errors.Join(
@@ -194,9 +213,13 @@ func (l *FiledLetter) tidy() {
 func foldedSubject(subject string) string { return clip(fold(clean(BareSubject(subject))), 500) }
 
 func (t *filing) letter(l *FiledLetter) error {
+	seenID := l.MessageID
+	if l.Dropbox != nil {
+		seenID = clip(clean(l.Dropbox.MessageID), 1000) // of the letter that lies in the mailbox
+	}
 	new, err := t.exec(`INSERT INTO letters (folder_id, uid_validity, uid, message_key, message_id, date, outcome, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 		ON CONFLICT (folder_id, uid_validity, uid) DO NOTHING`,
-		t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID), l.Key, l.MessageID, unix(l.Date), string(l.Outcome), string(l.Reason))
+		t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID), l.Key, seenID, unix(l.Date), string(l.Outcome), string(l.Reason))
 	if err != nil {
 		return err
 	}
@@ -218,13 +241,12 @@ func (t *filing) letter(l *FiledLetter) error {
 		if err := t.noteSkipped(l); err != nil {
 			return err
 		}
-		if l.Reason != Unknown || new == 0 {
-			return nil
+		if l.Reason == Unknown && new != 0 {
+			if err := errors.Join(t.noteAnswer(l), t.noteSender(l)); err != nil {
+				return err
+			}
 		}
-		if err := t.noteAnswer(l); err != nil || l.FromAddress == "" {
-			return err
-		}
-		return t.noteSender(l)
+		return t.obey(l, nil)
 	}
 	if was == Captured {
 		t.n.Seen++
@@ -236,7 +258,10 @@ func (t *filing) letter(l *FiledLetter) error {
 		t.answered = append(t.answered, answerToSubject(s))
 	}
 	managers := []int64{}
-	if t.owner != 0 {
+	if l.Dropbox != nil {
+		managers = append(managers, l.Dropbox.ManagerID)
+	}
+	if t.owner != 0 && !slices.Contains(managers, t.owner) {
 		managers = append(managers, t.owner)
 	}
 	for _, a := range l.Addresses {
@@ -248,16 +273,45 @@ func (t *filing) letter(l *FiledLetter) error {
 	if err != nil {
 		return err
 	}
+	private := false
+	if t.anyPrivate {
+		if private, err = t.threadPrivate(thread); err != nil {
+			return err
+		}
+	}
+	if private {
+		l.Text, l.FullText = "", ""
+	}
+	if l.NewPerson != nil {
+		if err := t.addSender(l.NewPerson); err != nil {
+			return err
+		}
+		t.knowPerson(l.NewPerson)
+	}
 	if _, err := t.exec(`INSERT INTO letter_texts (message_key, message_id, full_text, parties) VALUES ($1, $2, $3, $4) ON CONFLICT (message_key) DO NOTHING`,
 		l.Key, l.MessageID, clean(l.FullText), asJSON(l.Addresses)); err != nil {
 		return err
 	}
-	for _, client := range l.Clients {
-		if err := t.letterContact(client, managers, thread, l); err != nil {
+	clients := l.Clients
+	if len(clients) == 0 {
+		clients = []int64{0} // its folder includes it
+	}
+	var contacts []int64
+	for _, client := range clients {
+		id, err := t.letterContact(client, managers, thread, private || l.Private, l)
+		if err != nil {
+			return err
+		}
+		if id != 0 {
+			contacts = append(contacts, id)
+		}
+	}
+	if l.Private && !private {
+		if err := t.setPrivate(Actor{Origin: FromMail}, thread, true); err != nil {
 			return err
 		}
 	}
-	return t.noteCaptured(l)
+	return errors.Join(t.noteCaptured(l), t.obey(l, contacts))
 }
 
 // decideAnew gives a letter that had an outcome its new one, where it was
@@ -281,21 +335,23 @@ func (t *filing) decideAnew(l *FiledLetter, was *Outcome) (bool, error) {
 }
 
 // letterContact makes the contact of a letter with one client, or joins the
-// managers to the one that is there.
-func (t *filing) letterContact(clientID int64, managers []int64, thread string, l *FiledLetter) error {
-	for _, c := range t.contacts[l.Key] {
-		if c.client == clientID {
-			return t.joinManagers(c.id, managers)
-		}
+// managers to the one that is there. Client 0 is nobody known: then any contact
+// of the letter will do. 0 where the client is gone.
+func (t *filing) letterContact(clientID int64, managers []int64, thread string, private bool, l *FiledLetter) (int64, error) {
+	if id, err := t.joinLetter(clientID, managers, l.Key); id != 0 || err != nil {
+		return id, err
 	}
 	client, ok := t.clients[clientID]
-	if !ok {
-		return nil // merged or gone since the snapshot of the directory
+	if !ok && clientID != 0 {
+		return 0, nil // merged or gone since the snapshot of the directory
 	}
-	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: client.Importance, ClientID: clientID,
+	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: cmp.Or(client.Importance, Normal), ClientID: clientID,
 		Managers: managers, Subject: l.Subject, Body: clip(clean(l.Text), maxBody),
 		When: Span{Start: l.Date, End: l.Date}, Minutes: t.s.opt.MinutesPerLetter, Estimated: true, Thread: thread, MessageKey: l.Key,
-		Origin: FromMail, Completed: l.Date}
+		Origin: FromMail, Completed: l.Date, Private: private}
+	if clientID == 0 {
+		c.ClientText = clip(strings.TrimSpace(clean(l.ClientText)), maxSubject)
+	}
 	for _, a := range l.Attachments[:min(len(l.Attachments), 200)] {
 		c.Attachments = append(c.Attachments, Attachment{clip(clean(a.Name), 500), clip(clean(a.Type), 200), a.Size})
 	}
@@ -305,7 +361,7 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 	if len(managers) > 0 {
 		c.ManagerID = managers[0]
 	}
-	if slices.Contains(managers, client.ManagerID) || c.ManagerID == 0 {
+	if l.Dropbox == nil && (slices.Contains(managers, client.ManagerID) || c.ManagerID == 0) {
 		c.ManagerID = client.ManagerID
 	}
 	if c.ManagerID != 0 && !slices.Contains(c.Managers, c.ManagerID) {
@@ -319,19 +375,20 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 	}
 	var err error
 	if c.DealID, err = t.dealMentioned(clientID, l); err != nil {
-		return err
+		return 0, err
 	}
 	err = t.insertContact(&c, VEvent)
 	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
-		var id int64
-		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{l.Key, clientID}, &id)
+		other := filedContact{client: clientID, key: l.Key, thread: thread, subject: c.Subject, start: unix(c.When.Start)}
+		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{l.Key, clientID}, &other.id)
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return t.joinManagers(id, managers)
+		t.contacts[l.Key] = append(t.contacts[l.Key], other)
+		return other.id, t.joinManagers(other.id, managers)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	filed := filedContact{id: c.ID, client: clientID, key: l.Key, thread: thread, subject: c.Subject, start: unix(c.When.Start)}
 	t.contacts[l.Key] = append(t.contacts[l.Key], filed)
@@ -340,8 +397,41 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 		t.alone[s] = append(t.alone[s], filed)
 	}
 	t.n.NewContacts++
-	t.newest[clientID] = max(t.newest[clientID], unix(c.When.Start))
-	return t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
+	if clientID != 0 {
+		t.newest[clientID] = max(t.newest[clientID], unix(c.When.Start))
+	} else if err := t.noteUnlinked(c.ID, l.Outsiders); err != nil {
+		return 0, err
+	}
+	return c.ID, t.remember(Actor{Origin: FromMail}, "contact", c.ID, "created", nil)
+}
+
+// joinLetter adds managers to the contact that a letter already has with a
+// client; 0 when there is none. One without a client gets it.
+func (t *filing) joinLetter(clientID int64, managers []int64, key string) (int64, error) {
+	have := t.contacts[key]
+	i := slices.IndexFunc(have, func(c filedContact) bool { return c.client == clientID || clientID == 0 })
+	if i < 0 {
+		if i = slices.IndexFunc(have, func(c filedContact) bool { return c.client == 0 }); i < 0 {
+			return 0, nil
+		}
+		if err := t.linkLetter(Actor{Origin: FromMail}, have[i].id, clientID); err != nil {
+			return 0, err
+		}
+		have[i].client = clientID
+	}
+	return have[i].id, t.joinManagers(have[i].id, managers)
+}
+
+// knowPerson notes who was added to a client, for the letters of the batch.
+func (t *filing) knowPerson(n *NewPerson) {
+	there, err := t.personsOf(n.ClientID, []string{n.Address})
+	if err != nil || len(there) == 0 {
+		return
+	}
+	if t.persons[n.ClientID] == nil {
+		t.persons[n.ClientID] = map[string]PersonRef{}
+	}
+	t.persons[n.ClientID][n.Address] = there[0]
 }
 
 func (t *filing) joinManagers(contactID int64, managers []int64) error {
@@ -422,13 +512,20 @@ func (t *filing) joinThread(from, to string) error {
 
 // noteSender counts somebody unknown who wrote to us.
 func (t *filing) noteSender(l *FiledLetter) error {
+	if l.FromAddress == "" {
+		return nil
+	}
+	owner := t.owner
+	if l.Dropbox != nil {
+		owner = l.Dropbox.ManagerID // who forwarded it
+	}
 	_, err := t.exec(`INSERT INTO senders (address, manager_id, name, letters, first, last, subject) VALUES ($1, $2, $3, 1, $4, $4, $5)
 		ON CONFLICT (address, manager_id) DO UPDATE SET letters = senders.letters + 1,
 		name = CASE WHEN $3 <> '' THEN $3 ELSE senders.name END,
 		first = CASE WHEN senders.first < $4 THEN senders.first ELSE $4 END,
 		subject = CASE WHEN senders.last <= $4 THEN $5 ELSE senders.subject END,
 		last = CASE WHEN senders.last > $4 THEN senders.last ELSE $4 END`,
-		clip(clean(l.FromAddress), 320), t.owner, clip(clean(l.FromName), 200), unix(l.Date), clip(l.Subject, 300))
+		clip(clean(l.FromAddress), 320), owner, clip(clean(l.FromName), 200), unix(l.Date), clip(l.Subject, 300))
 	return err
 }
 

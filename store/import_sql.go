@@ -248,6 +248,9 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	if err := t.remember(im.actor, "client", id, verb, d); err != nil {
 		return "", err
 	}
+	if err := t.linkLetters(im.actor, id, c.Emails, c.Domains); err != nil {
+		return "", err
+	}
 	if change == RowChanged {
 		if err := t.touchClient(id); err != nil {
 			return "", err
@@ -334,6 +337,9 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 		return "", err
 	}
 	if err := t.remember(actor, "person", id, verb, d); err != nil {
+		return "", err
+	}
+	if err := t.linkLetters(actor, p.ClientID, p.Emails, nil); err != nil {
 		return "", err
 	}
 	if err := t.touchClient(p.ClientID); err != nil {

@@ -90,6 +90,15 @@ type FiledLetter struct {
 	Text        string            // readable, without quotes and signature
 	FullText    string
 	Attachments []Attachment
+	Private     bool       // it makes its thread private
+	NewPerson   *NewPerson // the sender, to be added to the client
+	// Of a captured letter without clients, which its folder includes: who it
+	// is with, and the addresses by which a client is found later.
+	ClientText string
+	Outsiders  []string
+
+	// Of a letter that came through a dropbox: what its sender asks for.
+	Dropbox *Dropped
 
 	// What the letter says beside its text.
 
@@ -102,6 +111,12 @@ type FiledLetter struct {
 	// Numbers that may be a deal's, as the subject and the text of a captured
 	// letter name them.
 	SubjectNumbers, TextNumbers []string
+}
+
+// NewPerson is a sender known by the domain alone.
+type NewPerson struct {
+	ClientID      int64
+	Address, Name string
 }
 
 // Batch is what FileLetters files in one transaction.
@@ -132,6 +147,11 @@ type Parties struct {
 	ByDomain map[string][]int64 // exact domain → clients
 	Blocked  map[string]bool    // address or domain
 	FreeMail map[string]bool    // domains that never stand for a company
+	Zones    map[int64]string   // manager → time zone, in which mail programs write the dates of a forward
+
+	// ParentDomains: where no client has the exact domain, one with a parent
+	// of it counts. Not of the database: the settings say so.
+	ParentDomains bool
 }
 
 // Sender is somebody unknown who wrote to us.

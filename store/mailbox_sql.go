@@ -27,11 +27,12 @@ func (s *Store) SaveMailbox(ctx context.Context, name, manager string) (m Mailbo
 	return m, err
 }
 
-// MailboxStates lists all mailboxes by name.
+// MailboxStates lists all mailboxes by name; archives (see archive_sql.go)
+// are not among them, since nothing is to be expected of them.
 func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since, m.letters, m.captured
-			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id ORDER BY m.name`, nil, func(scan func(...any) error) error {
+			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id WHERE m.name NOT LIKE 'mbox:%' ORDER BY m.name`, nil, func(scan func(...any) error) error {
 			var b MailboxState
 			if err := scan(&b.ID, &b.Name, idInto{&b.ManagerID}, textInto{&b.ManagerLogin}, timeInto{&b.LastSuccess}, &b.LastError, timeInto{&b.ErrorSince}, &b.Letters, &b.Captured); err != nil {
 				return err

@@ -219,6 +219,9 @@ func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *C
 	title := clip(TrimClient(w.Title, c.ClientName), maxSubject)
 	note := clip(w.Note, maxBody)
 	e := ContactEdit{State: &state, Subject: &title, Body: &note}
+	if c.hidesFrom(actor.ManagerID) {
+		e.Body = nil // the program was never shown the text: what it sends is not an edit of it
+	}
 	if w.Component == c.component || w.Component == VEvent { // a VTODO's due date alone says less than a VEVENT's span
 		e.When, e.Recurrence = &w.When, &w.Recurrence
 	} else if moved := dueMoved(c, w); moved != nil {

@@ -142,6 +142,9 @@ func shortHash(kind, text string) string {
 
 // noteAnswer keeps what a letter of unknown people answers.
 func (t *filing) noteAnswer(l *FiledLetter) error {
+	if t.archive {
+		return nil
+	}
 	var to []string
 	for _, r := range l.References {
 		to = append(to, answerTo(r))

@@ -238,6 +238,11 @@ func (r *renewal) item(k ItemKey) error {
 // entry puts the item into one collection, renews it there, or takes it out.
 func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere bool) error {
 	t, loc := r.t, c.owner.Location()
+	if it.Contact != nil && it.Contact.Private {
+		own := *it.Contact
+		own.hideFrom(c.owner.ID)
+		it.Contact = &own
+	}
 	it.When = it.WhenIn(loc)
 	it.Status = it.StatusAt(loc, t.now)
 	belongs := c.Filter.Match(&it, it.Status, t.now) && (c.Component == VTodo || !it.When.IsZero())

@@ -30,6 +30,9 @@ func plain(v *store.EntryView) []byte {
 	title := ""
 	if it.Contact != nil {
 		title = it.Contact.Subject + " v" + fmt.Sprint(v.Version)
+		if it.Contact.Hidden {
+			title += " hidden"
+		}
 	} else {
 		title = fmt.Sprintf("%s %d/%d %s", it.Event.Kind, it.Event.Covered, it.Event.Amount, it.Event.Day())
 	}

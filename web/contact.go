@@ -37,6 +37,7 @@ type contactRow struct {
 	Past        bool // done, so Spent was spent
 	Text        string
 	Cut         bool
+	Hidden      bool // of a private thread in which the one who looks took no part
 	Attachments []attachmentRow
 	Signs       []string
 	Deal        string
@@ -56,7 +57,7 @@ func newContactRow(say voice, c *store.Contact, names map[int64]string, limit in
 		What: store.Word(say.lang, "kind."+string(c.Kind)), Importance: c.Importance,
 		When: say.span(when), Title: subject(say, c), Link: fmt.Sprintf("/contacts/%d", c.ID),
 		Manager: names[c.ManagerID], Spent: say.spent(c.Minutes), Estimated: c.Estimated, Past: c.State == store.Done,
-		Text: c.Body, DealID: c.DealID, Signs: signs(say, c),
+		Text: c.Body, Hidden: c.Hidden, DealID: c.DealID, Signs: signs(say, c),
 	}
 	if c.Kind == store.Letter {
 		r.When = say.moment(c.When.Start) // a letter has a moment, its length is an estimate
@@ -96,6 +97,8 @@ type contactView struct {
 	Planned     bool // can be done, moved, postponed
 	Postponed   bool
 	Closed      bool // done or cancelled by hand: can be planned again
+	Private     bool
+	TookPart    bool // in a letter: may make its thread private, or open again
 	Snoozes     []option
 	Importances []option
 	History     []historyRow
@@ -118,7 +121,8 @@ func newContactView(say voice, c *store.Contact, names map[int64]string, history
 		Mine:      say.may(c.Managers...),
 		Planned:   c.State == store.Planned || c.State == store.Postponed,
 		// A captured letter is done by nature.
-		Closed: (c.State == store.Done || c.State == store.Cancelled) && c.MessageKey == "",
+		Closed:  (c.State == store.Done || c.State == store.Cancelled) && c.MessageKey == "",
+		Private: c.Private, TookPart: c.MessageKey != "" && c.Thread != "" && slices.Contains(c.Managers, say.who.ID),
 	}
 	view.Signs = allSigns(say, c)
 	if c.ClientID == 0 && c.ClientText != "" {
@@ -245,6 +249,12 @@ func (s *server) contact(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if c.Hidden { // edits of the text stand in the history
+		for _, h := range history {
+			delete(h.Changes, "body")
+			delete(h.Changes, "note")
+		}
+	}
 	view := newContactView(v.say, &c, names, history, s.named(v))
 	if c.DealID != 0 {
 		card, err := s.st.Deal(v.ctx, v.who, c.DealID)
@@ -283,14 +293,23 @@ func (s *server) editContact(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if do := v.PostFormValue("do"); do == "private" || do == "open" {
+		err := s.st.SetPrivate(v.ctx, v.actor(), id, do == "private")
+		if errors.Is(err, store.ErrForbidden) {
+			return v.back(here(id), "refused")
+		}
+		return v.edited(err, here(id), do)
+	}
 	edit, said, ok := contactEdit(&c, v.PostFormValue("do"), v.PostFormValue("value"), v.say)
-	here := fmt.Sprintf("/contacts/%d", id)
 	if !ok {
-		return v.back(here, "refused")
+		return v.back(here(id), "refused")
 	}
 	_, err = s.st.EditContact(v.ctx, v.actor(), id, v.version(), edit)
-	return v.edited(err, here, said)
+	return v.edited(err, here(id), said)
 }
+
+// here is the address of a contact's page.
+func here(id int64) string { return fmt.Sprintf("/contacts/%d", id) }
 
 // contactEdit is what a button means.
 func contactEdit(c *store.Contact, do, value string, say voice) (edit store.ContactEdit, said string, ok bool) {

@@ -69,7 +69,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
-	syncer := mailsync.New(a.st, mailboxes(cfg, a.st), mailsync.Options{Log: log.With("part", "mail"), Signs: signs(cfg)})
+	syncer := mailsync.New(a.st, mailboxes(cfg, a.st), mailsync.Options{Log: log.With("part", "mail"), Rules: captureRules(cfg), Signs: signs(cfg)})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {
 		return nil, err
@@ -257,6 +257,11 @@ func mailboxes(cfg *Config, st *store.Store) []mailsync.Config {
 			Folders:  m.Folders,
 			Since:    m.Since.In(time.UTC),
 			Manager:  m.Manager,
+
+			Exclude:     m.Exclude,
+			Include:     m.Include,
+			SubjectOnly: m.Privacy == "subject",
+			Dropbox:     mailsync.NormalizeAddress(m.Dropbox),
 		}
 		if m.OAuth != nil {
 			box.Token = m.token(st)
@@ -275,6 +280,17 @@ func signs(cfg *Config) mailsync.SignReader {
 	}
 	pattern, _ := mailsync.CompileDealPattern(cfg.Mail.DealPattern)
 	return mailsync.SignReader{ReadInvitation: caldav.NewInvitationReader(floating), DealPattern: pattern}
+}
+
+// captureRules are the rules of the settings as mailsync takes them.
+func captureRules(cfg *Config) mailsync.Rules {
+	r := mailsync.Rules{ParentDomains: cfg.Mail.ParentDomains, AddPersons: cfg.Mail.AddPersons, FreeMail: cfg.Mail.FreeMail, AuthservID: cfg.Mail.AuthservID}
+	for _, m := range cfg.Mailboxes {
+		if m.Dropbox != "" {
+			r.Own = append(r.Own, m.Dropbox)
+		}
+	}
+	return r
 }
 
 // listenerTLS is nil where the listener speaks plain HTTP.

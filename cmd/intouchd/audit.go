@@ -33,7 +33,7 @@ func (p *program) auditCommand() *cobra.Command {
 			if err := saveMailboxes(cmd.Context(), st, cfg.Mailboxes); err != nil {
 				return err
 			}
-			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Signs: signs(cfg)})
+			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Rules: captureRules(cfg), Signs: signs(cfg)})
 			audits, err := syncer.Audit(cmd.Context(), name, repair)
 			if errors.Is(err, mailsync.ErrNoMailbox) {
 				return usage("audit: there is no mailbox %q in the settings", name)

@@ -12,14 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/currency"
 
-	"intouch/mailsync"
 	"intouch/scheduler"
 	"intouch/store"
 )
@@ -47,8 +45,17 @@ type Config struct {
 type Company struct {
 	Name    string
 	Domains []string // our own addresses: internal mail
-	Blocked []string // addresses and domains that are never captured
 	Admin   string   // address that is told of failing mailboxes; "": the heads
+}
+
+// Mail are the rules of capture in all mailboxes.
+type Mail struct {
+	DealPattern   string   // how a letter names a deal: RE2 with one group
+	Blocked       []string // addresses and domains that are never captured
+	FreeMail      []string // domains that stand for no company; "-x.test" takes one off the shipped list
+	ParentDomains bool
+	AddPersons    bool
+	AuthservID    string // "" is each mailbox's host
 }
 
 // Server is the one HTTP listener.
@@ -84,11 +91,10 @@ type MailboxConfig struct {
 	OAuth    *OAuthConfig // instead of Password; nil otherwise
 	Folders  []string
 	Since    store.Date // "" for everything
-}
-
-// Mail is how letters are read.
-type Mail struct {
-	DealPattern string // numbers of deals: RE2 with one group
+	Exclude  []string   // folders
+	Include  []string
+	Privacy  string // full or subject
+	Dropbox  string // address; "" is none
 }
 
 // SMTPConfig is where mails are handed over.
@@ -165,11 +171,12 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	}
 	c := &reading{dir: filepath.Dir(file), cfg: &Config{}}
 	c.house(root)
-	c.company(root.table("company"))
+	company := root.table("company")
+	c.company(company)
 	c.server(root.table("server"))
 	c.store(root)
 	c.managers(root)
-	c.mail(root.table("mail"))
+	c.mail(root.table("mail"), company)
 	c.mailboxes(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
@@ -201,12 +208,6 @@ func (c *reading) company(t *table) {
 	for _, d := range c.cfg.Company.Domains {
 		if !isDomain(d) {
 			t.fault("domains", "%q is not a domain like vector.test", d)
-		}
-	}
-	c.cfg.Company.Blocked = t.texts("blocked")
-	for _, b := range c.cfg.Company.Blocked {
-		if !isAddress(b) && !isDomain(b) {
-			t.fault("blocked", "%q is neither an address nor a domain", b)
 		}
 	}
 	c.cfg.Company.Admin = t.text("admin", "")
@@ -339,47 +340,6 @@ func (c *reading) managers(root *table) {
 			t.fault("password", "must have at least 8 characters")
 		}
 		c.cfg.Managers = append(c.cfg.Managers, m)
-	}
-}
-
-func (c *reading) mailboxes(root *table) {
-	names := unique{}
-	for _, t := range root.list("mailbox") {
-		m := MailboxConfig{
-			Name:     t.required("name", "logs and the status page name the mailbox by it"),
-			Manager:  t.text("manager", ""),
-			IMAP:     endpoint(t, "imap", "imap", "993", "143"),
-			Username: t.required("username", "the mail server's login"),
-			OAuth:    c.oauth2(t),
-			Password: c.secret(t, !t.has("oauth2")),
-			Folders:  t.texts("folders", "INBOX", `\Sent`),
-			Since:    store.Date(t.text("since", "")),
-		}
-		if m.Name != "" {
-			names.check(t, "name", m.Name)
-		}
-		switch shared := t.flag("shared", false); {
-		case shared && m.Manager != "":
-			t.fault("shared", "a shared mailbox has no manager; give one or the other")
-		case !shared && m.Manager == "":
-			t.fault("manager", "is missing: give the login of whose letters these are, or shared = true")
-		}
-		if len(m.Folders) == 0 || slices.Contains(m.Folders, "") {
-			t.fault("folders", `must name folders or special uses, like ["INBOX", "\\Sent"]`)
-		}
-		if m.Since != "" {
-			if _, err := store.ParseDate(string(m.Since)); err != nil {
-				t.fault("since", "%v", err)
-			}
-		}
-		c.cfg.Mailboxes = append(c.cfg.Mailboxes, m)
-	}
-}
-
-func (c *reading) mail(t *table) {
-	c.cfg.Mail.DealPattern = t.text("deal_pattern", mailsync.DefaultDealPattern)
-	if _, err := mailsync.CompileDealPattern(c.cfg.Mail.DealPattern); err != nil {
-		t.fault("deal_pattern", "is not a pattern: %v", err)
 	}
 }
 

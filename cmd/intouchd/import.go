@@ -15,15 +15,25 @@ import (
 
 func (p *program) importCommand() *cobra.Command {
 	dry, refusedFile := false, ""
+	manager, folder := "", ""
 	cmd := &cobra.Command{
 		Use:   "import KIND FILE…",
-		Short: "Take records of another system from CSV or JSONL files",
+		Short: "Take records of another system from CSV or JSONL files, letters from mbox files",
 		Long:  importHelp(),
 		Args:  takes(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == mboxKind {
+				if refusedFile != "" {
+					return usage("import mbox: --refused is for rows; letters have none")
+				}
+				return p.importMbox(cmd.Context(), args[1:], manager, folder, dry)
+			}
 			kind := exchange.Kind(args[0])
 			if err := exchange.KnownKind(kind, exchange.ImportKinds); err != nil {
-				return usage("import: %v", err)
+				return usage("import: %v, %s", err, mboxKind)
+			}
+			if manager != "" || folder != "" {
+				return usage("import: --manager and --folder go with mbox")
 			}
 			refused, err := newRefusedFile(refusedFile, kind, args[1:])
 			if err != nil {
@@ -61,6 +71,8 @@ func (p *program) importCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&manager, "manager", "", "of mbox: the `LOGIN` of whose letters these are")
+	cmd.Flags().StringVar(&folder, "folder", "", "of mbox: the `NAME` under which the letters are recorded (default: the file's name)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
 	cmd.Flags().StringVar(&refusedFile, "refused", "", "write the refused rows to `FILE`, as CSV that can be mended and imported")
 	return cmd
@@ -82,6 +94,7 @@ of a client; of other kinds they are left out and named. JSONL: one object a lin
 Up to %d rows (and 4 MB) of a file are one transaction; a longer file is taken in several. A row with a fault is refused, with its
 line and the reason on stderr, and the others are taken: that is exit code 0. It is 1 where all rows of a file were refused, or a
 file could not be read to its end; what was taken before stays, and the import can be run again.`, exchange.BatchRows)
+	b.WriteString(mboxHelp)
 	return b.String()
 }
 

@@ -96,6 +96,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.exportCommand(),
 		p.managerCommand(),
 		p.mailboxCommand(),
+		p.blockCommand(),
 		p.jobCommand(),
 		p.versionCommand(),
 	)

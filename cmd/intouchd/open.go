@@ -45,7 +45,7 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	if err := st.SetCompany(ctx, cfg.Company.Domains, cfg.Company.Blocked); err != nil {
+	if err := st.SetCompany(ctx, cfg.Company.Domains, cfg.Mail.Blocked); err != nil {
 		st.Close()
 		return nil, fmt.Errorf("note the company's domains: %w", err)
 	}

@@ -31,7 +31,7 @@ func (p *program) syncCommand() *cobra.Command {
 				return err
 			}
 			shown := newProgress(p.err, "letters")
-			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Progress: shown.at, Signs: signs(cfg)})
+			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Progress: shown.at, Rules: captureRules(cfg), Signs: signs(cfg)})
 			counts, err := syncer.Pass(cmd.Context(), name)
 			shown.end()
 			if errors.Is(err, mailsync.ErrNoMailbox) {
