@@ -10,7 +10,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
 
 # Tests against real peers, by their names.
-PEERS := Dovecot|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
+PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
 
 .PHONY: all build test race check bench interop packages
 
