@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -141,14 +142,19 @@ func startCyrus(t testing.TB, users ...string) *cyrus {
 	cmd := exec.Command(filepath.Join(bin, "master"), "-C", filepath.Join(dir, "imapd.conf"), "-M", filepath.Join(dir, "cyrus.conf"),
 		"-p", filepath.Join(dir, "master.pid"), "-D")
 	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+filepath.Join(root, "usr/lib/x86_64-linux-gnu"))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	cmd.WaitDelay = 5 * time.Second // its children hold the output open
+	out, err := os.Create(filepath.Join(dir, "log")) // a file: its children may outlive it by a moment
+	must(err)
+	defer out.Close()
+	cmd.Stdout, cmd.Stderr = out, out
+	said := func() string {
+		b, _ := os.ReadFile(out.Name())
+		return string(b)
+	}
 	must(cmd.Start())
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt) // it ends its children, then itself
+		cmd.Process.Signal(syscall.SIGTERM) // it ends its children, then itself
 		select {
 		case <-ended:
 		case <-time.After(10 * time.Second):
@@ -156,7 +162,7 @@ func startCyrus(t testing.TB, users ...string) *cyrus {
 			<-ended
 		}
 		if t.Failed() {
-			t.Logf("cyrus said: %s", out.String())
+			t.Logf("cyrus said: %s", said())
 		}
 	})
 	c := &cyrus{Addr: "127.0.0.1:" + port, TLSAddr: "127.0.0.1:" + tlsPort, Pool: pool}
@@ -167,7 +173,7 @@ func startCyrus(t testing.TB, users ...string) *cyrus {
 		}
 		select {
 		case <-ended:
-			t.Fatalf("cyrus ended: %s", out.String())
+			t.Fatalf("cyrus ended: %s", said())
 		default:
 		}
 		if time.Now().After(deadline) {
@@ -269,13 +275,15 @@ func maildir(t testing.TB, dir string) (all []mailFile) {
 
 // TestCyrus_SameExportFromEveryServer reads the same mailboxes of mailgen from
 // Dovecot, from Cyrus and from the server in memory (the demo's): what `export
-// contacts` shows is the truth, and the same from each, to the byte.
+// contacts` shows is the truth, and the same from each, to the byte. Only an
+// attachment's size, which the server tells, may differ by a line's end: where
+// the closing boundary is missing, they disagree whether it belongs to the part.
 func TestCyrus_SameExportFromEveryServer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: short")
 	}
 	d := startDovecot(t)
-	d.mailgen(t, "-n", "1000", "-seed", "20261125", "-odd", "0.06", "-per-manager")
+	d.mailgen(t, "-n", "600", "-seed", "20261125", "-odd", "0.06", "-per-manager")
 	all := d.answers(t)
 	logins := d.importPeople(t, emptyStore(t))
 	boxes := map[string][]mailFile{}
@@ -292,7 +300,7 @@ func TestCyrus_SameExportFromEveryServer(t *testing.T) {
 		c.fill(t, login, boxes[login])
 	}
 
-	exports := map[string]map[string]string{}
+	exports := map[string]map[string]exported{}
 	for name, config := range map[string]func(string) Config{
 		"Dovecot":   d.config,
 		"Cyrus":     c.config,
@@ -325,9 +333,9 @@ func TestCyrus_SameExportFromEveryServer(t *testing.T) {
 	for _, name := range []string{"Cyrus", "in memory"} {
 		got, shown := exports[name], 0
 		for _, key := range slices.Sorted(maps.Keys(want)) {
-			if got[key] != want[key] {
+			if !got[key].equal(want[key]) {
 				if shown++; shown <= 5 {
-					t.Errorf("%s and Dovecot differ about %s:\n%s", name, key, differingLines(got[key], want[key]))
+					t.Errorf("%s and Dovecot differ about %s:\n%s%v\n%v", name, key, differingLines(got[key].text, want[key].text), got[key].sizes, want[key].sizes)
 				}
 			}
 		}
@@ -354,25 +362,40 @@ func asFolder(all []answer, sent string) []answer {
 	return all
 }
 
+// exported is a contact of an export; the sizes of its attachments stand apart.
+type exported struct {
+	text  string
+	sizes []int64
+}
+
+func (a exported) equal(b exported) bool {
+	return a.text == b.text && slices.EqualFunc(a.sizes, b.sizes, func(x, y int64) bool { return max(x, y)-min(x, y) <= 2 })
+}
+
 // exportOf is what `export contacts` shows of each contact by its letter and
 // client, without what each database gives anew: numbers, names, times of
 // writing.
-func exportOf(t testing.TB, st *store.Store) map[string]string {
+func exportOf(t testing.TB, st *store.Store) map[string]exported {
 	t.Helper()
-	out := map[string]string{}
+	out := map[string]exported{}
 	for _, c := range contacts(t, st) {
 		c.ID, c.UID, c.Version, c.Created, c.Changed = 0, "", 0, time.Time{}, time.Time{}
 		slices.Sort(c.ManagerLogins) // in the order in which the mailboxes were read
 		slices.Sort(c.Managers)
+		var sizes []int64
+		for i := range c.Attachments {
+			sizes = append(sizes, c.Attachments[i].Size)
+			c.Attachments[i].Size = 0
+		}
 		text, err := json.MarshalIndent(c, "", " ")
 		if err != nil {
 			t.Fatal(err)
 		}
 		key := c.MessageKey + " " + c.ClientExternalID
-		if out[key] != "" {
+		if out[key].text != "" {
 			t.Errorf("two contacts of letter %s", key)
 		}
-		out[key] = fmt.Sprintf("%s\n%s", key, text)
+		out[key] = exported{string(text), sizes}
 	}
 	return out
 }
