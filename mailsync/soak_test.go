@@ -413,7 +413,7 @@ func TestDovecot_BadNetwork(t *testing.T) {
 	var faults []string
 	// What is on the server is asked anew each time: it numbers letters when
 	// somebody looks.
-	well := waitFor(60*time.Second, func() bool {
+	well := waitFor(60*time.Second, 300*time.Millisecond, func() bool {
 		faults = office.audit(t, st, office.list(t))
 		return len(faults) == 0
 	})
@@ -546,8 +546,8 @@ func (f *following) stop(t testing.TB) {
 
 func pause(d time.Duration) { time.Sleep(d) }
 
-func waitFor(most time.Duration, holds func() bool) bool {
-	for deadline := time.Now().Add(most); ; pause(200 * time.Millisecond) {
+func waitFor(most, every time.Duration, holds func() bool) bool {
+	for deadline := time.Now().Add(most); ; pause(every) {
 		if holds() {
 			return true
 		}
