@@ -41,7 +41,7 @@ check:
 
 # All benchmarks. BenchmarkPeers prints a table of the daemon beside mbsync, the
 # proto of ../shared/bench/imapbench and a bare socket; bench-mail runs it alone
-# (INTOUCH_BENCH_LETTERS=20000 INTOUCH_BENCH_RUNS=3 INTOUCH_BENCH_ONLY=pass,latency,idle,many).
+# (INTOUCH_BENCH_LETTERS=20000 INTOUCH_BENCH_RUNS=3 INTOUCH_BENCH_ONLY=pass,latency,idle,many,silence).
 bench: bench-packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 

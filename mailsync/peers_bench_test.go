@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -37,20 +38,32 @@ import (
 //
 // INTOUCH_BENCH_LETTERS (20,000) and INTOUCH_BENCH_RUNS (3; the median is
 // taken, of mbsync with fsync one run) say how much; INTOUCH_BENCH_ONLY names
-// parts, comma-separated, of pass, latency, idle, many.
+// parts, comma-separated, of pass, latency, idle, many, silence.
 func BenchmarkPeers(b *testing.B) {
+	began := load()
 	p := newPeers(b)
 	only := os.Getenv("INTOUCH_BENCH_ONLY")
 	for _, part := range []struct {
 		name string
 		do   func()
-	}{{"pass", p.firstPass}, {"latency", p.latency}, {"idle", p.idle}, {"many", p.startMany}} {
+	}{{"pass", p.firstPass}, {"latency", p.latency}, {"idle", p.idle}, {"many", p.startMany}, {"silence", p.silence}} {
 		if only == "" || slices.Contains(strings.Split(only, ","), part.name) {
 			part.do()
 		}
 	}
+	p.table.note("load of the machine: " + began + "; in the end " + load())
 	fmt.Printf("\n%s\n", p.table.String()) // b.Log shows ten lines
 	b.ReportMetric(0, "ns/op")             // one operation means nothing here
+}
+
+// load is the machine's average of one, five and fifteen minutes: on a busy one
+// only the ratios mean something, and those little.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:3], " ")
 }
 
 // peers is what the parts of the benchmark share.
@@ -760,6 +773,35 @@ func (p *peers) startMany() {
 	t.check(fmt.Sprintf("%d mailboxes starting at once, %d letters in all", many, letters), took.Seconds(), "s", 30, false)
 	t.check("connections that were refused or failed", float64(refused+failures), "", 0, false)
 	t.note(fmt.Sprintf("with all of them the daemon's peak was %d MB", peak/1024))
+}
+
+// silence: a server hears IDLE and never speaks again.
+func (p *peers) silence() {
+	srv := newMemServer(p.b, nil)
+	srv.addUser(p.b, "quiet", "INBOX", "Sent")
+	silent := make(chan time.Time, 1)
+	dead := false
+	var mu sync.Mutex
+	addr := newProxy(p.b, srv.Addr, func(_ int, line string) (string, bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if dead {
+			return "", false
+		}
+		if strings.HasPrefix(line, "+ ") {
+			dead = true
+			silent <- time.Now()
+		}
+		return line, false
+	}).Addr
+	s := p.serve(p.newDaemon(box{"quiet", "imap+insecure://" + addr, "quiet"}))
+	defer s.stop()
+	began := <-silent
+	noticed := waitFor(2*time.Minute, 50*time.Millisecond, func() bool { return s.said("mailbox failed") > 0 })
+	if !noticed {
+		p.b.Error("the daemon did not notice that its server is silent")
+	}
+	p.table.check("a server that falls silent is noticed in", time.Since(began).Seconds(), "s", 60, false)
 }
 
 // benchTable is the table in the end.
