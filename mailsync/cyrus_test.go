@@ -54,6 +54,7 @@ servername: cyrus.test
 altnamespace: yes
 unixhierarchysep: yes
 virtdomains: off
+skiplist_unsafe: yes
 autocreate_quota: 0
 allowplaintext: yes
 munge8bit: no
