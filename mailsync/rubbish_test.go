@@ -87,7 +87,7 @@ func TestFault_Rubbish(t *testing.T) {
 		{"NO to the login", loggedIn, tagged("NO [UNAVAILABLE] try later"), goesOn, "login: |try later"},
 		{"BAD to the login", loggedIn, tagged("BAD what"), goesOn, "login: |bad what"},
 		{"closes after the login", loggedIn, before(""), closes, "closed the connection"},
-		{"BYE after the login", loggedIn, func(line string) string { return line + "* BYE shutting down\r\n" }, closes, "list the folders: |closed the connection"},
+		{"BYE after the login", loggedIn, func(line string) string { return line + "* BYE shutting down\r\n" }, closes, "closed the connection"},
 		{"never answers LIST", has("LIST"), as(""), falls, "list the folders: |silent"},
 		{"LIST in pieces", begins("* LIST"), as("* LIST (\\HasNoChildren \"/\r\n"), goesOn, "list the folders: "},
 		{"NO to EXAMINE", has("EXAMINE completed"), tagged("NO [INUSE] locked"), goesOn, "inbox|locked"},

@@ -61,7 +61,13 @@ type restless struct {
 
 // newRestless takes Dovecot over: it is started anew with further settings.
 func newRestless(t testing.TB, settings string) *restless {
-	r := &restless{dovecot: startDovecot(t), t: t}
+	r := &restless{t: t}
+	t.Cleanup(func() { // at the very end: sessions outlive their master by a moment, and write
+		if r.dovecot != nil && !waitFor(5*time.Second, 50*time.Millisecond, func() bool { return os.RemoveAll(r.Dir) == nil }) {
+			t.Error("could not remove ", r.Dir)
+		}
+	})
+	r.dovecot = startDovecot(t)
 	conf := filepath.Join(r.Dir, "dovecot.conf")
 	f, err := os.OpenFile(conf, os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
