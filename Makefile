@@ -10,9 +10,13 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
 
 # Tests against real peers, by their names.
-PEERS := Dovecot|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
+PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
 
-.PHONY: all build test race check bench interop packages
+# How long make soak bears each bad network, and with which faults.
+SOAK ?= 10m
+SEED ?= 20261125
+
+.PHONY: all build test race check bench bench-mail bench-packages soak interop packages
 
 all: check test
 
@@ -35,8 +39,24 @@ check:
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
-bench:
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+# All benchmarks. BenchmarkPeers prints a table of the daemon beside mbsync, the
+# proto of ../shared/bench/imapbench and a bare socket; bench-mail runs it alone
+# (INTOUCH_BENCH_LETTERS=20000 INTOUCH_BENCH_RUNS=3 INTOUCH_BENCH_ONLY=pass,latency,idle,many,silence).
+bench: bench-packages
+	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+bench-mail: bench-packages
+	$(GO) test -run '^$$' -bench Peers -timeout 60m ./mailsync
+
+# Debian's isync (mbsync), which nothing but the benchmark needs.
+bench-packages:
+	@.ci/packages isync
+
+# Follows mailboxes through a network that cuts, delays, truncates, corrupts
+# and stalls, while Dovecot is restarted and folders change under it. The CI
+# bears it for seconds.
+soak: packages
+	INTOUCH_SOAK=$(SOAK) INTOUCH_SEED=$(SEED) $(GO) test -count=1 -v -timeout 4h -run BadNetwork ./mailsync
 
 # Only the tests against real peers, anew.
 interop: packages

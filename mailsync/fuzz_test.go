@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// What strangers send goes through these; go test runs the seeds, and
+// What strangers send goes through these; go test runs the seeds and what lies
+// in testdata/fuzz: inputs that once opened new ways through the code.
 // go test -fuzz=NAME ./mailsync/ looks for more.
 
 func checkClean(t *testing.T, what, s string, limit int) {

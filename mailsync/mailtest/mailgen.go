@@ -54,7 +54,8 @@ type Answer struct {
 	Reason      string    `json:"reason"`
 	Subject     string    `json:"subject"`
 	InReplyTo   string    `json:"in_reply_to"`
-	Body        string    `json:"body"` // without history and signature
+	ThreadRoot  string    `json:"thread_root"` // Message-ID of the first letter
+	Body        string    `json:"body"`        // without history and signature
 	Structure   string    `json:"structure"`
 	Odd         string    `json:"odd"`
 	Mailboxes   []string  `json:"mailboxes"` // "login:folder"
