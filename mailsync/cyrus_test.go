@@ -286,6 +286,7 @@ func TestCyrus_SameExportFromEveryServer(t *testing.T) {
 	}
 	d := mailtest.StartDovecot(t)
 	mailtest.Mailgen(t, d.Mail, "-n", "600", "-seed", "20261125", "-odd", "0.06", "-per-manager")
+	d.Own(t)
 	all := mailtest.Answers(t, d.Mail)
 	logins := importPeople(t, d.Mail, emptyStore(t))
 	boxes := map[string][]mailFile{}
