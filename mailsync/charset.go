@@ -218,7 +218,9 @@ func decodeUTF7(b []byte) string {
 // broken UTF-8, byte order marks and the invisible fillers of mailings. It
 // makes line ends "\n" and no-break spaces ordinary ones.
 func cleanText(s string) string {
-	s = strings.ToValidUTF8(s, "")
+	if !utf8.ValidString(s) { // the check alone is much faster
+		s = strings.ToValidUTF8(s, "")
+	}
 	i := 0
 	for i < len(s) && !suspect[s[i]] {
 		i++

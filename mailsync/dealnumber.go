@@ -27,7 +27,7 @@ const (
 // CompileDealPattern reads a pattern of the settings: RE2 with one group, the
 // number. "" is DefaultDealPattern.
 func CompileDealPattern(s string) (*regexp.Regexp, error) {
-	if s == "" {
+	if s == "" || s == DefaultDealPattern {
 		return defaultDealPattern, nil
 	}
 	if len(s) > maxDealPattern {
@@ -43,10 +43,33 @@ func CompileDealPattern(s string) (*regexp.Regexp, error) {
 	return re, nil
 }
 
+// dealStems are the words of the default pattern by their first letters, in
+// both cases.
+var dealStems = map[rune][]string{
+	'з': {"заказ"}, 'с': {"счет", "счёт", "сделк"}, 'o': {"order"}, 'i': {"invoice"}, 'd': {"deal"},
+	'З': {"заказ"}, 'С': {"счет", "счёт", "сделк"}, 'O': {"order"}, 'I': {"invoice"}, 'D': {"deal"},
+}
+
+// mentionsDeal reports whether a text has one of the default pattern's words:
+// most have none, and the pattern costs as much as reading the letter.
+func mentionsDeal(text string) bool {
+	for i, r := range text {
+		for _, stem := range dealStems[r] {
+			if len(text)-i >= len(stem) && strings.EqualFold(text[i:i+len(stem)], stem) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // DealNumbers are the numbers that a text mentions, each once, in its order.
 func DealNumbers(pattern *regexp.Regexp, text string) (out []string) {
 	if pattern == nil {
 		pattern = defaultDealPattern
+	}
+	if pattern == defaultDealPattern && !mentionsDeal(text) {
+		return nil
 	}
 	for _, m := range pattern.FindAllStringSubmatch(clipText(text, maxDealText), maxDealMentions) {
 		if n := strings.Trim(m[1], " \t\n-/."); n != "" && len(n) <= 100 && !slices.Contains(out, n) {

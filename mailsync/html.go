@@ -71,6 +71,7 @@ type block struct {
 }
 
 type htmlReader struct {
+	count  int // lines so far
 	z      *html.Tokenizer
 	stack  []element
 	open   map[string]int // how many of a name are on the stack
@@ -129,6 +130,10 @@ func (r *htmlReader) text(s string) {
 // newLine ends the line, empty or not, as br does.
 func (r *htmlReader) newLine() {
 	b, e := r.block(), r.top()
+	if r.count++; r.count > maxLines { // more than anybody reads
+		b.cur, b.space, b.gap, b.mark = b.cur[:0], false, false, 0
+		return
+	}
 	text := strings.TrimRight(cleanText(string(b.cur)), " \t\n")
 	if !e.pre {
 		text = strings.TrimLeft(text, " \t")

@@ -49,24 +49,33 @@ func letterLines(root *Part, bodies map[string][]byte) (lines []line) {
 		if len(plain) > 0 && len(lines) > 0 {
 			lines = append(lines, line{})
 		}
-		lines = append(lines, plain...)
+		lines = joinLines(lines, plain)
 	}
 	return lines
 }
 
-func readParts(parts []*Part, bodies map[string][]byte) []line {
-	var out []line
+// joinLines appends, without a copy where there was nothing.
+func joinLines(lines, more []line) []line {
+	if len(lines) == 0 {
+		return more
+	}
+	return append(lines, more...)
+}
+
+func readParts(parts []*Part, bodies map[string][]byte) (out []line) {
 	for _, p := range parts {
 		body, ok := bodies[p.Section()]
 		if !ok {
 			continue
 		}
 		s := decodeBody(p, body)
+		var lines []line
 		if p.Type == "text/html" || p.Type == "application/xhtml+xml" {
-			out = append(out, htmlLines(s)...)
+			lines = htmlLines(s)
 		} else {
-			out = append(out, plainLines(s, strings.EqualFold(p.Params["format"], "flowed"), strings.EqualFold(p.Params["delsp"], "yes"))...)
+			lines = plainLines(s, strings.EqualFold(p.Params["format"], "flowed"), strings.EqualFold(p.Params["delsp"], "yes"))
 		}
+		out = joinLines(out, lines)
 	}
 	return out
 }
@@ -110,7 +119,12 @@ func plainLines(s string, flowed, delsp bool) []line {
 	s = strings.TrimRight(s, "\n \t")
 	var out []line
 	joining := false // the last line goes on
-	for raw := range strings.SplitSeq(s, "\n") {
+	for more := true; more; {
+		if len(out) == maxLines { // looked at no more, but kept
+			return append(out, line{text: s})
+		}
+		var raw string
+		raw, s, more = strings.Cut(s, "\n")
 		depth, text := quoteDepth(raw)
 		if !flowed {
 			out = append(out, line{text: strings.TrimRight(text, " \t"), depth: depth})

@@ -80,7 +80,7 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 	f.Close()
 	pragmas := url.Values{"_pragma": {
 		"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)",
-		"cache_size(-8000)", "foreign_keys(1)",
+		"cache_size(-2000)", "foreign_keys(1)",
 	}, "_dqs": {"0"}}
 	pragmas.Set("_txlock", "immediate")
 	w, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
@@ -95,6 +95,7 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 	}
 	pragmas.Del("_txlock")
 	pragmas.Add("_pragma", "query_only(1)")
+	pragmas.Add("_pragma", "cache_size(-2000)") // each of four; the rest is the system's to cache
 	r, err = sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
 	if err != nil {
 		w.Close()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Times are BIGINT UTC seconds in rows, 0 for none; money and dates go as
@@ -113,7 +114,9 @@ func asJSON(v any) string {
 // clean makes a stranger's text storable: PostgreSQL takes no NUL, neither
 // engine should hold invalid UTF-8.
 func clean(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	if !utf8.ValidString(s) { // the check alone is much faster
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
 	if strings.IndexByte(s, 0) >= 0 {
 		s = strings.ReplaceAll(s, "\x00", "")
 	}

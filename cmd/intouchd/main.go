@@ -24,6 +24,7 @@ const (
 )
 
 func main() {
+	tuneCollector()
 	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 

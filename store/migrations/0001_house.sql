@@ -1,7 +1,7 @@
 -- +goose Up
 -- The house of issue 2: people, clients, contacts, deals, calendars,
--- mailboxes, the run ledger and the outbox. {{ID}}, {{BYTES}} and {{KEY}} are
--- the only words that differ between the engines (dialect.go). Times are
+-- mailboxes, the run ledger and the outbox. {{ID}}, {{BYTES}}, {{KEY}} and
+-- {{NO_ROWID}} are the only words that differ between the engines (dialect.go). Times are
 -- BIGINT UTC seconds, days ISO text, money BIGINT minor units.
 
 -- Figures of the whole installation: the version of the address directory,
@@ -79,7 +79,7 @@ CREATE TABLE client_points (
     value     {{KEY}} NOT NULL,
     position  BIGINT NOT NULL,
     PRIMARY KEY (client_id, kind, value)
-);
+){{NO_ROWID}};
 CREATE INDEX client_points_value ON client_points (kind, value);
 
 CREATE TABLE persons (
@@ -100,7 +100,7 @@ CREATE TABLE person_points (
     value     {{KEY}} NOT NULL,
     position  BIGINT NOT NULL,
     PRIMARY KEY (person_id, kind, value)
-);
+){{NO_ROWID}};
 CREATE INDEX person_points_value ON person_points (kind, value);
 
 -- Addresses and domains that are never captured.
@@ -242,7 +242,7 @@ CREATE TABLE contact_managers (
     contact_id BIGINT NOT NULL REFERENCES contacts (id),
     manager_id BIGINT NOT NULL REFERENCES managers (id),
     PRIMARY KEY (contact_id, manager_id)
-);
+){{NO_ROWID}};
 CREATE INDEX contact_managers_manager ON contact_managers (manager_id, contact_id);
 
 CREATE TABLE contact_persons (
@@ -250,7 +250,7 @@ CREATE TABLE contact_persons (
     person_id  BIGINT NOT NULL REFERENCES persons (id),
     address    TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (contact_id, person_id)
-);
+){{NO_ROWID}};
 CREATE INDEX contact_persons_person ON contact_persons (person_id);
 
 -- The whole text of captured letters, once for all contacts of a letter.
@@ -369,7 +369,7 @@ CREATE TABLE letters (
     outcome      TEXT NOT NULL,
     reason       TEXT NOT NULL,
     PRIMARY KEY (folder_id, uid_validity, uid)
-);
+){{NO_ROWID}};
 CREATE INDEX letters_key ON letters (message_key);
 
 -- Unknown people who write to us, per manager of the mailbox (0: shared).

@@ -21,7 +21,7 @@ CREATE TABLE recalls (
     uid_validity BIGINT NOT NULL,
     uid          BIGINT NOT NULL,
     PRIMARY KEY (folder_id, uid_validity, uid)
-);
+){{NO_ROWID}};
 
 -- What a letter of unknown people answers: hashes of Message-IDs, or of the
 -- bare subject. Letters come newest first, so what is answered may be captured
@@ -32,7 +32,7 @@ CREATE TABLE answers (
     uid_validity BIGINT NOT NULL,
     uid          BIGINT NOT NULL,
     PRIMARY KEY (answered, folder_id, uid_validity, uid)
-);
+){{NO_ROWID}};
 CREATE INDEX answers_letter ON answers (folder_id, uid_validity, uid);
 
 -- What is planned with a client, without passing over all of its letters.
