@@ -11,7 +11,8 @@ import (
 // little live memory, and with Go's default of collecting at twice that it
 // spent a fifth of its processor time collecting. So it collects when it has
 // grown to steadyMemory, however little of it lives; where more lives, at
-// twice that as usual.
+// half as much again: thousands of idle mailboxes are live memory, and make
+// little garbage.
 const steadyMemory = 36 << 20 // bytes, all of the runtime's
 
 // tuneCollector sets the pace, and again after each collection.
@@ -29,7 +30,7 @@ type collected struct{ _ [16]byte }
 
 func rearm(c *collected) {
 	runtime.SetFinalizer(c, func(c *collected) {
-		debug.SetMemoryLimit(max(steadyMemory, 2*use("/gc/heap/live:bytes")+besideHeap()))
+		debug.SetMemoryLimit(max(steadyMemory, use("/gc/heap/live:bytes")*3/2+besideHeap()))
 		rearm(c)
 	})
 }
