@@ -19,8 +19,15 @@ type caution struct {
 
 // patientFails is how often a single letter may fail for a reason that need
 // not be its own (the connection broke, the server said NO) before less is
-// asked of it. With the growing pauses between them these are many minutes.
-const patientFails = 5
+// asked of it.
+const patientFails = 4
+
+// A stubborn fault is one of the network while letters were read, which all the
+// same may be theirs: there are servers that die over a letter. It is tried
+// again with more caution, and soon: the server did take a login.
+type stubborn struct{ error }
+
+func (e *stubborn) Unwrap() error { return e.error }
 
 // next cuts the letters to take next off, at most size of them, and says how
 // much to ask of them.
@@ -73,14 +80,14 @@ func (c *caution) failed(b batch, s *session, err error) error {
 	if len(b.uids) > 1 {
 		c.size = max(1, len(b.uids)/8)
 		if patient {
-			return err
+			return &stubborn{err}
 		}
 		return &poison{err}
 	}
 	c.size = 1
 	if patient {
 		if c.fails++; c.fails < patientFails {
-			return err
+			return &stubborn{err}
 		}
 	}
 	c.how, c.fails = min(b.how+1, unreadable), 0

@@ -95,7 +95,12 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 		tries := m.tries
 		m.mu.Unlock()
 		var trouble *poison
-		if tries >= passTries && !errors.As(c.Err, &trouble) || refusedLogin(c.Err) {
+		var soon *stubborn
+		patience := passTries
+		if errors.As(c.Err, &soon) { // until the caution has come to the end of it
+			patience = passTries + int(unreadable)*patientFails
+		}
+		if tries >= patience && !errors.As(c.Err, &trouble) || refusedLogin(c.Err) {
 			break // a wrong password does not mend itself while somebody waits
 		}
 		pause(ctx, retryIn)
@@ -112,8 +117,9 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 
 // failed notes a failure and says how long to pause: nothing where a letter
 // seems to be to blame, else from 1 s to 5 min, growing while nothing gets
-// better, with jitter. After a refused login it starts at 16 s: servers lock
-// out those who try too often.
+// better, with jitter; no more than 8 s where the server dies over letters.
+// After a refused login it starts at 16 s: servers lock out those who try too
+// often.
 func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 	var trouble *poison
 	if errors.As(err, &trouble) {
@@ -126,6 +132,10 @@ func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 		doublings += 4
 	}
 	pause := min(m.opt.retryMax, m.opt.retryMin<<doublings)
+	var soon *stubborn
+	if errors.As(err, &soon) {
+		pause = min(pause, 8*m.opt.retryMin)
+	}
 	m.tries++
 	m.failing = true
 	id := m.row.ID

@@ -161,6 +161,14 @@ func TestFault_ServerDiesOverALetter(t *testing.T) {
 	if got := subjects(t, st); got != strings.Replace(want, "s011,", "", 1) {
 		t.Errorf("captured %s", got)
 	}
+	// So does one pass.
+	st = newStore(t)
+	if _, err := New(st, []Config{boxConfig(p.Addr, "anna")}, testOptions(t)).Pass(t.Context(), ""); err != nil {
+		t.Error(err)
+	}
+	if n := len(letters(t, st)); n != 30 {
+		t.Errorf("a pass gave %d letters of 30 an outcome", n)
+	}
 }
 
 // childResult is what a child found in one mailbox.

@@ -257,18 +257,21 @@ func (t *filing) letter(l *FiledLetter) error {
 	if s := foldedSubject(l.Subject); s != "" {
 		t.answered = append(t.answered, answerToSubject(s))
 	}
+	// Who takes part, by the letter's own words first: whoever is responsible
+	// must not depend on whose mailbox is read first.
 	managers := []int64{}
-	if l.Dropbox != nil {
-		managers = append(managers, l.Dropbox.ManagerID)
-	}
-	if t.owner != 0 && !slices.Contains(managers, t.owner) {
-		managers = append(managers, t.owner)
-	}
-	for _, a := range l.Addresses {
-		if id := t.managers[a]; id != 0 && !slices.Contains(managers, id) {
+	takesPart := func(id int64) {
+		if id != 0 && !slices.Contains(managers, id) {
 			managers = append(managers, id)
 		}
 	}
+	if l.Dropbox != nil {
+		takesPart(l.Dropbox.ManagerID)
+	}
+	for _, a := range l.Addresses {
+		takesPart(t.managers[a])
+	}
+	takesPart(t.owner)
 	thread, err := t.threadOf(l)
 	if err != nil {
 		return err
