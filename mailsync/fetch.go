@@ -139,7 +139,7 @@ func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) 
 // partyFields are the header fields whose addresses decide.
 var partyFields = []string{"From", "To", "Cc", "Bcc", "Reply-To", "Sender"}
 
-// maxFound bounds what is taken from one search for an address.
+// maxFound bounds what is taken from one search for an address or a keyword.
 const maxFound = 100_000
 
 // searchParties finds letters with one of the addresses, or of somebody at one
@@ -164,17 +164,23 @@ func (s *session) searchParties(addresses, domains []string) (uids []uint32, err
 		if err != nil {
 			return nil, err
 		}
-		for _, r := range set {
-			for uid := uint32(r.Start); len(uids) < maxFound; uid++ {
-				uids = append(uids, uid)
-				if uid >= uint32(r.Stop) {
-					break
-				}
-			}
-		}
+		uids = appendUIDs(uids, set)
 	}
 	slices.Sort(uids)
 	return slices.Compact(uids), nil
+}
+
+// appendUIDs appends the UIDs of a search, until there are maxFound.
+func appendUIDs(uids []uint32, set imap.UIDSet) []uint32 {
+	for _, r := range set {
+		for uid := uint32(r.Start); len(uids) < maxFound; uid++ {
+			uids = append(uids, uid)
+			if uid >= uint32(r.Stop) {
+				break
+			}
+		}
+	}
+	return uids
 }
 
 var headerSection = &imap.FetchItemBodySection{

@@ -55,14 +55,18 @@ func (m *mailbox) followAll(ctx context.Context, s *session, folders []string, a
 func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
 	m.nudged(s, true)
 	defer m.nudged(s, false)
-	f, err := m.examine(ctx, s, name)
-	searched := time.Time{}
+	var f *folder
+	var err error
+	searched := time.Time{} // never: the first time it is read as a whole
 	for err == nil {
 		var c Counts
-		if len(s.news) > 0 || time.Since(searched) > noteEvery {
+		switch {
+		case time.Since(searched) > noteEvery: // as a whole: with flags, and what the server forgot to tell
 			searched = time.Now()
+			f, _, err = m.readFolder(ctx, s, name, &c, -1)
+		case len(s.news) > 0:
 			_, err = m.catchUp(ctx, s, f, &c, -1)
-		} else {
+		default:
 			err = m.decideAnew(ctx, s, f, &c)
 		}
 		if err == nil {

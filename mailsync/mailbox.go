@@ -380,5 +380,6 @@ func (m *mailbox) examine(ctx context.Context, s *session, name string) (*folder
 	if m.cautions[name] == nil {
 		m.cautions[name] = &caution{}
 	}
-	return &folder{Folder: row, caution: m.cautions[name], next: next}, nil
+	return &folder{Folder: row, caution: m.cautions[name], next: next, modSeq: data.HighestModSeq,
+		flagged: data.HighestModSeq == 0 || data.HighestModSeq != row.ModSeq}, nil
 }

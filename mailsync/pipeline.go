@@ -34,6 +34,8 @@ type folder struct {
 	store.Folder
 	caution *caution
 	next    uint32 // the server's next UID when it was examined, 0: not said
+	modSeq  uint64 // likewise its HIGHESTMODSEQ
+	flagged bool   // keywords may have changed since they were looked at
 }
 
 // order is the order in which letters are taken.
@@ -82,6 +84,9 @@ func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts,
 			return false, err
 		}
 		break
+	}
+	if err := m.lookAtKeywords(ctx, s, f); err != nil {
+		return true, err
 	}
 	return true, m.decideAnew(ctx, s, f, c)
 }
@@ -427,6 +432,7 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 		}
 		p.filed = m.filedLetter(p.env.UID, h, d, parties)
 		p.filed.Private = p.env.Private
+		p.filed.Excluded = p.env.Excluded && d.Reason == store.Blocked
 		p.attachDrop(parties)
 		if d.Outcome == store.Captured {
 			was := captured[h.Key]

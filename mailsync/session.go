@@ -400,7 +400,7 @@ func resolveFolder(list []*imap.ListData, want string) string {
 func (s *session) examine(name string) (data *imap.SelectData, err error) {
 	s.forgetNews() // of the folder before
 	err = s.do("examine folder "+name, func() (err error) {
-		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
+		data, err = s.client.Select(name, &imap.SelectOptions{ReadOnly: true, CondStore: s.caps.Has(imap.CapCondStore)}).Wait()
 		return err
 	})
 	return data, err

@@ -318,7 +318,8 @@ func (t *filing) letter(l *FiledLetter) error {
 }
 
 // decideAnew gives a letter that had an outcome its new one, where it was
-// recalled for that. What was captured stays so, perhaps for more clients.
+// recalled for that. What was captured stays so, perhaps for more clients,
+// unless its mailbox excludes it now.
 func (t *filing) decideAnew(l *FiledLetter, was *Outcome) (bool, error) {
 	if !t.recalled[l.UID] {
 		return false, nil
@@ -326,13 +327,20 @@ func (t *filing) decideAnew(l *FiledLetter, was *Outcome) (bool, error) {
 	where := []any{t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID)}
 	var reason Reason
 	err := t.row(`SELECT outcome, reason FROM letters WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where, was, &reason)
-	if err != nil || l.Outcome != Captured && (*was == Captured || reason == l.Reason) {
+	if err != nil || l.Outcome != Captured && (*was == Captured && !l.Excluded || reason == l.Reason) {
 		return false, err
 	}
 	_, err = t.exec(`UPDATE letters SET outcome = $4, reason = $5, message_key = $6 WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`,
 		append(where, string(l.Outcome), string(l.Reason), l.Key)...)
 	if err == nil {
-		_, err = t.exec(`DELETE FROM answers WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where...)
+		_, err = t.exec(`DELETE FROM answers WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where[:3]...)
+	}
+	switch {
+	case err != nil:
+	case *was == Captured && l.Outcome != Captured:
+		err = t.withdraw(l.Key)
+	case reason == Blocked && l.Outcome == Captured:
+		err = t.reinstate(l.Key)
 	}
 	return err == nil, err
 }

@@ -27,7 +27,7 @@ type Folder struct {
 	Name        string // decoded
 	UIDValidity uint32
 	Cursor
-	ModSeq uint64 // of the server (RFC 7162) when all of it was read; 0: unknown
+	ModSeq uint64 // of the server (RFC 7162) when its keywords were looked at; 0: unknown
 }
 
 // Cursor says which letters of a folder have a recorded outcome: those with
@@ -74,6 +74,10 @@ type FiledLetter struct {
 	Date      time.Time
 	Outcome   Outcome
 	Reason    Reason
+
+	// Excluded: it is skipped because of its keyword in the mailbox. Only that
+	// takes back what was captured before.
+	Excluded bool
 
 	// Who wrote; not of every skipped letter.
 	FromAddress, FromName string
