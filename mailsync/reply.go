@@ -81,6 +81,9 @@ func markBatQuotes(lines []line) {
 	}
 }
 
+// maxAttributions are looked for in one letter: no honest one has more.
+const maxAttributions = 2000
+
 // dropHistory keeps the author's own lines, an empty line where a quote stood.
 // forwarded is what stands below a forwarding mark.
 func dropHistory(lines []line) (own, forwarded []line) {
@@ -94,6 +97,7 @@ func dropHistory(lines []line) (own, forwarded []line) {
 	drop := make([]bool, len(lines))
 	quoteBelow := false   // a quoted line stands further down
 	history := len(lines) // from here on all is dropped
+	tries := 0
 	for i := len(lines) - 1; i >= 0; i-- {
 		l := lines[i]
 		quoted := l.depth > 0
@@ -106,7 +110,8 @@ func dropHistory(lines []line) (own, forwarded []line) {
 			quoteBelow = true
 		case l.mark == markAttribution:
 			drop[i] = true
-		case !quoteBelow && strings.HasSuffix(l.text, ":"):
+		case !quoteBelow && strings.HasSuffix(l.text, ":") && tries < maxAttributions:
+			tries++
 			// "On … wrote:" above a history that nothing marks as quoted.
 			if n := bareAttribution(lines, i); n > 0 && slices.ContainsFunc(lines[i+1:], line.own) {
 				for j := i - n + 1; j < history; j++ {
