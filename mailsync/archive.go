@@ -124,7 +124,7 @@ func (l *archived) weight() int {
 	for _, b := range l.bodies {
 		n += len(b)
 	}
-	return n
+	return n + l.Root.weight()
 }
 
 // keepSigns keeps of structure and bodies what SignReader may want to see.

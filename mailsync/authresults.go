@@ -8,37 +8,38 @@ import (
 // method that says that the letter is not from whom it claims to be: "spf",
 // "dkim" or "dmarc", or "" when none does.
 //
-// Only the topmost field with our server's authserv-id counts: whoever sends a
-// letter can write such fields below it, never above (RFC 8601 section 5). That
-// there is none is no failure: letters among the mailboxes of one server often
-// have none. DMARC, where it passed, has the last word: it says that the domain
-// of From is right although, say, a forwarder on the way broke SPF (RFC 7489
-// section 3.1).
-func authFailed(results []string, authservID string) string {
+// Only fields with our server's authserv-id count. A server may write several,
+// one for each of its filters, so a failure counts in any of them; a pass only
+// in the topmost, since whoever sends a letter can write such fields below it,
+// never above (RFC 8601 section 5). That there is none is no failure: letters
+// among the mailboxes of one server often have none. DMARC, where it passed for
+// the domain of From, outweighs SPF and DKIM: a forwarder on the way may have
+// broken these (RFC 7489 section 3.1).
+func authFailed(results []string, authservID, fromDomain string) string {
+	failed, topmost, passed := "", true, false
 	for _, field := range results {
 		id, rest := authservIDOf(field)
 		if id == "" || !strings.EqualFold(strings.TrimSuffix(id, "."), strings.TrimSuffix(authservID, ".")) {
 			continue
 		}
-		failed := ""
 		for _, r := range authResults(rest) {
-			switch r.method {
-			case "dmarc":
-				if r.result == "pass" {
-					return ""
-				}
-			case "spf", "dkim":
-			default:
-				continue
-			}
 			// "hardfail" is what SPF's fail was called in RFC 5451.
-			if failed == "" && (r.result == "fail" || r.result == "hardfail") {
+			fails := r.result == "fail" || r.result == "hardfail"
+			switch {
+			case r.method == "dmarc" && fails:
+				return r.method
+			case r.method == "dmarc":
+				passed = passed || topmost && r.result == "pass" && (r.from == "" || strings.EqualFold(r.from, fromDomain))
+			case failed == "" && fails && (r.method == "spf" || r.method == "dkim"):
 				failed = r.method
 			}
 		}
-		return failed
+		topmost = false
 	}
-	return ""
+	if passed {
+		return ""
+	}
+	return failed
 }
 
 // authservIDOf splits the id, and the version that may follow it, from the
@@ -52,8 +53,9 @@ func authservIDOf(field string) (id, rest string) {
 	return strings.Trim(words[0], `"`), rest
 }
 
-// authResult is one method with what it found.
-type authResult struct{ method, result string }
+// authResult is one method with what it found, and for which domain of From
+// where it says so.
+type authResult struct{ method, result, from string }
 
 // authResults reads "spf=pass (…) smtp.mailfrom=x; dkim=fail reason="…"".
 func authResults(s string) (out []authResult) {
@@ -66,11 +68,17 @@ func authResults(s string) (out []authResult) {
 			continue // "none"
 		}
 		name, _, _ = strings.Cut(strings.TrimSpace(name), "/") // spf/1
-		value = strings.TrimSpace(value)
-		if i := strings.IndexAny(value, " \t"); i >= 0 {
-			value = value[:i]
+		words := strings.Fields(value)
+		if len(words) == 0 {
+			continue
 		}
-		out = append(out, authResult{strings.ToLower(strings.TrimSpace(name)), strings.ToLower(strings.Trim(value, `"`))})
+		r := authResult{method: strings.ToLower(strings.TrimSpace(name)), result: strings.ToLower(strings.Trim(words[0], `"`))}
+		for _, w := range words[1:] {
+			if domain, ok := strings.CutPrefix(strings.ToLower(w), "header.from="); ok {
+				r.from = strings.Trim(domain[strings.LastIndexByte(domain, '@')+1:], `"`)
+			}
+		}
+		out = append(out, r)
 	}
 	return out
 }

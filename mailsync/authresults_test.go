@@ -28,7 +28,7 @@ func TestAuthFailed(t *testing.T) {
 		{"folded", "dmarc", []string{"mx.vector.test;\tspf=pass   smtp.mailfrom=x; \t dmarc=fail"}},
 		{"rubbish", "", []string{"", ";", "=;=", `"`, "(", "mx.vector.test; =fail; spf; spf="}},
 	} {
-		if got := authFailed(c.fields, ours); got != c.want {
+		if got := authFailed(c.fields, ours, "vector.test"); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -37,7 +37,7 @@ func TestAuthFailed(t *testing.T) {
 func FuzzAuthFailed(f *testing.F) {
 	f.Add("mx.vector.test 1; dkim (x) = fail reason=\"a;b\"; spf=pass")
 	f.Fuzz(func(t *testing.T, field string) {
-		if got := authFailed([]string{field}, "mx.vector.test"); got != "" && got != "spf" && got != "dkim" && got != "dmarc" {
+		if got := authFailed([]string{field}, "mx.vector.test", "vector.test"); got != "" && got != "spf" && got != "dkim" && got != "dmarc" {
 			t.Errorf("%q", got)
 		}
 	})

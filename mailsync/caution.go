@@ -2,6 +2,7 @@ package mailsync
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 )
@@ -21,6 +22,11 @@ type caution struct {
 // not be its own (the connection broke, the server said NO) before less is
 // asked of it.
 const patientFails = 4
+
+// unavailable are the codes by which a server says that it cannot just now
+// (RFC 5530, RFC 9208, Gmail).
+var unavailable = []imap.ResponseCode{imap.ResponseCodeUnavailable, imap.ResponseCodeInUse, imap.ResponseCodeLimit, imap.ResponseCodeOverQuota,
+	imap.ResponseCodeServerBug, imap.ResponseCodeContactAdmin, "OVERQUOTA", "THROTTLED"}
 
 // A stubborn fault is one of the network while letters were read, which all the
 // same may be theirs: there are servers that die over a letter. It is tried
@@ -75,6 +81,9 @@ func (c *caution) failed(b batch, s *session, err error) error {
 		return err
 	}
 	var refused *imap.Error
+	if errors.As(err, &refused) && slices.Contains(unavailable, refused.Code) {
+		return err // no letter's fault
+	}
 	patient := s.networkFault() || errors.As(err, &refused)
 	c.order, c.until = b.order, b.last()
 	if len(b.uids) > 1 {

@@ -29,7 +29,7 @@ import (
 var traceFields = []string{"Authentication-Results", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "Received"}
 
 var wantedTrace = func() map[string]bool {
-	m := map[string]bool{}
+	m := map[string]bool{"from": true}
 	for _, f := range traceFields {
 		m[strings.ToLower(f)] = true
 	}
@@ -46,6 +46,7 @@ var dropboxSection = &imap.FetchItemBodySection{
 
 // trace is what the servers on the way noted, topmost first.
 type trace struct {
+	authors    int       // From fields
 	results    []string  // Authentication-Results
 	recipients []Address // of the envelope
 }
@@ -55,7 +56,7 @@ var receivedFor = regexp.MustCompile(`(?i)\bfor\s+<?([^\s<>;()]+@[^\s<>;()]+)>?`
 
 func readTrace(raw []byte) trace {
 	f := readFields(raw, wantedTrace)
-	t := trace{results: f["authentication-results"]}
+	t := trace{results: f["authentication-results"], authors: len(f["from"])}
 	for _, name := range []string{"delivered-to", "x-original-to", "envelope-to", "x-envelope-to"} {
 		t.recipients = append(t.recipients, parseAddresses(f.all(name))...)
 	}
@@ -108,7 +109,10 @@ func (m *mailbox) readDrop(h *Header, raw []byte, p *store.Parties) (d *drop, fa
 		return nil, ""
 	}
 	t := readTrace(raw)
-	if failed := authFailed(t.results, m.authservID()); failed != "" {
+	if t.authors > 1 || len(h.From) > 1 {
+		return nil, "from" // of which one our server spoke nobody can tell
+	}
+	if failed := authFailed(t.results, m.authservID(), domainOf(h.From[0].Addr)); failed != "" {
 		return nil, failed
 	}
 	return &drop{manager: manager, words: plusWords(h, t, m.cfg.Dropbox)}, ""

@@ -32,7 +32,7 @@ func TestDovecot_Dropbox(t *testing.T) {
 	put(2, "", "S", "Authentication-Results: mx.vector.test; dmarc=fail\r\nX-Between: x\r\nAuthentication-Results: mx.vector.test; dmarc=pass\r\n"+
 		plainLetter(2, anna, "crm+1w@vector.test, "+bob, "forged", "x"))
 	put(3, "", "Sa", plainLetter(3, bob, "crm@vector.test", "kept out", "x")) // keyword a: nocrm
-	put(4, ".Archive", "S", "Authentication-Results: mx.vector.test; dmarc=pass\r\nAuthentication-Results: mx.vector.test; dmarc=fail\r\n"+
+	put(4, ".Archive", "S", "Authentication-Results: mx.vector.test; dmarc=pass\r\nAuthentication-Results: mx.other.test; dmarc=fail\r\n"+
 		plainLetter(4, anna, "crm+2w@vector.test, "+bob, "genuine", "x"))
 	put(5, ".Private", "S", plainLetter(5, bob, "crm@vector.test", "private", "x"))
 	put(6, "", "S", plainLetter(5, bob, "crm@vector.test", "private", "x"))

@@ -145,10 +145,17 @@ const maxFound = 100_000
 // searchParties finds letters with one of the addresses, or of somebody at one
 // of the domains, by the server's search. It finds more than those: a server
 // compares substrings.
-func (s *session) searchParties(addresses, domains []string) (uids []uint32, err error) {
-	wanted := slices.Clone(addresses)
+func (s *session) searchParties(addresses, domains []string, parents bool) (uids []uint32, err error) {
+	var wanted []string
+	for _, a := range addresses {
+		local, _, _ := strings.Cut(a, "@")
+		wanted = append(wanted, a, local+"+") // kim+shop@new.test is kim@new.test
+	}
 	for _, d := range domains {
 		wanted = append(wanted, "@"+d)
+		if parents {
+			wanted = append(wanted, "."+d)
+		}
 	}
 	for _, text := range wanted {
 		var any imap.SearchCriteria
@@ -203,7 +210,7 @@ func (s *session) envelopes(uids []uint32, how detail, budget int) (got []*envel
 	for try := 0; try < 2 && len(ask) > 0; try++ {
 		err := s.do("fetch headers", func() error {
 			return s.fetchEnvelopes(ask, how, func(e *envelope) {
-				if budget -= len(e.Header); budget < 0 && len(have) > 0 {
+				if budget -= len(e.Header) + e.Root.weight(); budget < 0 && len(have) > 0 {
 					if over == 0 || e.UID < over {
 						over = e.UID
 					}
@@ -421,7 +428,8 @@ func (s *session) fetchTexts(wishes []wish, got map[uint32]map[string][]byte) er
 	return nil
 }
 
-func collectTexts(cmd *imapclient.FetchCommand, limit int64, each func(uint32, map[string][]byte)) error {
+func collectTexts(cmd *imapclient.FetchCommand, limit int64, each func(uint32, map[string][]byte)) (err error) {
+	defer recovered(&err)
 	for msg := cmd.Next(); msg != nil; msg = cmd.Next() {
 		var uid uint32
 		bodies := map[string][]byte{}
@@ -475,6 +483,24 @@ func partOf(bs imap.BodyStructure) *Part {
 	return partAt(bs, nil, MaxDepth, &left)
 }
 
+// usedParams are the parameters of a media type that anybody here asks for.
+var usedParams = []string{"charset", "format", "delsp", "method", "report-type", "boundary", "protocol", "smime-type"}
+
+// keptParams are those of them that are there: a stranger may send thousands,
+// and a batch of structures is held at once.
+func keptParams(all map[string]string) map[string]string {
+	var kept map[string]string
+	for _, name := range usedParams {
+		if v, ok := all[name]; ok {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = strings.Clone(clipText(v, 200))
+		}
+	}
+	return kept
+}
+
 func partAt(bs imap.BodyStructure, path []int, depth int, left *int) *Part {
 	if *left--; *left < 0 || depth == 0 {
 		return nil
@@ -487,7 +513,7 @@ func partAt(bs imap.BodyStructure, path []int, depth int, left *int) *Part {
 	switch bs := bs.(type) {
 	case *imap.BodyStructureMultiPart:
 		if bs.Extended != nil {
-			p.Params = bs.Extended.Params
+			p.Params = keptParams(bs.Extended.Params)
 		}
 		for i, child := range bs.Children {
 			if c := partAt(child, append(slices.Clip(path), i+1), depth-1, left); c != nil {
@@ -498,7 +524,7 @@ func partAt(bs imap.BodyStructure, path []int, depth int, left *int) *Part {
 		if len(path) == 0 {
 			p.Path = []int{1}
 		}
-		p.Params = bs.Params
+		p.Params = keptParams(bs.Params)
 		p.Name = FileName(disposition, bs.Params)
 		p.Encoding = strings.ToLower(bs.Encoding)
 		p.Size = int64(bs.Size)

@@ -52,11 +52,11 @@ func (m *mailbox) followAll(ctx context.Context, s *session, folders []string, a
 }
 
 // follow waits for news of one folder, which the connection has open then.
-func (m *mailbox) follow(ctx context.Context, s *session, name string) error {
+func (m *mailbox) follow(ctx context.Context, s *session, name string) (err error) {
+	defer recovered(&err)
 	m.nudged(s, true)
 	defer m.nudged(s, false)
 	var f *folder
-	var err error
 	searched := time.Time{} // never: the first time it is read as a whole
 	for err == nil {
 		var c Counts
@@ -111,10 +111,11 @@ func (m *mailbox) nudge() {
 // and then, and those of which the server tells at once. That alone would not
 // do: Dovecot tells only of what came through Dovecot, not of what somebody put
 // into the Maildir.
-func (m *mailbox) visit(ctx context.Context, s *session, names []string) error {
+func (m *mailbox) visit(ctx context.Context, s *session, names []string) (err error) {
+	defer recovered(&err)
 	m.nudged(s, true)
 	defer m.nudged(s, false)
-	tells, err := false, error(nil)
+	tells := false
 	if s.canNotify() {
 		err = s.notify(names)
 		var refused *imap.Error

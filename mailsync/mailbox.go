@@ -206,7 +206,8 @@ func (m *mailbox) succeeded(ctx context.Context, news bool) error {
 // round is the life of one set of connections: log in, read all folders to
 // their end one after the other, and, when the mailbox is to be followed,
 // wait on each for news until something fails. It does not return nil then.
-func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) error {
+func (m *mailbox) round(ctx context.Context, c *Counts, follow bool) (err error) {
+	defer recovered(&err)
 	if err := m.register(ctx); err != nil {
 		return err
 	}
@@ -268,9 +269,21 @@ func (m *mailbox) readFolders(ctx context.Context, s *session, names []string, c
 		}
 		return more, nil
 	}
-	more := names
-	if len(names) > 1 {
-		if more, err = each(names, headBatches); err != nil {
+	// What lies in an excluding folder must be known before anything else is
+	// decided: these are read to their end.
+	var excluding, more []string
+	for _, name := range names {
+		if role, _ := m.role(name); role == excludes {
+			excluding = append(excluding, name)
+		} else {
+			more = append(more, name)
+		}
+	}
+	if _, err = each(excluding, -1); err != nil {
+		return nil, nil, err
+	}
+	if len(more) > 1 {
+		if more, err = each(more, headBatches); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -43,6 +43,19 @@ func (p *Part) Section() string {
 	return string(b)
 }
 
+// weight is about how many bytes the structure takes in memory.
+func (p *Part) weight() int {
+	n := 0
+	walkParts(p, func(p *Part) bool {
+		n += 400 + 16*len(p.Path) + len(p.Type) + len(p.Name)
+		for k, v := range p.Params {
+			n += 64 + len(k) + len(v)
+		}
+		return true
+	})
+	return n
+}
+
 func (p *Part) multipart() bool { return strings.HasPrefix(p.Type, "multipart/") }
 
 // walkParts calls fn for every part, parents first; false from fn leaves out

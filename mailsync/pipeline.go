@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,8 +66,9 @@ type batch struct {
 // caller reconnects and calls again; the caution remembers.
 func (m *mailbox) catchUp(ctx context.Context, s *session, f *folder, c *Counts, most int) (complete bool, err error) {
 	for {
-		s.forgetNews() // what comes from here on is news again
-		if f.Last != 0 && f.next != f.Last+1 {
+		news := len(s.news) > 0 // since the folder was examined
+		s.forgetNews()          // what comes from here on is news again
+		if f.Last != 0 && (news || f.next != f.Last+1) {
 			if err := m.work(ctx, s, f, c, upwards, -1); err != nil {
 				return false, err
 			}
@@ -121,9 +123,10 @@ func (m *mailbox) decideAnew(ctx context.Context, s *session, f *folder, c *Coun
 // refuses.
 func (m *mailbox) lookUp(ctx context.Context, s *session, f *folder, news store.News) error {
 	var uids []uint32
-	if !news.Many {
+	// Whose letter a manager forwarded to a dropbox stands in no header.
+	if !news.Many && m.cfg.Dropbox == "" {
 		uids = []uint32{}
-		found, err := s.searchParties(news.Addresses, news.Domains)
+		found, err := s.searchParties(news.Addresses, news.Domains, m.syncer.opt.Rules.ParentDomains)
 		var refused *imap.Error
 		switch {
 		case errors.As(err, &refused):
@@ -131,6 +134,8 @@ func (m *mailbox) lookUp(ctx context.Context, s *session, f *folder, news store.
 			uids = nil
 		case err != nil:
 			return err
+		case len(found) >= maxFound: // there may be more
+			uids = nil
 		default:
 			uids = append(uids, found...)
 		}
@@ -237,6 +242,7 @@ type pending struct {
 	header *Header
 	filed  store.FiledLetter
 	known  bool // its contacts are in the store already, or in this batch
+	gone   bool // it vanished from its folder
 	drop   *drop
 
 	textless bool // the mailbox keeps subjects only
@@ -261,7 +267,8 @@ func (p *pending) wanted() []*Part {
 }
 
 // take reads a batch and hands it to the filer, in chunks.
-func (m *mailbox) take(ctx context.Context, s *session, f *folder, b batch, filer *filer) error {
+func (m *mailbox) take(ctx context.Context, s *session, f *folder, b batch, filer *filer) (err error) {
+	defer recovered(&err)
 	for left := b.uids; len(left) > 0; {
 		letters, took, err := m.decideNext(ctx, s, f, left, b.how)
 		if err != nil {
@@ -278,6 +285,12 @@ func (m *mailbox) take(ctx context.Context, s *session, f *folder, b batch, file
 			ch := chunk{letters: took}
 			took = 0
 			for _, p := range ready {
+				if p.gone {
+					continue
+				}
+				if p.parties != nil {
+					ch.Directory = p.parties.Version
+				}
 				ch.Letters = append(ch.Letters, p.filed)
 				if b.order == anew {
 					ch.Recalled = append(ch.Recalled, p.filed.UID)
@@ -546,7 +559,7 @@ func (m *mailbox) filedLetter(uid uint32, h *Header, d Decision, parties *store.
 func (m *mailbox) unreadable(f *folder, uid uint32) *pending {
 	m.log.Warn("a letter could not be read and is filed as unknown", "folder", f.Name, "uid", uid)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%d", m.cfg.Name, f.Name, f.UIDValidity, uid))
-	return &pending{env: &envelope{UID: uid}, filed: store.FiledLetter{UID: uid, Key: "hash:" + hex.EncodeToString(sum[:16]),
+	return &pending{env: &envelope{UID: uid}, filed: store.FiledLetter{UID: uid, Key: store.UnreadKey(hex.EncodeToString(sum[:16])),
 		Date: m.st.Now(), Outcome: store.Skipped, Reason: store.Unknown}}
 }
 
@@ -564,6 +577,10 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 		return err
 	}
 	for _, p := range chunk {
+		if bodies[p.env.UID] == nil && slices.Contains(asked, p.env.UID) {
+			p.gone = true // since its header was read
+			continue
+		}
 		if p.drop != nil && p.drop.forward {
 			if err := m.readForwarded(ctx, s, p, bodies[p.env.UID], how); err != nil {
 				return err
@@ -621,6 +638,7 @@ func (m *mailbox) startFiler(ctx context.Context, f *folder, c *Counts) *filer {
 	w.done.Store(int64(c.done))
 	go func() {
 		defer close(w.ended)
+		defer recovered(&w.err)
 		defer func() { c.done = int(w.done.Load()) }()
 		for ch := range w.chunks {
 			if w.err = m.file(ctx, f, ch, c); w.err != nil {
@@ -667,6 +685,15 @@ func (m *mailbox) file(ctx context.Context, f *folder, ch chunk, c *Counts) erro
 	}
 	c.add(ch.Batch, filed)
 	return nil
+}
+
+// recovered turns a panic into an error. What strangers write must not end the
+// daemon: a letter that makes a library panic is tried with less of it, like
+// one that a server cannot give.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	}
 }
 
 // storeError is a fault of the database: the letters are not to blame.

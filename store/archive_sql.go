@@ -38,6 +38,9 @@ type ArchiveFiled struct {
 // was registered in between. With dry, everything is rolled back.
 func (s *Store) FileArchive(ctx context.Context, a Archive, dry bool, letters []FiledLetter) (n ArchiveFiled, err error) {
 	err = s.write(ctx, func(t *tx) error {
+		if err := t.filesAlone(); err != nil {
+			return err
+		}
 		n = ArchiveFiled{Reasons: map[Reason]int{}}
 		who, err := t.manager("m.login = $1", strings.ToLower(a.Manager))
 		if err != nil {

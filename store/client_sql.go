@@ -59,6 +59,11 @@ func (t *tx) points(table, owner string, ids []int64, each func(id int64, kind, 
 // and registers the new ones, so that their past letters are looked up. What
 // stays keeps what is known of it (bounces).
 func (t *tx) setPoints(table, owner string, id int64, points map[string][]string) error {
+	// The directory's version is a lock, too: numbers of registrations become
+	// visible in their order, or a folder would pass over one.
+	if err := t.directoryChanged(); err != nil {
+		return err
+	}
 	before := map[string][]string{}
 	err := t.points(table, owner, []int64{id}, func(_ int64, kind, value string) { before[kind] = append(before[kind], value) })
 	if err != nil {

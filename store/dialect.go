@@ -61,11 +61,20 @@ func (d dialect) snapshot() sql.IsolationLevel {
 	return sql.LevelDefault
 }
 
-// forUpdate locks the rows of a SELECT until the transaction ends. SQLite has
-// one writer and needs none.
+// forUpdate locks the rows of a SELECT until the transaction ends; rows that
+// refer to them may be written meanwhile. SQLite has one writer and needs none.
 func (d dialect) forUpdate() string {
 	if d == postgresDialect {
-		return " FOR UPDATE"
+		return " FOR NO KEY UPDATE"
+	}
+	return ""
+}
+
+// alone makes transactions that begin with it wait for each other; "" where
+// they do anyway.
+func (d dialect) alone() string {
+	if d == postgresDialect {
+		return "SELECT pg_advisory_xact_lock(7236283)"
 	}
 	return ""
 }

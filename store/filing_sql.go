@@ -21,6 +21,9 @@ const (
 // has changed since f was opened.
 func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, err error) {
 	err = s.write(ctx, func(t *tx) error {
+		if err := t.filesAlone(); err != nil {
+			return err
+		}
 		if err := t.lock("folders", f.ID); err != nil {
 			return err
 		}
@@ -43,7 +46,7 @@ func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, er
 				return fmt.Errorf("file letter %d of %s: %w", b.Letters[i].UID, f.Name, err)
 			}
 		}
-		if err := file.finish(b.Recalled); err != nil {
+		if err := errors.Join(file.recallStale(b), file.finish(b.Recalled)); err != nil {
 			return err
 		}
 		n = file.n
@@ -53,6 +56,18 @@ func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, er
 		return err
 	})
 	return n, err
+}
+
+// filesAlone lets one transaction at a time file letters. Two that file the
+// same letters, or answers to each other's, in different orders would deadlock,
+// and each would miss what the other just captured.
+func (t *tx) filesAlone() error {
+	query := t.s.dialect.alone()
+	if query == "" {
+		return nil
+	}
+	_, err := t.exec(query)
+	return err
 }
 
 // filing is one FileLetters, with what its letters have to do with: read once
@@ -223,6 +238,11 @@ func (t *filing) letter(l *FiledLetter) error {
 	if err != nil {
 		return err
 	}
+	if new == 0 && t.folder.UIDValidity == 0 {
+		if new, err = t.otherLetter(l, seenID); err != nil {
+			return err
+		}
+	}
 	was := Outcome("")
 	if new == 0 {
 		decided, err := t.decideAnew(l, &was)
@@ -317,6 +337,14 @@ func (t *filing) letter(l *FiledLetter) error {
 	return errors.Join(t.noteCaptured(l), t.obey(l, contacts))
 }
 
+// otherLetter takes the row of a letter whose UID another one has now: where
+// the server gives no UIDVALIDITY, UIDs mean nothing beyond a connection.
+func (t *filing) otherLetter(l *FiledLetter, seenID string) (int64, error) {
+	return t.exec(`UPDATE letters SET message_key = $4, message_id = $5, date = $6, outcome = $7, reason = $8
+		WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3 AND message_key <> $4`,
+		t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID), l.Key, seenID, unix(l.Date), string(l.Outcome), string(l.Reason))
+}
+
 // decideAnew gives a letter that had an outcome its new one, where it was
 // recalled for that. What was captured stays so, perhaps for more clients,
 // unless its mailbox excludes it now.
@@ -326,8 +354,9 @@ func (t *filing) decideAnew(l *FiledLetter, was *Outcome) (bool, error) {
 	}
 	where := []any{t.folder.ID, int64(t.folder.UIDValidity), int64(l.UID)}
 	var reason Reason
-	err := t.row(`SELECT outcome, reason FROM letters WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where, was, &reason)
-	if err != nil || l.Outcome != Captured && (*was == Captured && !l.Excluded || reason == l.Reason) {
+	var key string
+	err := t.row(`SELECT outcome, reason, message_key FROM letters WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`, where, was, &reason, &key)
+	if err != nil || l.Outcome != Captured && (*was == Captured && !l.Excluded || reason == l.Reason) && !IsUnread(key) {
 		return false, err
 	}
 	_, err = t.exec(`UPDATE letters SET outcome = $4, reason = $5, message_key = $6 WHERE folder_id = $1 AND uid_validity = $2 AND uid = $3`,
@@ -391,7 +420,7 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 	err = t.insertContact(&c, VEvent)
 	if errors.Is(err, ErrConflict) { // another mailbox's daemon filed the letter at the same moment
 		other := filedContact{client: clientID, key: l.Key, thread: thread, subject: c.Subject, start: unix(c.When.Start)}
-		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{l.Key, clientID}, &other.id)
+		err := t.row(`SELECT id FROM contacts WHERE message_key = $1 AND COALESCE(client_id, 0) = $2 AND message_key <> ''`, []any{l.Key, clientID}, &other.id)
 		if err != nil {
 			return 0, err
 		}
@@ -505,6 +534,15 @@ func (t *filing) joinThread(from, to string) error {
 	}
 	if _, err := t.exec(`UPDATE contacts SET thread = $1 WHERE thread = $2`, to, from); err != nil {
 		return err
+	}
+	if t.anyPrivate {
+		private, err := t.threadPrivate(to)
+		if err == nil && private { // whichever of the two it was
+			err = t.setPrivate(Actor{Origin: FromMail}, to, true)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	delete(t.threads, from)
 	t.threads[to] = true

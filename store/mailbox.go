@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Mailbox is one [[mailbox]] of the settings, as the database knows it.
 type Mailbox struct {
@@ -123,11 +126,23 @@ type NewPerson struct {
 	Address, Name string
 }
 
+// unreadPrefix begins the key of a letter of which the server gave nothing.
+const unreadPrefix = "unread:"
+
+// UnreadKey is the key of such a letter; id tells it from all others.
+func UnreadKey(id string) string { return unreadPrefix + id }
+
+// IsUnread reports whether a key is such a letter's.
+func IsUnread(key string) bool { return strings.HasPrefix(key, unreadPrefix) }
+
 // Batch is what FileLetters files in one transaction.
 type Batch struct {
 	Letters []FiledLetter
 	// Read is the folder's cursor from now on. Zero: it stays as it is.
 	Read Cursor
+	// Directory is the version of the Parties by which the letters were
+	// decided; 0: not said.
+	Directory int64
 	// Recalled are letters of Recalls that the batch decides anew, and those
 	// of them that are gone.
 	Recalled []uint32

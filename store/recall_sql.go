@@ -227,6 +227,27 @@ func (t *filing) recall(uid uint32) error {
 	return err
 }
 
+// recallStale marks the batch's letters of unknown people where somebody was
+// registered since the batch was decided: another process may have looked up
+// the registration already, and found them not yet filed.
+func (t *filing) recallStale(b Batch) error {
+	if b.Directory == 0 {
+		return nil
+	}
+	version, err := t.directoryVersion()
+	if err != nil || version == b.Directory {
+		return err
+	}
+	for i := range b.Letters {
+		if l := &b.Letters[i]; l.Outcome == Skipped && l.Reason == Unknown && !t.recalled[l.UID] && !IsUnread(l.Key) {
+			if err := t.recall(l.UID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // forgetRecalls takes away the marks of letters that were decided anew.
 func (t *filing) forgetRecalls(uids []uint32) error {
 	if len(uids) == 0 {
@@ -238,10 +259,12 @@ func (t *filing) forgetRecalls(uids []uint32) error {
 }
 
 // EachOutcome calls each for every letter of a folder that has an outcome, in
-// ascending UID. lost: it was captured, but has no contact.
+// ascending UID. lost: it was captured, but has no contact, or could not be
+// read when it was filed.
 func (s *Store) EachOutcome(ctx context.Context, f Folder, each func(uid uint32, outcome Outcome, reason Reason, lost bool) error) error {
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT uid, outcome, reason, outcome = 'captured' AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.message_key = letters.message_key AND c.message_key <> '')
+			OR outcome <> 'captured' AND message_key >= 'unread:' AND message_key < 'unread;'
 			FROM letters WHERE folder_id = $1 AND uid_validity = $2 ORDER BY uid`, []any{f.ID, int64(f.UIDValidity)}, func(scan func(...any) error) error {
 			var uid uint32
 			var outcome Outcome
