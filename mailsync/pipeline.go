@@ -8,9 +8,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/emersion/go-imap/v2"
 
@@ -464,67 +461,6 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 	return letters, nil
 }
 
-// thread finds the clients of the conversation that a letter continues (rule
-// 6): by its references, newest first; where it names none, by its subject.
-func (m *mailbox) thread(ctx context.Context, h *Header, parties *store.Parties, captured map[string][]int64, subjects subjectThreads) ([]int64, error) {
-	if clients := captured[h.Key]; len(clients) > 0 {
-		return clients, nil
-	}
-	for _, ref := range slices.Backward(h.References) {
-		if clients := captured[ref]; len(clients) > 0 {
-			return clients, nil
-		}
-	}
-	others := Outsiders(h, parties)
-	if len(h.References) > 0 || !store.IsReply(h.Subject) || len(others) == 0 {
-		return nil, nil // it names its thread, or does not look like an answer
-	}
-	if clients := subjects.find(h, others); len(clients) > 0 {
-		return clients, nil
-	}
-	return m.st.ThreadBySubject(ctx, h.Subject, others, h.Date)
-}
-
-// subjectThreads are the captured letters of a batch by their bare subject.
-type subjectThreads map[string][]subjectThread
-
-type subjectThread struct {
-	date      time.Time
-	addresses []string
-	clients   []int64
-}
-
-// threadSpan is how far back a subject continues a thread (rules.md section 3).
-const threadSpan = 30 * 24 * time.Hour
-
-func (t subjectThreads) add(h *Header, clients []int64) {
-	if bare := store.BareSubject(h.Subject); bare != "" {
-		t[bare] = append(t[bare], subjectThread{h.Date, addressesOf(h), clients})
-	}
-}
-
-// find looks for a letter of the thread that shares one of the addresses,
-// which are not ours.
-func (t subjectThreads) find(h *Header, addresses []string) []int64 {
-	for _, c := range slices.Backward(t[store.BareSubject(h.Subject)]) {
-		if age := h.Date.Sub(c.date); age < 0 || age > threadSpan {
-			continue
-		}
-		if slices.ContainsFunc(c.addresses, func(a string) bool { return slices.Contains(addresses, a) }) {
-			return c.clients
-		}
-	}
-	return nil
-}
-
-func addressesOf(h *Header) []string {
-	var out []string
-	for _, a := range h.Addresses() {
-		out = append(out, a.Addr)
-	}
-	return out
-}
-
 // filedLetter is the letter's outcome, without its text.
 func (m *mailbox) filedLetter(uid uint32, h *Header, d Decision, parties *store.Parties) store.FiledLetter {
 	l := store.FiledLetter{UID: uid, Key: h.Key, MessageID: h.MessageID, Date: h.Date, Outcome: d.Outcome, Reason: d.Reason}
@@ -614,76 +550,6 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 			p.filed.Key = p.header.HashKey(p.filed.FullText)
 		}
 	}
-	return nil
-}
-
-// chunk is what is filed in one transaction.
-type chunk struct {
-	store.Batch
-	letters int // taken from the mailbox, those without an outcome among them
-}
-
-// filer files chunks one after the other, while the next one is read.
-type filer struct {
-	chunks    chan chunk
-	ended     chan struct{}
-	err       error        // valid once ended is closed
-	done, all atomic.Int64 // letters taken and known of, for Progress
-	close     func()
-}
-
-func (m *mailbox) startFiler(ctx context.Context, f *folder, c *Counts) *filer {
-	w := &filer{chunks: make(chan chunk), ended: make(chan struct{})}
-	w.close = sync.OnceFunc(func() { close(w.chunks) })
-	w.done.Store(int64(c.done))
-	go func() {
-		defer close(w.ended)
-		defer recovered(&w.err)
-		defer func() { c.done = int(w.done.Load()) }()
-		for ch := range w.chunks {
-			if w.err = m.file(ctx, f, ch, c); w.err != nil {
-				return
-			}
-			done := w.done.Add(int64(ch.letters))
-			if m.opt.Progress != nil && ch.letters > 0 {
-				m.opt.Progress(m.cfg.Name, int(done), int(max(done, w.all.Load())))
-			}
-			m.progressed()
-		}
-	}()
-	return w
-}
-
-// left says how many letters are to come.
-func (w *filer) left(n int) { w.all.Store(w.done.Load() + int64(n)) }
-
-// file hands a chunk over; the error is that of an earlier one.
-func (w *filer) file(ch chunk) error {
-	select {
-	case w.chunks <- ch:
-		return nil
-	case <-w.ended:
-		return w.err
-	}
-}
-
-// finish waits until all is filed. Only then may what was filed be looked at.
-func (w *filer) finish() error {
-	w.close()
-	<-w.ended
-	return w.err
-}
-
-// file writes a chunk and the cursor in one transaction.
-func (m *mailbox) file(ctx context.Context, f *folder, ch chunk, c *Counts) error {
-	filed, err := m.st.FileLetters(ctx, f.Folder, ch.Batch)
-	if err != nil {
-		return &storeError{fmt.Errorf("file the letters: %w", err)}
-	}
-	if ch.Read != (store.Cursor{}) {
-		f.Cursor = ch.Read
-	}
-	c.add(ch.Batch, filed)
 	return nil
 }
 
