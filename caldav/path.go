@@ -137,6 +137,11 @@ func (p place) path() string {
 	return rootPath
 }
 
+// CalendarPath is where a manager's calendar is served.
+func CalendarPath(login, slug string) string {
+	return place{kind: calendarKind, login: login, slug: slug}.path()
+}
+
 func principalPath(login string) string { return principalsDir + url.PathEscape(login) + "/" }
 func homePath(login string) string      { return homesDir + url.PathEscape(login) + "/" }
 func bookHomePath(login string) string  { return bookHomesDir + url.PathEscape(login) + "/" }

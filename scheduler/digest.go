@@ -205,7 +205,7 @@ func (s *Scheduler) digestMail(ctx context.Context, m store.Manager, run *store.
 	if err != nil {
 		return nil, err
 	}
-	run.Outcome, run.Detail = "sent", m.Email()
+	run.Outcome, run.Detail = "queued", m.Email()
 	return []store.Mail{composed}, nil
 }
 

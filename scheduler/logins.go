@@ -111,7 +111,7 @@ func (s *Scheduler) tell(ctx context.Context, r reader, boxes []store.FailingMai
 			continue
 		}
 		news.Boxes = append(news.Boxes, b)
-		runs = append(runs, store.Run{Job: loginsJob, OwnerID: r.ID, Slot: slot, Started: s.st.Now(), Outcome: "sent", Detail: r.Email()})
+		runs = append(runs, store.Run{Job: loginsJob, OwnerID: r.ID, Slot: slot, Started: s.st.Now(), Outcome: "queued", Detail: r.Email()})
 	}
 	if len(runs) == 0 {
 		return nil, nil

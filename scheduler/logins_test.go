@@ -156,10 +156,10 @@ func TestScheduler_RunJob_Logins(t *testing.T) {
 		t.Error(r, err)
 	}
 	b.pass(70*time.Minute, func() {})
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, "anna"); err != nil || r.String() != "anna 2026-11-23 anna sent anna@vector.test" {
+	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, "anna"); err != nil || r.String() != "anna 2026-11-23 anna queued anna@vector.test" {
 		t.Error(r, err)
 	}
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "boris 2026-11-23 boris sent boris@vector.test" {
+	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "boris 2026-11-23 boris queued boris@vector.test" {
 		t.Error(r, err)
 	}
 	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "empty" {

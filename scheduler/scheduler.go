@@ -209,7 +209,7 @@ type Report struct {
 type Result struct {
 	Manager string // login; "" for the house
 	Slot    string // "" where the job has none
-	Outcome string // "sent", "empty", "failed", "already ran", "done"
+	Outcome string // "queued" in the outbox, "empty", "failed", "already ran", "done"
 	Detail  string // for people: an address, a reason, a count
 }
 

@@ -118,10 +118,10 @@ func TestScheduler_RunJob_Digest(t *testing.T) {
 			t.Fatal(err)
 		}
 		// In London it is 5:00, so that Friday's is the newest slot.
-		want := `boris 2026-11-20T08:00 sent boris@vector.test
+		want := `boris 2026-11-20T08:00 queued boris@vector.test
 idle 2026-11-20T08:00 empty
 mute 2026-11-20T08:00 failed the manager has no e-mail address
-anna 2026-11-23T08:00 sent anna@vector.test`
+anna 2026-11-23T08:00 queued anna@vector.test`
 		if got.String() != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
@@ -145,7 +145,7 @@ anna 2026-11-23T08:00 sent anna@vector.test`
 		}
 		// Another day is another slot, for one manager alone.
 		next, err := s.RunJob(t.Context(), "digest", c.now().Add(24*time.Hour), "anna")
-		if err != nil || next.String() != "anna 2026-11-24T08:00 sent anna@vector.test" {
+		if err != nil || next.String() != "anna 2026-11-24T08:00 queued anna@vector.test" {
 			t.Errorf("next day: %v %v", next, err)
 		}
 	})
@@ -191,7 +191,7 @@ func TestScheduler_HostileNames(t *testing.T) {
 		}
 	}
 	s := newScheduler(t, st, nil)
-	if r, err := s.RunJob(t.Context(), "digest", time.Time{}, "anna"); err != nil || r.Results[0].Outcome != "sent" {
+	if r, err := s.RunJob(t.Context(), "digest", time.Time{}, "anna"); err != nil || r.Results[0].Outcome != "queued" {
 		t.Fatal(r, err)
 	}
 	mails, err := st.ClaimMails(t.Context(), 10, time.Minute)

@@ -11,7 +11,7 @@ type Run struct {
 	Slot     string
 	Started  time.Time
 	Finished time.Time
-	Outcome  string // "sent", "empty", "done", "failed"
+	Outcome  string // "queued" in the outbox, "empty", "done", "failed"
 	Detail   string
 }
 

@@ -211,6 +211,8 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 			return err
 		})
 	}
+	// Whoever is slowed down below is not logged any more: that bounds the lines.
+	s.log.Warn("login refused", "login", login, "remote", remote, "known", hash != "")
 	err = s.write(ctx, func(t *tx) error {
 		for _, name := range []string{pair, remote} {
 			if _, err := t.exec(`INSERT INTO login_failures (name, failures, last) VALUES ($1, 1, $2)

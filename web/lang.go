@@ -351,7 +351,7 @@ var texts = map[string][2]string{
 	"status.from":       {"От кого", "From"},
 	"status.last":       {"Последнее", "Last"},
 	"status.time":       {"На %s", "As of %s"},
-	"outcome.sent":      {"отправлено", "sent"},
+	"outcome.queued":    {"передано на отправку", "handed to the outbox"},
 	"outcome.empty":     {"нечего отправлять", "nothing to send"},
 	"outcome.done":      {"выполнено", "done"},
 	"outcome.failed":    {"ошибка", "failed"},

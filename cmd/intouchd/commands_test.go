@@ -161,7 +161,7 @@ func TestManager(t *testing.T) {
 	if got := do("", "list"); got.code != exitDone || !strings.Contains(got.stdout, "anna   head  Анна  anna@vector.test  Europe/Moscow  en") {
 		t.Errorf("list: %+v", got)
 	}
-	if got := do("", "calendars", "anna"); got.code != exitDone || !strings.Contains(got.stdout, "http://127.0.0.1:8080/dav/anna/current/") {
+	if got := do("", "calendars", "anna"); got.code != exitDone || !strings.Contains(got.stdout, "http://127.0.0.1:8080/dav/calendars/anna/current/") {
 		t.Errorf("calendars: %+v", got)
 	}
 }

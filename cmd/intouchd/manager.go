@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"intouch/caldav"
 	"intouch/store"
 )
 
@@ -167,11 +168,12 @@ func (p *program) managerCalendars() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read the calendars of %s: %w", m.Login, err)
 			}
-			// What a calendar program asks for first: it finds the rest itself.
+			// What programs ask for first, for calendars and address books: they
+			// find the rest themselves.
 			fmt.Fprintf(p.out, "%s/dav/\n", cfg.Server.PublicURL)
 			w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
 			for _, c := range collections {
-				fmt.Fprintf(w, "%s/dav/%s/%s/\t%s\t%s\n", cfg.Server.PublicURL, m.Login, c.Slug, c.Name, c.Color)
+				fmt.Fprintf(w, "%s%s\t%s\t%s\n", cfg.Server.PublicURL, caldav.CalendarPath(m.Login, c.Slug), c.Name, c.Color)
 			}
 			return w.Flush()
 		},
