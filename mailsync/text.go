@@ -33,9 +33,14 @@ func (l line) own() bool { return l.depth == 0 && l.text != "" }
 // ReadText makes the readable text of a letter from its fetched parts, still
 // transfer-encoded, by Section. full is the whole text, quotes marked with
 // ">"; text is what is left of it without quoted history and signature. What
-// is missing in bodies is left out.
+// is missing in bodies is left out. Of a letter that is encrypted as a whole
+// the text says just that.
 func ReadText(root *Part, bodies map[string][]byte) (text, full string) {
 	lines := letterLines(root, bodies)
+	if len(lines) == 0 {
+		note := encryption(root)
+		return note, note
+	}
 	return clipText(newText(lines[:min(len(lines), maxLines)]), maxText), clipText(wholeText(lines), maxText)
 }
 
