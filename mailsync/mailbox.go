@@ -1,8 +1,10 @@
 package mailsync
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -41,6 +43,7 @@ type mailbox struct {
 
 	mu       sync.Mutex
 	row      store.Mailbox
+	nobodys  int64               // its row while its manager is unknown, to be seen on the status page
 	cautions map[string]*caution // by folder
 	tries    int                 // failures without progress in between
 	problem  error               // folders that are missing or refused
@@ -138,7 +141,7 @@ func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 	}
 	m.tries++
 	m.failing = true
-	id := m.row.ID
+	id := cmp.Or(m.row.ID, m.nobodys)
 	m.mu.Unlock()
 	pause = pause/2 + rand.N(pause/2+1)
 	m.log.Warn("mailbox failed", "err", brief(err), "retry_in", pause.Round(time.Millisecond))
@@ -330,6 +333,12 @@ func (m *mailbox) register(ctx context.Context) error {
 		return nil
 	}
 	row, err := m.st.SaveMailbox(ctx, m.cfg.Name, m.cfg.Manager)
+	if errors.Is(err, store.ErrNotFound) {
+		if row, err := m.st.SaveMailbox(ctx, m.cfg.Name, ""); err == nil {
+			m.nobodys = row.ID
+		}
+		return fmt.Errorf("there is no manager %q; add one with \"intouchd manager add %s\", import managers, or put a [[manager]] into the settings", m.cfg.Manager, m.cfg.Manager)
+	}
 	if err != nil {
 		return &storeError{err}
 	}

@@ -226,16 +226,12 @@ func setPasswords(ctx context.Context, st *store.Store, managers []ManagerConfig
 	return nil
 }
 
-// saveMailboxes makes sure that every mailbox has its row, and so that its
-// manager exists: one that is unknown is a fault of the settings.
+// saveMailboxes makes sure that every mailbox has its row. One whose manager
+// does not exist yet gets none here: mailsync says so, tries again, and takes
+// it up when the manager is added.
 func saveMailboxes(ctx context.Context, st *store.Store, boxes []MailboxConfig) error {
 	for _, m := range boxes {
-		if m.Manager != "" {
-			if _, err := st.ManagerByLogin(ctx, m.Manager); errors.Is(err, store.ErrNotFound) {
-				return usage("mailbox %s: there is no manager %q; add one with \"intouchd manager add %s\", import managers, or put a [[manager]] into the settings", m.Name, m.Manager, m.Manager)
-			}
-		}
-		if _, err := st.SaveMailbox(ctx, m.Name, m.Manager); err != nil {
+		if _, err := st.SaveMailbox(ctx, m.Name, m.Manager); err != nil && !errors.Is(err, store.ErrNotFound) {
 			return fmt.Errorf("save mailbox %s: %w", m.Name, err)
 		}
 	}

@@ -357,18 +357,47 @@ func exported(t *testing.T, config, kind string) []map[string]any {
 	return rows
 }
 
-// TestServe_unknownManager is a fault of the settings.
+// TestServe_unknownManager: a mailbox of somebody who does not exist stops
+// nothing, is told, and is taken up when he does.
 func TestServe_unknownManager(t *testing.T) {
+	addr, err := freeAddress("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead, err := freeAddress("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	config := settings(t, `
+[server]
+listen = "`+addr+`"
 [[mailbox]]
 name = "anna"
 manager = "anna"
-imap = "imaps://localhost"
+imap = "imap+insecure://`+dead+`"
 username = "anna"
 password = "x"
 `)
 	d := startDaemon(t, "serve", "--config", config)
-	if code := d.wait(t); code != exitUsage || !strings.Contains(d.stderr.String(), `no manager "anna"`) {
+	says := func(text string) func() bool {
+		return func() bool {
+			var ready Readiness
+			code, body := fetch(t, "http://"+addr+"/readyz")
+			return code == http.StatusOK && json.Unmarshal([]byte(body), &ready) == nil && len(ready.Mailboxes) == 1 && strings.Contains(ready.Mailboxes[0].Error, text)
+		}
+	}
+	eventually(t, "the unknown manager in /readyz", says(`no manager "anna"`))
+	if got := command(t, "", "--config", config, "sync"); got.code != exitFailed || !strings.Contains(got.stderr, `no manager "anna"`) {
+		t.Errorf("sync: %+v", got)
+	}
+	if got := command(t, "correct horse\n", "--config", config, "manager", "add", "anna", "--name", "Anna", "--email", "anna@vector.test"); got.code != exitDone {
+		t.Fatalf("add: %+v", got)
+	}
+	eventually(t, "the mailbox is tried", says("refused"))
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := d.wait(t); code != exitDone {
 		t.Errorf("exit %d, %s", code, d.stderr)
 	}
 }

@@ -80,6 +80,11 @@ func (p *program) mailboxLogin() *cobra.Command {
 				return err
 			}
 			defer st.Close()
+			if login := cfg.Mailboxes[i].Manager; login != "" {
+				if _, err := managerNamed(cmd.Context(), st, login); err != nil {
+					return err
+				}
+			}
 			if err := saveMailboxes(cmd.Context(), st, cfg.Mailboxes[i:i+1]); err != nil {
 				return err
 			}

@@ -359,7 +359,7 @@ func TestJob_logins(t *testing.T) {
 	if _, err := db.Exec(`UPDATE mailboxes SET error_since = error_since - 3600`); err != nil {
 		t.Fatal(err)
 	}
-	h.wants(exitDone, "sent  anna@vector.test", "job", "logins")
+	h.wants(exitDone, "queued  anna@vector.test", "job", "logins")
 	h.wants(exitDone, "empty", "job", "logins")
 	var mail []byte
 	if err := db.QueryRow(`SELECT bytes FROM outbox`).Scan(&mail); err != nil || !bytes.Contains(mail, []byte("Subject: ")) {
