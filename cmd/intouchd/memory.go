@@ -13,7 +13,7 @@ import (
 // grown to steadyMemory, however little of it lives; where more lives, at
 // half as much again: thousands of idle mailboxes are live memory, and make
 // little garbage.
-const steadyMemory = 36 << 20 // bytes, all of the runtime's
+const steadyMemory = 28 << 20 // bytes, all of the runtime's
 
 // tuneCollector sets the pace, and again after each collection.
 func tuneCollector() {
