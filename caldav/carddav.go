@@ -32,7 +32,7 @@ func (c *call) book() (*book, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &book{name: "Clients: persons", ctag: strconv.FormatInt(version, 10)}
+	b := &book{name: BookName, ctag: strconv.FormatInt(version, 10)}
 	if c.manager.Language == store.Russian {
 		b.name = "Контактные лица клиентов"
 	}

@@ -142,6 +142,14 @@ func CalendarPath(login, slug string) string {
 	return place{kind: calendarKind, login: login, slug: slug}.path()
 }
 
+// BookName is what the address book is called.
+const BookName = "Clients: persons"
+
+// BookPath is where a manager's address book is served.
+func BookPath(login string) string {
+	return place{kind: bookKind, login: login, slug: bookSlug}.path()
+}
+
 func principalPath(login string) string { return principalsDir + url.PathEscape(login) + "/" }
 func homePath(login string) string      { return homesDir + url.PathEscape(login) + "/" }
 func bookHomePath(login string) string  { return bookHomesDir + url.PathEscape(login) + "/" }

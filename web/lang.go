@@ -352,6 +352,7 @@ var texts = map[string][2]string{
 	"status.last":       {"Последнее", "Last"},
 	"status.time":       {"На %s", "As of %s"},
 	"outcome.queued":    {"передано на отправку", "handed to the outbox"},
+	"outcome.sent":      {"передано на отправку", "handed to the outbox"}, // as older versions wrote it
 	"outcome.empty":     {"нечего отправлять", "nothing to send"},
 	"outcome.done":      {"выполнено", "done"},
 	"outcome.failed":    {"ошибка", "failed"},
@@ -373,6 +374,8 @@ var texts = map[string][2]string{
 	"setup.password": {"Пароль", "Password"},
 	"setup.same":     {"тот же, что и для входа на эту страницу", "the one with which you signed in here"},
 	"setup.insecure": {"Адрес без шифрования (http). Так можно только на этом же компьютере; телефоны Apple такой адрес не примут.", "This address is not encrypted (http). Use it on this very computer only; Apple devices will refuse it."},
+	"setup.each":     {"Адреса по отдельности", "Each address"},
+	"setup.book":     {"Адресная книга (CardDAV)", "Address book (CardDAV)"},
 	"setup.tb":       {"Thunderbird", "Thunderbird"},
 	"setup.tb1":      {"Календарь → Новый календарь → В\u00a0сети.", "Calendar → New Calendar → On the Network."},
 	"setup.tb2":      {"Имя пользователя: %s. Адрес: %s. Нажмите «Найти календари».", "Username: %s. Location: %s. Press Find Calendars."},

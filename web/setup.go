@@ -11,8 +11,11 @@ type setupView struct {
 	Host     string // what Apple's programs ask for
 	Login    string
 	Insecure bool
+	Each     []namedAddress // of each calendar, and of the address book
 	Steps    []setupSteps
 }
+
+type namedAddress struct{ Name, Address string }
 
 type setupSteps struct {
 	Program string
@@ -40,5 +43,18 @@ func (s *server) setup(v *visit) error {
 	if base == "" {
 		base = "http://" + v.Host
 	}
-	return s.show(v, http.StatusOK, "setup.html", v.say.t("setup"), newSetupView(v.say, base, v.who.Login))
+	view := newSetupView(v.say, base, v.who.Login)
+	if s.opt.CalendarPath != nil {
+		collections, err := s.st.Collections(v.ctx, v.who.ID)
+		if err != nil {
+			return err
+		}
+		for _, c := range collections {
+			view.Each = append(view.Each, namedAddress{c.Name, base + s.opt.CalendarPath(v.who.Login, c.Slug)})
+		}
+	}
+	if s.opt.BookPath != nil {
+		view.Each = append(view.Each, namedAddress{v.say.t("setup.book"), base + s.opt.BookPath(v.who.Login)})
+	}
+	return s.show(v, http.StatusOK, "setup.html", v.say.t("setup"), view)
 }

@@ -44,6 +44,11 @@ type Options struct {
 	// Language of the login page for a browser that names neither Russian nor
 	// English; Russian when empty.
 	Language store.Language
+	// CalendarPath and BookPath are where a manager's calendars and address
+	// book are served, for the set-up page; without them it shows only the
+	// server's address.
+	CalendarPath func(login, slug string) string
+	BookPath     func(login string) string
 	// Version of the program, for the status page.
 	Version string
 	// Log receives failures; slog.Default when nil.

@@ -98,6 +98,9 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			Language:  cfg.Language,
 			Version:   version,
 			Log:       log.With("part", "pages"),
+
+			CalendarPath: caldav.CalendarPath,
+			BookPath:     caldav.BookPath,
 		}),
 		readyHandler(a.st, a.workerStates),
 	)

@@ -229,6 +229,25 @@ func within(t *testing.T, limit time.Duration, what string, try func() bool) {
 	}
 }
 
+// propfind is the status of a PROPFIND; no login sends none.
+func propfind(t *testing.T, url, login, password string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "PROPFIND", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Depth", "0")
+	if login != "" {
+		req.SetBasicAuth(login, password)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}
+
 func fetch(t *testing.T, url string) (int, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -276,6 +295,23 @@ func TestDemo(t *testing.T) {
 	})
 	if got := command(t, "", "--config", config, "check", "--online"); got.code != exitDone {
 		t.Errorf("check --online beside the demo: %+v", got)
+	}
+	each := command(t, "", "--config", config, "manager", "calendars", info["login"])
+	if strings.Count(each.stdout, "\n") < 7 || !strings.Contains(each.stdout, "/dav/addressbooks/") {
+		t.Errorf("calendars: %+v", each)
+	}
+	setup := pageOf(t, strings.TrimSuffix(info["page"], "/"), info["login"], info["password"], "/setup")
+	for line := range strings.Lines(each.stdout) {
+		addr := strings.Fields(line)[0]
+		if code := propfind(t, addr, "", ""); code != http.StatusUnauthorized {
+			t.Errorf("%s without login: %d", addr, code)
+		}
+		if code := propfind(t, addr, info["login"], info["password"]); code != http.StatusMultiStatus {
+			t.Errorf("%s: %d", addr, code)
+		}
+		if !strings.Contains(setup, addr+"<") {
+			t.Errorf("the set-up page does not show %s", addr)
+		}
 	}
 	if got := command(t, "", "--config", config, "sync", "--json"); got.code != exitDone || strings.Count(got.stdout, "\n") != 5 {
 		t.Errorf("sync beside the demo: %+v", got)

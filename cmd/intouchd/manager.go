@@ -152,7 +152,7 @@ func (p *program) managerList() *cobra.Command {
 func (p *program) managerCalendars() *cobra.Command {
 	return &cobra.Command{
 		Use:   "calendars LOGIN",
-		Short: "Print the calendar addresses of a manager",
+		Short: "Print the addresses of a manager's calendars and address book",
 		Args:  takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, st, err := p.open(cmd.Context())
@@ -175,6 +175,7 @@ func (p *program) managerCalendars() *cobra.Command {
 			for _, c := range collections {
 				fmt.Fprintf(w, "%s%s\t%s\t%s\n", cfg.Server.PublicURL, caldav.CalendarPath(m.Login, c.Slug), c.Name, c.Color)
 			}
+			fmt.Fprintf(w, "%s%s\t%s\t\n", cfg.Server.PublicURL, caldav.BookPath(m.Login), caldav.BookName)
 			return w.Flush()
 		},
 	}

@@ -196,18 +196,24 @@ func openSMTP(t *testing.T, imap *mailtest.Dovecot, addr string) *postOffice {
 // statusPage is the text of the page that shows a head how the daemon is.
 func statusPage(t *testing.T, base, login, password string) string {
 	t.Helper()
+	return pageOf(t, base, login, password, "/status")
+}
+
+// pageOf is the text of a page after a login.
+func pageOf(t *testing.T, base, login, password, path string) string {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := &http.Client{Jar: jar, Timeout: 10 * time.Second}
-	resp, err := client.PostForm(base+"/login", url.Values{"login": {login}, "password": {password}, "next": {"/status"}})
+	resp, err := client.PostForm(base+"/login", url.Values{"login": {login}, "password": {password}, "next": {path}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK || resp.Request.URL.Path != "/status" {
+	if err != nil || resp.StatusCode != http.StatusOK || resp.Request.URL.Path != path {
 		t.Fatalf("login as %s: %s at %s, %v", login, resp.Status, resp.Request.URL, err)
 	}
 	return html.UnescapeString(string(body))
