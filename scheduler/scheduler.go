@@ -117,6 +117,9 @@ func defaultFrom(publicURL string) mail.Address {
 // of another daemon on the same database, adding many is slow (92 µs each),
 // and their DST days are wrong (libraries.md).
 func (s *Scheduler) Run(ctx context.Context) error {
+	if s.opt.Jobs.Nightly != "" {
+		s.log.Info("jobs.nightly is set, but this version does not run it yet")
+	}
 	logger := cronLog{s.log}
 	minute := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(logger),
 		// This order: the other never runs again after one panic.

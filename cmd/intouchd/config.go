@@ -364,7 +364,7 @@ func (c *reading) smtp(root *table) {
 }
 
 func (c *reading) jobs(t *table) {
-	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", "0 2 * * *")}
+	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", "")}
 	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly} {
 		if err := scheduler.CheckCron(expr); err != nil {
 			t.fault(key, `%q is not a cron expression like "0 8 * * 1-5": %v`, expr, err)
