@@ -150,12 +150,57 @@ func (s *Store) PasswordPrint(ctx context.Context, managerID int64) (string, err
 	return base64.RawURLEncoding.EncodeToString(sum[:9]), nil
 }
 
+// refusedLines bounds the lines about refused logins in a minute.
+const refusedLines = 30
+
+// refusals count the lines of the running minute.
+type refusals struct {
+	mu      sync.Mutex
+	began   time.Time
+	n, left int // lines, and those left out
+}
+
+// refused logs a login that was not let in, bounded in length and number, so
+// that nobody fills the disk with it. It never sees the password.
+func (s *Store) refused(login, remote, reason string) {
+	r := &s.refusals
+	r.mu.Lock()
+	now, left := s.now(), 0
+	if now.Sub(r.began) >= time.Minute {
+		left = r.left
+		r.began, r.n, r.left = now, 0, 0
+	}
+	r.n++
+	if r.n > refusedLines {
+		r.left++
+	}
+	quiet := r.n > refusedLines
+	r.mu.Unlock()
+	if left > 0 {
+		s.log.Warn("more logins were refused than were logged", "left_out", left)
+	}
+	if !quiet {
+		s.log.Warn("login refused", "login", clip(clean(login), 100), "remote", remote, "reason", reason)
+	}
+}
+
+// PasswordFits compares a manager's password without taking that for a login:
+// a wrong one is neither counted nor logged. For the settings.
+func (s *Store) PasswordFits(ctx context.Context, managerID int64, password string) (bool, error) {
+	var hash string
+	err := s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT password FROM managers WHERE id = $1`, []any{managerID}, &hash)
+	})
+	return err == nil && hash != "" && passwordFits(hash, password), err
+}
+
 // CheckLogin verifies a password: ErrBadLogin, ErrTooManyLogins. remote is
 // the client's IP address. A login that was verified some minutes ago is let
 // in whatever others try, so nobody can lock its owner out.
 func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) (Manager, error) {
 	login = strings.ToLower(login)
 	if len(login) > 100 || len(password) > 1000 || !utf8.ValidString(login) || strings.ContainsRune(login, 0) {
+		s.refused(login, remote, "not a login")
 		return Manager{}, ErrBadLogin
 	}
 	var m Manager
@@ -192,6 +237,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		return m, nil
 	}
 	if slowed {
+		s.refused(login, remote, "too many failures")
 		return Manager{}, ErrTooManyLogins
 	}
 	select {
@@ -211,8 +257,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 			return err
 		})
 	}
-	// Whoever is slowed down below is not logged any more: that bounds the lines.
-	s.log.Warn("login refused", "login", login, "remote", remote, "known", hash != "")
+	s.refused(login, remote, "wrong login or password")
 	err = s.write(ctx, func(t *tx) error {
 		for _, name := range []string{pair, remote} {
 			if _, err := t.exec(`INSERT INTO login_failures (name, failures, last) VALUES ($1, 1, $2)

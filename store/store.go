@@ -39,14 +39,15 @@ type Options struct {
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	opt     Options
-	dialect dialect
-	w       *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
-	r       *sql.DB // readers
-	log     *slog.Logger
-	logins  loginCache
-	changed notifier
-	unsaved unsavedTokens
+	opt      Options
+	dialect  dialect
+	w        *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
+	r        *sql.DB // readers
+	log      *slog.Logger
+	logins   loginCache
+	refusals refusals
+	changed  notifier
+	unsaved  unsavedTokens
 }
 
 // Errors that callers tell apart with errors.Is. The text of a *Error is what

@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -206,6 +208,38 @@ func TestManager(t *testing.T) {
 		}
 		if got, want := strings.Join(names, ","), "Просрочено,Текущие,Отложено,Сделано,Задачи,Ivan,Анна"; got != want {
 			h.t.Errorf("calendars of a head: %s, want %s", got, want)
+		}
+	})
+}
+
+// TestRefusedLogins are in the log: who and from where, never with what, and
+// bounded. The settings' comparison is no login.
+func TestRefusedLogins(t *testing.T) {
+	var log bytes.Buffer
+	c := &clock{monday()}
+	storetest.Each(t, store.Options{Render: plain, Now: c.now, Log: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *store.Store) {
+		c.t = monday()
+		h := &house{Store: s, t: t, clock: c}
+		h.fill()
+		log.Reset()
+		if fits, err := h.PasswordFits(ctx, h.anna.ID, "battery staple"); fits || err != nil || log.Len() > 0 {
+			t.Error(fits, err, log.String())
+		}
+		for range 100 {
+			_, _ = h.CheckLogin(ctx, "anna\nlevel=INFO", "battery staple", "192.0.2.7")
+		}
+		lines := strings.Count(log.String(), "\n")
+		for _, want := range []string{"192.0.2.7", "wrong login or password", "too many failures"} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("the log does not say %q", want)
+			}
+		}
+		if lines == 0 || lines > 30 || strings.Contains(log.String(), "staple") || strings.Contains(log.String(), "\nlevel") {
+			t.Errorf("%d lines:\n%s", lines, log.String())
+		}
+		h.clock.t = h.clock.t.Add(time.Minute)
+		if _, err := h.CheckLogin(ctx, strings.Repeat("x", 5000), "y", "192.0.2.8"); err == nil || !strings.Contains(log.String(), "left_out=70") || log.Len() > 20_000 {
+			t.Errorf("%v\n%s", err, log.String())
 		}
 	})
 }

@@ -212,17 +212,18 @@ func setPasswords(ctx context.Context, st *store.Store, managers []ManagerConfig
 		if err != nil {
 			return fmt.Errorf("manager %s: %w", m.Row.Login, err)
 		}
-		saved, err := st.CheckLogin(ctx, m.Row.Login, password, "settings")
-		if err == nil {
-			continue
+		saved, err := st.ManagerByLogin(ctx, m.Row.Login)
+		if err != nil {
+			return fmt.Errorf("read manager %s: %w", m.Row.Login, err)
 		}
-		if !errors.Is(err, store.ErrBadLogin) && !errors.Is(err, store.ErrTooManyLogins) {
+		fits, err := st.PasswordFits(ctx, saved.ID, password)
+		if err != nil {
 			return fmt.Errorf("check the password of manager %s: %w", m.Row.Login, err)
 		}
-		if saved, err = st.ManagerByLogin(ctx, m.Row.Login); err == nil {
-			err = st.SetPassword(ctx, saved.ID, password)
+		if fits {
+			continue
 		}
-		if err != nil {
+		if err := st.SetPassword(ctx, saved.ID, password); err != nil {
 			return fmt.Errorf("set the password of manager %s: %w", m.Row.Login, err)
 		}
 	}
