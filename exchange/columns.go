@@ -205,7 +205,7 @@ func places(kind Kind) map[string]place {
 func Columns(kind Kind) []string {
 	var all []string
 	for _, c := range columnsOf[kind] {
-		if c.name != surname && c.name != patronymic && c.name != cancelled && c.name != attributes {
+		if c.name != surname && c.name != patronymic && c.name != attributes {
 			all = append(all, c.name)
 		}
 	}

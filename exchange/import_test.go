@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -297,4 +298,11 @@ func TestImport_FileBreaksOff(t *testing.T) {
 			t.Errorf("half a transaction was written: %s", text)
 		}
 	})
+}
+
+// TestColumns_cancelled: the refused file has that column, so help lists it.
+func TestColumns_cancelled(t *testing.T) {
+	if got := Columns(Deals); !slices.Contains(got, "cancelled") {
+		t.Errorf("columns of deals: %v", got)
+	}
 }

@@ -36,10 +36,10 @@ func defaultsOf(m Manager, team []Manager) []defaultCalendar {
 		{"todo", TodoList, VTodo, Filter{Managers: own, Statuses: open}, "todo", StatusCurrent.Color(), 5},
 	}
 	if m.Role == RoleHead {
-		for i, o := range team {
+		for _, o := range team {
 			if o.ID != m.ID {
 				list = append(list, defaultCalendar{"team-" + o.Login, TeamCalendar, VEvent, Filter{Managers: []int64{o.ID}, Statuses: open}, "",
-					teamColors[int(o.ID)%len(teamColors)], 10 + i})
+					teamColors[int(o.ID)%len(teamColors)], 10 + int(o.ID)}) // of its own, whoever joins later
 			}
 		}
 	}

@@ -202,11 +202,15 @@ func TestManager(t *testing.T) {
 		}
 		cols, err := h.Collections(ctx, h.boris.ID)
 		h.must(err)
-		names := []string{}
+		names, orders := []string{}, map[int]bool{}
 		for _, c := range cols {
 			names = append(names, c.Name)
+			orders[c.Order] = true
 		}
-		if got, want := strings.Join(names, ","), "Просрочено,Текущие,Отложено,Сделано,Задачи,Ivan,Анна"; got != want {
+		if len(orders) != len(cols) {
+			h.t.Errorf("%d calendars share %d orders", len(cols), len(orders))
+		}
+		if got, want := strings.Join(names, ","), "Просрочено,Текущие,Отложено,Сделано,Задачи,Анна,Ivan"; got != want {
 			h.t.Errorf("calendars of a head: %s, want %s", got, want)
 		}
 	})

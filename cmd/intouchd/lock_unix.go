@@ -35,7 +35,7 @@ func lock(path string) (unlock func(), err error) {
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another intouchd (serve or demo) is running on %s: stop it first", path)
+			return nil, fmt.Errorf("another intouchd (serve or demo) is running and holds %s.lock: stop it first", path)
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
