@@ -334,8 +334,8 @@ func (m *mailbox) register(ctx context.Context) error {
 	}
 	row, err := m.st.SaveMailbox(ctx, m.cfg.Name, m.cfg.Manager)
 	if errors.Is(err, store.ErrNotFound) {
-		if row, err := m.st.SaveMailbox(ctx, m.cfg.Name, ""); err == nil {
-			m.nobodys = row.ID
+		if id, err := m.st.KeepMailbox(ctx, m.cfg.Name); err == nil {
+			m.nobodys = id
 		}
 		return fmt.Errorf("there is no manager %q; add one with \"intouchd manager add %s\", import managers, or put a [[manager]] into the settings", m.cfg.Manager, m.cfg.Manager)
 	}

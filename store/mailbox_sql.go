@@ -27,6 +27,18 @@ func (s *Store) SaveMailbox(ctx context.Context, name, manager string) (m Mailbo
 	return m, err
 }
 
+// KeepMailbox makes sure that a mailbox of that name has a row, and leaves the
+// row as it is where there is one: for a mailbox whose manager is not known.
+func (s *Store) KeepMailbox(ctx context.Context, name string) (id int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`INSERT INTO mailboxes (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, name); err != nil {
+			return err
+		}
+		return t.row(`SELECT id FROM mailboxes WHERE name = $1`, []any{name}, &id)
+	})
+	return id, err
+}
+
 // MailboxStates lists all mailboxes by name; archives (see archive_sql.go)
 // are not among them, since nothing is to be expected of them.
 func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err error) {

@@ -381,3 +381,20 @@ func TestThreads_AnyOrder(t *testing.T) {
 		}
 	}
 }
+
+// A mailbox whose manager is misspelt in the settings keeps its owner.
+func TestKeepMailbox(t *testing.T) {
+	each(t, func(h *house) {
+		f := h.folder("box", "anna", 7)
+		id, err := h.KeepMailbox(ctx, "box")
+		h.must(err)
+		states, err := h.MailboxStates(ctx)
+		h.must(err)
+		if id != f.MailboxID || len(states) != 1 || states[0].ManagerLogin != "anna" {
+			h.t.Errorf("%d, %+v", id, states)
+		}
+		if id, err := h.KeepMailbox(ctx, "new"); err != nil || id == 0 || id == f.MailboxID {
+			h.t.Error(id, err)
+		}
+	})
+}
