@@ -32,7 +32,7 @@ type MissingLetter struct {
 	UID       uint32
 	MessageID string
 	Date      time.Time
-	Lost      bool // it has an outcome; its contact is gone
+	Lost      bool // it has an outcome; its contact is gone, or it could not be read then
 }
 
 // maxMissing bounds the letters that are named of one folder.

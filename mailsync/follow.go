@@ -20,7 +20,7 @@ import (
 const ownConns = 4
 
 // followAll waits for news of folders and files them, until something fails.
-// With recheck it ends after a while, to look for folders that were missing.
+// With again it ends after a while, to look for folders that were missing.
 func (m *mailbox) followAll(ctx context.Context, s *session, folders []string, again bool) error {
 	g, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, func() { s.tcp.Close() })() // it was opened under the outer one

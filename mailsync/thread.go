@@ -38,9 +38,6 @@ type subjectThread struct {
 	clients   []int64
 }
 
-// threadSpan is how far back a subject continues a thread (rules.md section 3).
-const threadSpan = 30 * 24 * time.Hour
-
 func (t subjectThreads) add(h *Header, clients []int64) {
 	if bare := store.BareSubject(h.Subject); bare != "" {
 		t[bare] = append(t[bare], subjectThread{h.Date, addressesOf(h), clients})
@@ -51,7 +48,7 @@ func (t subjectThreads) add(h *Header, clients []int64) {
 // which are not ours.
 func (t subjectThreads) find(h *Header, addresses []string) []int64 {
 	for _, c := range slices.Backward(t[store.BareSubject(h.Subject)]) {
-		if age := h.Date.Sub(c.date); age < 0 || age > threadSpan {
+		if age := h.Date.Sub(c.date); age < 0 || age > store.ThreadSpan {
 			continue
 		}
 		if slices.ContainsFunc(c.addresses, func(a string) bool { return slices.Contains(addresses, a) }) {

@@ -121,7 +121,7 @@ func (s *Store) ThreadBySubject(ctx context.Context, subject string, addresses [
 	err = s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT c.client_id, lt.parties FROM contacts c JOIN letter_texts lt ON lt.message_key = c.message_key
 			WHERE c.bare_subject = $1 AND c.start_at <= $2 AND c.start_at > $3 ORDER BY c.start_at DESC LIMIT 50`,
-			[]any{bare, unix(date), unix(date.Add(-30 * 24 * time.Hour))}, func(scan func(...any) error) error {
+			[]any{bare, unix(date), unix(date.Add(-ThreadSpan))}, func(scan func(...any) error) error {
 				var id int64
 				var parties []string
 				if err := scan(idInto{&id}, jsonInto{&parties}); err != nil {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// threadSpan is how far back a subject continues a thread (rules.md section 3).
-const threadSpan = 30 * 24 * time.Hour
+// ThreadSpan is how far back a subject continues a thread (rules.md section 3).
+const ThreadSpan = 30 * 24 * time.Hour
 
 // threadOf is the key of the first letter of the thread: that of a letter it
 // answers, else the oldest reference, else its own. Letters that took this
@@ -31,7 +31,7 @@ func (t *filing) threadOf(l *FiledLetter) (string, error) {
 	} else if IsReply(l.Subject) && bare != "" {
 		// A reply without References: same bare subject and client, within 30 days.
 		err := t.row(`SELECT thread FROM contacts WHERE bare_subject = $1 AND client_id IN `+t.s.dialect.ids("$2")+` AND start_at <= $3 AND start_at > $4 AND message_key <> $5
-			ORDER BY start_at DESC, id LIMIT 1`, []any{bare, asJSON(l.Clients), unix(l.Date), unix(l.Date.Add(-threadSpan)), l.Key}, &thread)
+			ORDER BY start_at DESC, id LIMIT 1`, []any{bare, asJSON(l.Clients), unix(l.Date), unix(l.Date.Add(-ThreadSpan)), l.Key}, &thread)
 		if ignoreNotFound(err) != nil {
 			return "", err
 		}
@@ -43,7 +43,7 @@ func (t *filing) threadOf(l *FiledLetter) (string, error) {
 	}
 	for _, c := range t.alone[bare] {
 		later := c.start - unix(l.Date)
-		if c.key != l.Key && later >= 0 && later < int64(threadSpan.Seconds()) && IsReply(c.subject) && slices.Contains(l.Clients, c.client) {
+		if c.key != l.Key && later >= 0 && later < int64(ThreadSpan.Seconds()) && IsReply(c.subject) && slices.Contains(l.Clients, c.client) {
 			if err := t.joinThread(c.key, thread); err != nil {
 				return "", err
 			}

@@ -69,7 +69,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
-	syncer := mailsync.New(a.st, mailboxes(cfg, a.st), mailsync.Options{Log: log.With("part", "mail"), Rules: captureRules(cfg), Signs: signs(cfg)})
+	syncer := newSyncer(cfg, a.st, mailsync.Options{Log: log.With("part", "mail")})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {
 		return nil, err
@@ -240,6 +240,12 @@ func saveMailboxes(ctx context.Context, st *store.Store, boxes []MailboxConfig) 
 		}
 	}
 	return nil
+}
+
+// newSyncer makes whoever reads the mailboxes, by the rules of the settings.
+func newSyncer(cfg *Config, st *store.Store, opt mailsync.Options) *mailsync.Syncer {
+	opt.Rules, opt.Signs = captureRules(cfg), signs(cfg)
+	return mailsync.New(st, mailboxes(cfg, st), opt)
 }
 
 // mailboxes are the mailboxes of the settings as mailsync takes them. Tokens

@@ -30,10 +30,7 @@ func (p *program) auditCommand() *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			if err := saveMailboxes(cmd.Context(), st, cfg.Mailboxes); err != nil {
-				return err
-			}
-			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Rules: captureRules(cfg), Signs: signs(cfg)})
+			syncer := newSyncer(cfg, st, mailsync.Options{Log: newLog(cfg.Log, p.err)})
 			audits, err := syncer.Audit(cmd.Context(), name, repair)
 			if errors.Is(err, mailsync.ErrNoMailbox) {
 				return usage("audit: there is no mailbox %q in the settings", name)

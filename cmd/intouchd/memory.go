@@ -9,7 +9,7 @@ import (
 
 // The collector's pace. A daemon that reads a mailbox makes much garbage on
 // little live memory, and with Go's default of collecting at twice that it
-// spent a fifth of its processor time collecting. So it collects when it has
+// spent a tenth of its processor time collecting. So it collects when it has
 // grown to steadyMemory, however little of it lives; where more lives, at
 // half as much again: thousands of idle mailboxes are live memory, and make
 // little garbage.

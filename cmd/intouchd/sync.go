@@ -27,11 +27,8 @@ func (p *program) syncCommand() *cobra.Command {
 				return err
 			}
 			defer st.Close()
-			if err := saveMailboxes(cmd.Context(), st, cfg.Mailboxes); err != nil {
-				return err
-			}
 			shown := newProgress(p.err, "letters")
-			syncer := mailsync.New(st, mailboxes(cfg, st), mailsync.Options{Log: newLog(cfg.Log, p.err), Progress: shown.at, Rules: captureRules(cfg), Signs: signs(cfg)})
+			syncer := newSyncer(cfg, st, mailsync.Options{Log: newLog(cfg.Log, p.err), Progress: shown.at})
 			counts, err := syncer.Pass(cmd.Context(), name)
 			shown.end()
 			if errors.Is(err, mailsync.ErrNoMailbox) {
