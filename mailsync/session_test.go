@@ -184,10 +184,14 @@ func scripted(t *testing.T, greeting string, answer func(tag, command string) []
 			}
 			fmt.Fprint(c, greeting)
 			r := bufio.NewReader(c)
+			silent := false
 			for {
 				line, err := r.ReadString('\n')
 				if err != nil {
 					break
+				}
+				if silent {
+					continue
 				}
 				tag, command, _ := strings.Cut(strings.TrimSpace(line), " ")
 				lines := answer(tag, command)
@@ -196,6 +200,9 @@ func scripted(t *testing.T, greeting string, answer func(tag, command string) []
 				}
 				for _, l := range lines {
 					fmt.Fprint(c, l)
+					// The library may ask for capabilities meanwhile: an answer to
+					// that would be the rest of the line that never ends.
+					silent = !strings.HasSuffix(l, "\n")
 				}
 			}
 			c.Close()
