@@ -1,9 +1,11 @@
 package caldav
 
 import (
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,8 +67,9 @@ func tokenOf(text string, col *store.Collection) (token, error) {
 	return t, nil
 }
 
-// makeCollection refuses MKCALENDAR and MKCOL: calendars are saved filters,
-// and are not made here.
+// makeCollection answers MKCALENDAR (RFC 4791 section 5.3.1) and extended
+// MKCOL (RFC 5689): a label calendar. All properties are set, or none and
+// there is no calendar.
 func (c *call) makeCollection() error {
 	switch _, err := c.calendar(); {
 	case err == nil && c.r.Method == "MKCOL":
@@ -76,13 +79,118 @@ func (c *call) makeCollection() error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	return needPrivilege(homePath(c.manager.Login), "bind")
-}
-
-// deleteCollection refuses: the calendars of a home come with the manager.
-func (c *call) deleteCollection() error {
-	if _, err := c.calendar(); err != nil {
+	root, err := c.readXML()
+	if err != nil {
 		return err
 	}
-	return needPrivilege(homePath(c.manager.Login), "unbind")
+	want := caldav("mkcalendar")
+	if c.r.Method == "MKCOL" {
+		want = dav("mkcol")
+	}
+	if root != nil && root.Name != want {
+		return status(http.StatusUnsupportedMediaType) // RFC 4918 section 9.3
+	}
+	component, patches, edit, err := c.readMaking(root)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(patches, patch.refused) {
+		c.refuseMaking(want, patches)
+		return nil
+	}
+	err = c.st.MakeLabel(c.ctx, c.actor(), c.place.slug, component, edit)
+	var invalid *store.Invalid
+	switch {
+	case errors.Is(err, store.ErrConflict):
+		return violated(http.StatusForbidden, nsDAV, "resource-must-be-null")
+	case errors.As(err, &invalid):
+		return needPrivilege(homePath(c.manager.Login), "bind")
+	case err != nil:
+		return err
+	}
+	c.w.Header().Set("Cache-Control", "no-cache")
+	c.w.WriteHeader(http.StatusCreated)
+	return nil
+}
+
+// readMaking reads the body of MKCALENDAR or MKCOL, nil for none. What may be
+// said only then, the kind of collection and its components, is judged here;
+// MKCOL makes a calendar or nothing, for nothing else can stand in a home.
+func (c *call) readMaking(root *element) (component store.Component, patches []patch, edit store.CollectionEdit, err error) {
+	component = store.EventsAndTodos
+	isCalendar := c.r.Method == "MKCALENDAR"
+	if root != nil {
+		for _, set := range root.children {
+			prop := set.child(nsDAV, "prop")
+			if !set.is(nsDAV, "set") || prop == nil {
+				continue
+			}
+			kept := prop.children[:0]
+			for _, e := range prop.children {
+				switch e.Name {
+				case dav("resourcetype"):
+					isCalendar = e.child(nsCalDAV, "calendar") != nil
+				case caldav("supported-calendar-component-set"):
+					if component, err = componentsOf(e); err != nil {
+						return component, nil, edit, err
+					}
+				default:
+					kept = append(kept, e)
+				}
+			}
+			prop.children = kept
+		}
+		patches, edit = c.readPatches(root, &store.Collection{})
+	}
+	if !isCalendar {
+		return component, nil, edit, violated(http.StatusForbidden, nsDAV, "valid-resourcetype")
+	}
+	return component, patches, edit, nil
+}
+
+// componentsOf reads C:supported-calendar-component-set: events, to-dos or
+// both; others are left out as long as one of these remains.
+func componentsOf(set *element) (store.Component, error) {
+	asked := map[store.Component]bool{}
+	for _, comp := range set.children {
+		if comp.is(nsCalDAV, "comp") {
+			asked[store.Component(strings.ToUpper(comp.attr("name")))] = true
+		}
+	}
+	switch {
+	case asked[store.VEvent] && asked[store.VTodo]:
+		return store.EventsAndTodos, nil
+	case asked[store.VEvent]:
+		return store.VEvent, nil
+	case asked[store.VTodo]:
+		return store.VTodo, nil
+	}
+	return "", violated(http.StatusForbidden, nsCalDAV, "supported-calendar-component")
+}
+
+// refuseMaking says which properties could not be set (RFC 5689 section 3).
+func (c *call) refuseMaking(request xml.Name, patches []patch) {
+	a := newAnswer(c.w, http.StatusForbidden)
+	name := prefixes[request.Space] + request.Local + "-response"
+	a.str(`<?xml version="1.0" encoding="utf-8"?>`+"\n<", name, declarations, ">")
+	writePatches(a, patches)
+	a.str("</", name, ">\n")
+	a.close()
+}
+
+// deleteCollection answers DELETE of a calendar: a label goes, and no contact
+// with it. The other calendars of a home come with the manager.
+func (c *call) deleteCollection() error {
+	col, err := c.calendar()
+	if err != nil {
+		return err
+	}
+	if col.Kind != store.LabelCalendar {
+		return needPrivilege(homePath(c.manager.Login), "unbind")
+	}
+	if err := c.st.DeleteLabel(c.ctx, c.actor(), col.ID); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
 }

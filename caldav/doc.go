@@ -14,7 +14,7 @@
 //	report      REPORT          filter     calendar-query's filter
 //	shape       the part of an object that a report asks for
 //	sync        sync-collection object     GET, PUT, DELETE, MOVE
-//	collection  what a calendar is to a client: privileges, tokens
+//	collection  what a calendar is to a client: privileges, tokens; MKCALENDAR
 //	carddav     the address book
 //	quirks      what particular programs need beyond the RFCs
 //

@@ -44,7 +44,7 @@ func ReadWrite(body []byte, component store.Component, owner *store.Manager) (*s
 	w := &store.CalendarWrite{
 		Bytes:      body,
 		UID:        uidOf(main),
-		Component:  component,
+		Component:  store.Component(main.Name),
 		Note:       noteOf(text(main, ical.PropDescription)),
 		When:       when,
 		Recurrence: z.recurrence(main, overrides),
@@ -79,7 +79,7 @@ func check(cal *ical.Calendar, component store.Component) (main *ical.Component,
 		}
 		if name == "" {
 			name, uid = c.Name, uidOf(c)
-			if name != string(component) {
+			if !component.Holds(store.Component(name)) {
 				return nil, 0, refuse("supported-calendar-component", "%s in a collection of %s", name, component)
 			}
 			if uid == "" || len(uid) > 1024 {

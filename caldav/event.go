@@ -27,7 +27,11 @@ func NewRenderer(publicURL string) store.Renderer {
 	return func(v *store.EntryView) []byte {
 		e := newEntry(v, base)
 		if len(v.Overlay) > 0 {
-			if b := e.merge(v.Overlay); b != nil {
+			merge := e.merge
+			if e.label {
+				merge = e.mergeLabelled
+			}
+			if b := merge(v.Overlay); b != nil {
 				return b
 			}
 		}
@@ -39,9 +43,12 @@ func NewRenderer(publicURL string) store.Renderer {
 type entry struct {
 	view *store.EntryView
 	todo bool
-	lang store.Language
-	loc  *time.Location // the owner's
-	when store.Span
+	// label: the collection is a label calendar, whose programs get back what
+	// they put, byte for byte, for as long as it says what the record says.
+	label bool
+	lang  store.Language
+	loc   *time.Location // the owner's
+	when  store.Span
 
 	changed     string // LAST-MODIFIED
 	created     string
@@ -58,6 +65,7 @@ func newEntry(v *store.EntryView, base string) *entry {
 	it := v.Item
 	e := &entry{view: v, lang: v.Owner.Language, loc: managerZone(v.Owner), when: it.When, base: base, importance: it.Importance}
 	e.todo = v.Collection != nil && v.Collection.Component == store.VTodo
+	e.label = v.Collection != nil && v.Collection.Kind == store.LabelCalendar
 	if e.importance == "" {
 		e.importance = store.Normal
 	}

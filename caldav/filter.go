@@ -229,7 +229,7 @@ func (f *compFilter) needsBytes(component store.Component) bool {
 	}
 	for i := range f.comps {
 		c := &f.comps[i]
-		if c.name != string(component) || !plain(c) || len(c.comps) > 0 {
+		if component != store.Component(c.name) || !plain(c) || len(c.comps) > 0 {
 			return true
 		}
 	}

@@ -180,7 +180,7 @@ func allow(k kind) string { return "OPTIONS, " + strings.Join(methods[k], ", ") 
 // Thunderbird would leave all invitations to us (section 8).
 func options(w http.ResponseWriter, p place) {
 	h := w.Header()
-	h.Set("DAV", "1, 3, calendar-access, addressbook")
+	h.Set("DAV", "1, 3, calendar-access, addressbook, extended-mkcol")
 	h.Set("Allow", allow(p.kind))
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)

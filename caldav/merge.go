@@ -17,6 +17,58 @@ import (
 // for byte. Where nothing differs it gives those bytes. Nil when they are not
 // what the collection holds.
 func (e *entry) merge(overlay []byte) []byte {
+	return e.operate(overlay, func(s *surgery, c *component) {
+		e.mergeSummary(s, c)
+		e.mergeDescription(s, c)
+		if u := strings.TrimSpace(text(c.Component, ical.PropURL)); u != e.url && (u == "" || e.oursURL(u)) {
+			s.set(c, ical.PropURL, "URL:"+e.url)
+		}
+		if e.todo {
+			e.mergeProgress(s, c)
+		} else if state := stateOf(c.Component); (state == store.Postponed) != (e.eventStatus() == "TENTATIVE") || state == store.Cancelled {
+			s.set(c, ical.PropStatus, "STATUS:"+e.eventStatus())
+		}
+		e.mergeCategories(s, c)
+		if color := strings.ToLower(strings.TrimSpace(text(c.Component, "COLOR"))); color == "" || oursColor(color) {
+			if want := colorName(e.view.Item.Status); color != want {
+				s.set(c, "COLOR", "COLOR:"+want)
+			}
+		}
+	})
+}
+
+// mergeLabelled is merge for a label calendar: nothing of ours is added, and
+// only what the record now says otherwise is written.
+func (e *entry) mergeLabelled(overlay []byte) []byte {
+	return e.operate(overlay, func(s *surgery, c *component) {
+		title, _ := titleOf(c.Component)
+		if bare := store.TrimClient(title, e.client); e.view.Item.Contact != nil && bare != e.subject && !cutFrom(e.subject, bare) {
+			s.set(c, ical.PropSummary, "SUMMARY:"+escape(e.subject))
+		}
+		if note := noteOf(text(c.Component, ical.PropDescription)); strings.TrimSpace(note) != strings.TrimSpace(e.note) {
+			s.set(c, ical.PropDescription, "DESCRIPTION:"+escape(e.note))
+		}
+		said, is := stateOf(c.Component), e.view.Item.State()
+		switch {
+		case said == is, said == "" && is == store.Planned:
+		case !e.todo && is == store.Done && said != store.Cancelled && said != store.Postponed: // no word for it
+		case is == store.Cancelled:
+			s.set(c, ical.PropStatus, "STATUS:CANCELLED")
+		case e.todo && said == store.Planned && is == store.Postponed: // no word for it
+		case e.todo:
+			e.mergeProgress(s, c)
+		case is == store.Postponed:
+			s.set(c, ical.PropStatus, "STATUS:TENTATIVE")
+		default:
+			s.set(c, ical.PropStatus, "STATUS:CONFIRMED")
+		}
+	})
+}
+
+// operate opens what a calendar program put, writes times, repetition and
+// priority where the item now has others, lets rest do the rest, and gives
+// the bytes; those that were put where nothing was to be done.
+func (e *entry) operate(overlay []byte, rest func(*surgery, *component)) []byte {
 	obj, err := parse(overlay)
 	if err != nil {
 		return nil
@@ -45,28 +97,16 @@ func (e *entry) merge(overlay []byte) []byte {
 		}
 	}
 
-	e.mergeSummary(s, c)
 	e.mergeTimes(s, c, z, was)
 	e.mergeRecurrence(s, c, z, overrides)
-	e.mergeDescription(s, c)
-	if u := strings.TrimSpace(text(c.Component, ical.PropURL)); u != e.url && (u == "" || e.oursURL(u)) {
-		s.set(c, ical.PropURL, "URL:"+e.url)
-	}
 	said := importanceOf(c.Component)
+	if _, urgent := titleOf(c.Component); urgent && e.label {
+		said = store.High
+	}
 	if said != e.importance && (said != "" || e.importance != store.Normal) {
 		s.set(c, ical.PropPriority, "PRIORITY:"+priority(e.importance))
 	}
-	if e.todo {
-		e.mergeProgress(s, c)
-	} else if state := stateOf(c.Component); (state == store.Postponed) != (e.eventStatus() == "TENTATIVE") || state == store.Cancelled {
-		s.set(c, ical.PropStatus, "STATUS:"+e.eventStatus())
-	}
-	e.mergeCategories(s, c)
-	if color := strings.ToLower(strings.TrimSpace(text(c.Component, "COLOR"))); color == "" || oursColor(color) {
-		if want := colorName(e.view.Item.Status); color != want {
-			s.set(c, "COLOR", "COLOR:"+want)
-		}
-	}
+	rest(s, c)
 	if !s.changed() {
 		return overlay
 	}
@@ -86,11 +126,16 @@ func (e *entry) mergeSummary(s *surgery, c *component) {
 	}
 	title, urgent := titleOf(c.Component)
 	if e.view.Item.Contact != nil && !urgent && store.TitleWithClient(e.subject, e.client) == e.subject {
-		if title == e.subject || len(e.subject) >= 200 && strings.HasPrefix(title, e.subject) {
+		if title == e.subject || cutFrom(e.subject, title) {
 			return
 		}
 	}
 	s.set(c, ical.PropSummary, "SUMMARY:"+escape(e.summary))
+}
+
+// cutFrom reports whether a subject is what the store's bound left of a title.
+func cutFrom(subject, title string) bool {
+	return len(subject) >= 200 && strings.HasPrefix(title, subject)
 }
 
 // mergeTimes moves the component to the item's span, in the form and zone in

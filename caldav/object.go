@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"mime"
@@ -165,7 +166,15 @@ func (c *call) delete() error {
 
 // move answers MOVE of an entry into another calendar of the home: the verb
 // of that calendar applies.
-func (c *call) move() error {
+func (c *call) move() error { return c.transfer(c.st.MoveEntry, false) }
+
+// copy answers COPY: a label calendar may show what another one shows.
+// Between other calendars there is none: one contact is one thing, and a
+// second one with the same words would be counted as another.
+func (c *call) copy() error { return c.transfer(c.st.CopyEntry, true) }
+
+// transfer finds source and destination of a MOVE or COPY, and answers.
+func (c *call) transfer(do func(ctx context.Context, actor store.Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond store.Condition) (store.PutResult, error), keep bool) error {
 	to, err := c.destination()
 	if err != nil {
 		return err
@@ -182,11 +191,11 @@ func (c *call) move() error {
 		return err
 	}
 	switch {
-	case readOnly(&from):
+	case readOnly(&from) && !keep:
 		return needPrivilege(c.place.path(), "unbind")
-	case readOnly(&into):
+	case readOnly(&into) || keep && (from.Kind != store.LabelCalendar || into.Kind != store.LabelCalendar):
 		return needPrivilege(to.path(), "bind")
-	case from.Component != into.Component:
+	case !slices.ContainsFunc(from.Component.Each(), into.Component.Holds):
 		return violated(http.StatusForbidden, nsCalDAV, "supported-calendar-component")
 	case from.ID == into.ID && to.name == c.place.name:
 		return status(http.StatusForbidden) // RFC 4918 section 9.9.4: source and destination are the same
@@ -196,7 +205,7 @@ func (c *call) move() error {
 		return err
 	}
 	overwrite := !strings.EqualFold(strings.TrimSpace(c.r.Header.Get("Overwrite")), "F")
-	res, err := c.st.MoveEntry(c.ctx, c.actor(), from.ID, c.place.name, into.ID, to.name, overwrite, cond)
+	res, err := do(c.ctx, c.actor(), from.ID, c.place.name, into.ID, to.name, overwrite, cond)
 	if errors.Is(err, store.ErrConflict) {
 		if !overwrite {
 			return status(http.StatusPreconditionFailed)
@@ -212,16 +221,6 @@ func (c *call) move() error {
 	c.w.Header().Set("Location", origin(c.r, c.publicHost)+to.path())
 	c.written(res)
 	return nil
-}
-
-// copy refuses COPY: one contact is one thing, and a second one with the same
-// words would be counted as another.
-func (c *call) copy() error {
-	to, err := c.destination()
-	if err != nil {
-		return err
-	}
-	return needPrivilege(to.path(), "bind")
 }
 
 // destination reads the Destination header: an entry in this home.

@@ -28,6 +28,8 @@ type patch struct {
 	reason xml.Name // precondition of a refusal
 }
 
+func (p patch) refused() bool { return p.status != http.StatusOK }
+
 // proppatch answers PROPPATCH: all of it happens or nothing (RFC 4918
 // section 9.2).
 func (c *call) proppatch() error {
@@ -47,14 +49,8 @@ func (c *call) proppatch() error {
 		col = &store.Collection{}
 	}
 	patches, edit := c.readPatches(root, col)
-	refused := func(p patch) bool { return p.status != http.StatusOK }
 	switch {
-	case slices.ContainsFunc(patches, refused):
-		for i := range patches {
-			if !refused(patches[i]) {
-				patches[i].status = http.StatusFailedDependency
-			}
-		}
+	case slices.ContainsFunc(patches, patch.refused):
 	case c.place.kind == calendarKind:
 		var invalid *store.Invalid
 		err := c.st.EditCollection(c.ctx, c.actor(), col.ID, edit)
@@ -69,7 +65,19 @@ func (c *call) proppatch() error {
 	a := c.startMultistatus(nil)
 	a.str("<D:response>")
 	a.href(c.place.path())
+	writePatches(a, patches)
+	a.str("</D:response>\n")
+	return c.finish(a, nil)
+}
+
+// writePatches writes what became of each property: of those that one refused
+// took with it, that they depend on it.
+func writePatches(a *answer, patches []patch) {
+	failed := slices.ContainsFunc(patches, patch.refused)
 	for _, p := range patches {
+		if failed && !p.refused() {
+			p.status = http.StatusFailedDependency
+		}
 		a.str("<D:propstat><D:prop>")
 		a.tag(p.name, true)
 		a.str("</D:prop><D:status>HTTP/1.1 ", strconv.Itoa(p.status), " ", http.StatusText(p.status), "</D:status>")
@@ -80,8 +88,6 @@ func (c *call) proppatch() error {
 		}
 		a.str("</D:propstat>")
 	}
-	a.str("</D:response>\n")
-	return c.finish(a, nil)
 }
 
 // readPatches judges every property in document order.

@@ -150,7 +150,9 @@ var table = []*property{
 		return t.col.TimeZone != ""
 	}},
 	{name: caldav("supported-calendar-component-set"), on: calendars, write: func(a *answer, t *target) bool {
-		a.str(`<C:comp name="`, string(t.col.Component), `"/>`)
+		for _, comp := range t.col.Component.Each() {
+			a.str(`<C:comp name="`, string(comp), `"/>`)
+		}
 		return true
 	}},
 	{name: caldav("supported-calendar-data"), on: calendars, write: func(a *answer, t *target) bool {
@@ -250,6 +252,9 @@ func writeMaxSize(a *answer, t *target) bool {
 // (clients.md sections 7 and 12).
 func writePrivileges(a *answer, t *target) bool {
 	granted := []string{"D:read", "D:read-current-user-privilege-set"}
+	if t.kind == homeKind {
+		granted = append(granted, "D:bind", "D:unbind") // label calendars
+	}
 	if t.kind == calendarKind || t.kind == entryKind {
 		granted = append(granted, "C:read-free-busy")
 		if !readOnly(t.col) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,20 @@ type Component string
 const (
 	VEvent Component = "VEVENT"
 	VTodo  Component = "VTODO"
+	// EventsAndTodos is a label calendar that holds both kinds.
+	EventsAndTodos Component = "VEVENT,VTODO"
 )
+
+// Holds reports whether a collection of this component takes one of that kind.
+func (c Component) Holds(one Component) bool { return slices.Contains(c.Each(), one) }
+
+// Each lists the components one by one.
+func (c Component) Each() (list []Component) {
+	for s := range strings.SplitSeq(string(c), ",") {
+		list = append(list, Component(s))
+	}
+	return list
+}
 
 // CollectionKind says where a calendar comes from and what a move into it
 // means.
@@ -26,6 +40,10 @@ const (
 	TeamCalendar CollectionKind = "team"
 	// FilterCalendar is somebody's own saved filter.
 	FilterCalendar CollectionKind = "filter"
+	// LabelCalendar was made in a calendar program. What is put into it stays
+	// in it whatever its date, client or status, and out of the owner's status
+	// calendars and To do list.
+	LabelCalendar CollectionKind = "label"
 )
 
 // Collection is a calendar: a saved filter under a name and a colour, in the
@@ -179,6 +197,9 @@ func stateAfter(cur State, moved bool, col *Collection, said State, comp Compone
 			return Postponed
 		}
 		return Planned
+	}
+	if col.Kind == LabelCalendar && cur == Cancelled && said == "" {
+		return Planned // put there again, or STATUS:CANCELLED taken away
 	}
 	switch {
 	case cur == "":

@@ -96,7 +96,7 @@ func (t *tx) collections(where string, args ...any) ([]Collection, error) {
 				c.Name = Word(lang, "todo")
 			case TeamCalendar:
 				c.Name = shown
-			default:
+			default: // a label that its maker gave no name
 				c.Name = c.Slug
 			}
 		}
@@ -148,59 +148,63 @@ func (s *Store) EditCollection(ctx context.Context, actor Actor, id int64, e Col
 		if c.ManagerID != actor.ManagerID {
 			return ErrForbidden
 		}
-		set := func(column string, v *string, most int) error {
-			if v == nil {
-				return nil
-			}
-			if len(*v) > most {
-				return invalid(column, "longer than %d bytes", most)
-			}
-			var value any // NULL returns to the default
-			if *v != "" || column == "time_zone" {
-				value = clean(*v)
-			}
-			_, err := t.exec(`UPDATE collections SET `+column+` = $1 WHERE id = $2`, value, id)
-			return err
-		}
-		if err := set("name", e.Name, 500); err != nil {
-			return err
-		}
-		if err := set("color", e.Color, 40); err != nil {
-			return err
-		}
-		if err := set("description", e.Description, 10_000); err != nil {
-			return err
-		}
-		if err := set("time_zone", e.TimeZone, 64<<10); err != nil {
-			return err
-		}
-		if e.Order != nil {
-			if _, err := t.exec(`UPDATE collections SET position = $1 WHERE id = $2`, *e.Order, id); err != nil {
-				return err
-			}
-		}
-		if len(e.Props) == 0 {
+		return t.editCollection(c, e)
+	})
+}
+
+func (t *tx) editCollection(c Collection, e CollectionEdit) error {
+	set := func(column string, v *string, most int) error {
+		if v == nil {
 			return nil
 		}
-		props := maps.Clone(c.Props)
-		if props == nil {
-			props = map[string]string{}
+		if len(*v) > most {
+			return invalid(column, "longer than %d bytes", most)
 		}
-		size := 0
-		for name, v := range e.Props {
-			if v == nil {
-				delete(props, name)
-			} else {
-				props[name] = clean(*v)
-			}
+		var value any // NULL returns to the default
+		if *v != "" || column == "time_zone" {
+			value = clean(*v)
 		}
-		for name, v := range props {
-			size += len(name) + len(v)
-		}
-		if size > maxProps {
-			return invalid("property", "the properties of this calendar are larger than %d bytes together", maxProps)
-		}
-		_, err = t.exec(`UPDATE collections SET props = $1 WHERE id = $2`, asJSON(props), id)
+		_, err := t.exec(`UPDATE collections SET `+column+` = $1 WHERE id = $2`, value, c.ID)
 		return err
-	})
+	}
+	if err := set("name", e.Name, 500); err != nil {
+		return err
+	}
+	if err := set("color", e.Color, 40); err != nil {
+		return err
+	}
+	if err := set("description", e.Description, 10_000); err != nil {
+		return err
+	}
+	if err := set("time_zone", e.TimeZone, 64<<10); err != nil {
+		return err
+	}
+	if e.Order != nil {
+		if _, err := t.exec(`UPDATE collections SET position = $1 WHERE id = $2`, *e.Order, c.ID); err != nil {
+			return err
+		}
+	}
+	if len(e.Props) == 0 {
+		return nil
+	}
+	props := maps.Clone(c.Props)
+	if props == nil {
+		props = map[string]string{}
+	}
+	size := 0
+	for name, v := range e.Props {
+		if v == nil {
+			delete(props, name)
+		} else {
+			props[name] = clean(*v)
+		}
+	}
+	for name, v := range props {
+		size += len(name) + len(v)
+	}
+	if size > maxProps {
+		return invalid("property", "the properties of this calendar are larger than %d bytes together", maxProps)
+	}
+	_, err := t.exec(`UPDATE collections SET props = $1 WHERE id = $2`, asJSON(props), c.ID)
+	return err
 }

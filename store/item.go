@@ -53,6 +53,14 @@ func (it *Item) State() State {
 	return it.Contact.State
 }
 
+// component is what the item was written as.
+func (it *Item) component() Component {
+	if it.Contact != nil {
+		return it.Contact.component
+	}
+	return VEvent
+}
+
 // StatusAt is the item's status at a moment for a manager in loc.
 func (it *Item) StatusAt(loc *time.Location, at time.Time) Status {
 	if it.Event != nil {

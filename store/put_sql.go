@@ -42,6 +42,10 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 		if err != nil {
 			return err
 		}
+		if !col.Component.Holds(w.Component) {
+			return invalid("component", "%s in a calendar of %s", w.Component, col.Component)
+		}
+		col.Component = w.Component
 		old, err := t.entry(collectionID, name)
 		switch {
 		case errors.Is(err, ErrNotFound):
@@ -74,6 +78,11 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 		}
 		if err != nil {
 			return err
+		}
+		if !exists {
+			if err := t.labelFor(col, k); err != nil {
+				return err
+			}
 		}
 		res.Entry, err = t.settle(actor, col, k, name, w)
 		return err
@@ -354,7 +363,23 @@ func nameCandidates(title string) []string {
 	return out
 }
 
-// DeleteEntry cancels the contact or event of that entry. ErrNotFound,
+// setState is a person's decision about an item.
+func (t *tx) setState(actor Actor, k ItemKey, state State) error {
+	it, err := t.item(k)
+	if err != nil {
+		return err
+	}
+	t.touch(k)
+	if it.Event != nil {
+		_, err = t.editEvent(actor, it, EventEdit{State: &state})
+	} else {
+		_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &state})
+	}
+	return err
+}
+
+// DeleteEntry cancels the contact or event of that entry; one that stands in
+// another label calendar of the home too only leaves this one. ErrNotFound,
 // ErrStale.
 func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition) error {
 	return s.write(ctx, func(t *tx) error {
@@ -368,28 +393,49 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		if !cond.holds(&e) {
 			return ErrStale
 		}
-		if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1`, e.Key.String()); err != nil {
-			return err
-		}
-		it, err := t.item(e.Key)
-		if err != nil {
-			return err
-		}
-		cancelled := Cancelled
-		t.touch(e.Key)
-		if it.Event != nil {
-			_, err = t.editEvent(actor, it, EventEdit{State: &cancelled})
-		} else {
-			_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &cancelled})
-		}
-		return err
+		return t.remove(actor, collectionID, e.Key)
 	})
+}
+
+// remove takes an item out of one collection by cancelling it, or by its label
+// alone where the owner keeps it under another one too.
+func (t *tx) remove(actor Actor, collectionID int64, k ItemKey) error {
+	if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1`, k.String()); err != nil {
+		return err
+	}
+	labelled, err := t.unlabel(collectionID, k)
+	if err != nil {
+		return err
+	}
+	if labelled {
+		more := false
+		if err := t.row(`SELECT EXISTS (SELECT 1 FROM labels l JOIN collections k ON k.id = l.collection_id JOIN collections this ON this.manager_id = k.manager_id
+			WHERE l.item = $1 AND this.id = $2)`, []any{k.String(), collectionID}, &more); err != nil {
+			return err
+		}
+		if more {
+			t.touch(k)
+			return nil
+		}
+	}
+	return t.setState(actor, k, Cancelled)
 }
 
 // MoveEntry moves an entry into another collection of the same home: the verb
 // of that collection applies. overwrite false: ErrConflict where the name is
 // taken.
-func (s *Store) MoveEntry(ctx context.Context, actor Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond Condition) (res PutResult, err error) {
+func (s *Store) MoveEntry(ctx context.Context, actor Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond Condition) (PutResult, error) {
+	return s.transfer(ctx, actor, fromID, name, toID, toName, overwrite, cond, false)
+}
+
+// CopyEntry puts an entry of a label calendar into another label calendar too:
+// it is one contact with two labels. ErrForbidden for other calendars, where
+// one contact would become two.
+func (s *Store) CopyEntry(ctx context.Context, actor Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond Condition) (PutResult, error) {
+	return s.transfer(ctx, actor, fromID, name, toID, toName, overwrite, cond, true)
+}
+
+func (s *Store) transfer(ctx context.Context, actor Actor, fromID int64, name string, toID int64, toName string, overwrite bool, cond Condition, keep bool) (res PutResult, err error) {
 	if len(toName) > 255 || toName == "" {
 		return res, invalid("name", "the name of the resource is empty or longer than 255 bytes")
 	}
@@ -406,67 +452,100 @@ func (s *Store) MoveEntry(ctx context.Context, actor Actor, fromID int64, name s
 		if !cond.holds(&e) {
 			return ErrStale
 		}
-		col, err := t.collection("k.id = $1", toID)
+		from, to, it, err := t.transferred(e, fromID, toID, keep)
 		if err != nil {
 			return err
 		}
-		from, err := t.collection("k.id = $1", fromID)
-		if err != nil {
+		if err := t.makeRoom(actor, e.Key, to, toName, keep || fromID != toID, overwrite, &res); err != nil {
 			return err
 		}
-		if from.Component != col.Component || from.ManagerID != col.ManagerID {
-			return ErrForbidden
-		}
-		res.Created = true
-		if there, err := t.entry(toID, toName); err == nil && there.Key != e.Key {
-			if !overwrite {
-				return ErrConflict
-			}
-			// Overwrite: T deletes what is there (RFC 4918 section 9.9.3).
-			it, err := t.item(there.Key)
-			if err != nil {
+		if !keep {
+			if err := t.setState(actor, e.Key, stateAfter(it.State(), true, &to, "", to.Component)); err != nil {
 				return err
 			}
-			cancelled := Cancelled
-			if it.Event != nil {
-				_, err = t.editEvent(actor, it, EventEdit{State: &cancelled})
-			} else {
-				_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &cancelled})
-			}
-			if err != nil {
+			if err := t.leave(from, e); err != nil {
 				return err
 			}
-			if err := t.renew(); err != nil {
-				return err
-			}
-			res.Created = false
-		} else if ignoreNotFound(err) != nil {
+		}
+		if err := t.labelFor(to, e.Key); err != nil {
 			return err
 		}
-		it, err := t.item(e.Key)
-		if err != nil {
-			return err
-		}
-		state := stateAfter(it.State(), true, &col, "", col.Component)
-		if it.Event != nil {
-			_, err = t.editEvent(actor, it, EventEdit{State: &state})
-		} else {
-			_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &state})
-		}
-		if err != nil {
-			return err
-		}
-		// The entry leaves its old place at once, also where it would linger.
-		number, err := t.nextChange(fromID)
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(`UPDATE entries SET gone = TRUE, change = $1, turns = 0, stays = 0, bytes = NULL, size = 0, changed = $2 WHERE collection_id = $3 AND name = $4`,
-			number, t.now.Unix(), fromID, name); err != nil {
-			return err
-		}
-		res.Entry, err = t.settle(actor, col, e.Key, toName, nil)
+		res.Entry, err = t.settle(actor, to, e.Key, toName, nil)
 		return err
 	})
 	return res, err
+}
+
+// transferred finds between which collections an entry goes, and whether it
+// may; to holds the entry's component alone.
+func (t *tx) transferred(e Entry, fromID, toID int64, keep bool) (from, to Collection, it Item, err error) {
+	if from, err = t.collection("k.id = $1", fromID); err != nil {
+		return from, to, it, err
+	}
+	if to, err = t.collection("k.id = $1", toID); err != nil {
+		return from, to, it, err
+	}
+	if it, err = t.item(e.Key); err != nil {
+		return from, to, it, err
+	}
+	component := from.Component
+	if component == EventsAndTodos {
+		component = it.component()
+	}
+	if !to.Component.Holds(component) || from.ManagerID != to.ManagerID {
+		return from, to, it, ErrForbidden
+	}
+	if keep && (from.Kind != LabelCalendar || to.Kind != LabelCalendar) {
+		return from, to, it, ErrForbidden
+	}
+	to.Component = component
+	return from, to, it, nil
+}
+
+// makeRoom removes what stands where an entry goes (Overwrite: T, RFC 4918
+// section 9.9.3). elsewhere: the item may stand in that collection under
+// another name, which is a *UIDConflict.
+func (t *tx) makeRoom(actor Actor, k ItemKey, to Collection, name string, elsewhere, overwrite bool, res *PutResult) error {
+	if elsewhere {
+		var held string
+		err := t.row(`SELECT name FROM entries WHERE collection_id = $1 AND item = $2 AND NOT gone AND name <> $3`, []any{to.ID, k.String(), name}, &held)
+		if err == nil {
+			return &UIDConflict{held}
+		}
+		if ignoreNotFound(err) != nil {
+			return err
+		}
+	}
+	there, err := t.entry(to.ID, name)
+	if errors.Is(err, ErrNotFound) {
+		res.Created = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !overwrite {
+		return ErrConflict
+	}
+	if there.Key == k {
+		return nil
+	}
+	if err := t.remove(actor, to.ID, there.Key); err != nil {
+		return err
+	}
+	return t.renew()
+}
+
+// leave takes an entry off its old place at once, also where it would linger.
+func (t *tx) leave(from Collection, e Entry) error {
+	if _, err := t.unlabel(from.ID, e.Key); err != nil {
+		return err
+	}
+	number, err := t.nextChange(from.ID)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE entries SET gone = TRUE, change = $1, turns = 0, stays = 0, bytes = NULL, size = 0, changed = $2 WHERE collection_id = $3 AND name = $4`,
+		number, t.now.Unix(), from.ID, e.Name)
+	return err
 }

@@ -161,11 +161,22 @@ type renewal struct {
 	byShows  map[int64][]*ownedCollection
 	clients  map[int64]*clientContext
 	managers map[int64]*Manager
+	anyLabel *bool // whether anything is labelled; nil: not asked yet
 }
 
 type ownedCollection struct {
 	Collection
 	owner *Manager
+}
+
+// holding is the collection as one that holds only the item's component.
+func (c *ownedCollection) holding(it *Item) *ownedCollection {
+	if c.Component != EventsAndTodos {
+		return c
+	}
+	own := *c
+	own.Component = it.component()
+	return &own
 }
 
 // clientContext is what entries show of a client.
@@ -207,6 +218,10 @@ func (r *renewal) item(k ItemKey) error {
 	if err != nil {
 		return err
 	}
+	labels, err := r.labels(k)
+	if err != nil {
+		return err
+	}
 	collections := map[int64]*ownedCollection{}
 	for _, m := range append([]int64{0}, it.Managers...) {
 		cols, err := r.shows(m)
@@ -217,7 +232,8 @@ func (r *renewal) item(k ItemKey) error {
 			collections[c.ID] = c
 		}
 	}
-	for id := range here { // also where a changed manager no longer belongs
+	// Also where a changed manager no longer belongs, and where it is labelled.
+	for _, id := range append(sortedKeys(here), sortedKeys(labels)...) {
 		if collections[id] == nil {
 			c, err := r.collection(id)
 			if err != nil {
@@ -226,18 +242,52 @@ func (r *renewal) item(k ItemKey) error {
 			collections[id] = c
 		}
 	}
+	labelledBy := map[int64]bool{}
+	for id := range labels {
+		labelledBy[collections[id].ManagerID] = true
+	}
 	for _, id := range sortedKeys(collections) { // one order, so that daemons do not deadlock
 		was, isHere := here[id]
-		if err := r.entry(it, k, collections[id], was, isHere); err != nil {
+		c := collections[id]
+		belongs := true
+		switch c.Kind {
+		case LabelCalendar:
+			belongs = labels[id]
+		case StatusCalendar, TodoList:
+			belongs = !labelledBy[c.ManagerID]
+		}
+		if err := r.entry(it, k, c, was, isHere, belongs); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// labels are the label calendars that the item was put into.
+func (r *renewal) labels(k ItemKey) (map[int64]bool, error) {
+	if r.anyLabel == nil { // most houses have none: one query a transaction
+		var any bool
+		if err := r.t.row(`SELECT EXISTS (SELECT 1 FROM labels)`, nil, &any); err != nil {
+			return nil, err
+		}
+		r.anyLabel = &any
+	}
+	if !*r.anyLabel {
+		return nil, nil
+	}
+	ids, err := r.t.labels(k)
+	labels := map[int64]bool{}
+	for _, id := range ids {
+		labels[id] = true
+	}
+	return labels, err
+}
+
 // entry puts the item into one collection, renews it there, or takes it out.
-func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere bool) error {
+// labelled false keeps it out whatever the filter says.
+func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere, labelled bool) error {
 	t, loc := r.t, c.owner.Location()
+	c = c.holding(&it)
 	if it.Contact != nil && it.Contact.Private {
 		own := *it.Contact
 		own.hideFrom(c.owner.ID)
@@ -245,7 +295,8 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 	}
 	it.When = it.WhenIn(loc)
 	it.Status = it.StatusAt(loc, t.now)
-	belongs := c.Filter.Match(&it, it.Status, t.now) && (c.Component == VTodo || !it.When.IsZero())
+	belongs := labelled && (c.Kind == LabelCalendar ||
+		c.Filter.Match(&it, it.Status, t.now) && (c.Component == VTodo || !it.When.IsZero()))
 	stays := was.stays
 	put, justPut := t.dirty.put[putKey{c.ID, k}]
 	if justPut {
@@ -274,7 +325,10 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 	body := t.s.opt.Render(view)
 	sum := sha256.Sum256(body)
 	etag := hex.EncodeToString(sum[:12])
-	turns := earliest(it.turns(loc, t.now), stays, c.Filter.doneUntil(&it))
+	turns := stays
+	if c.Kind != LabelCalendar { // there time changes nothing
+		turns = earliest(it.turns(loc, t.now), stays, c.Filter.doneUntil(&it))
+	}
 	begins, ends := it.When.Begins(loc), it.When.Ends(loc)
 	if it.Contact != nil && it.Contact.Recurrence != "" || it.When.IsZero() {
 		begins, ends = time.Time{}, time.Time{}
@@ -321,14 +375,13 @@ func (t *tx) nextChange(collectionID int64) (n int64, err error) {
 // list shows as VTODO what was written as VEVENT: two components with one UID
 // would be one item to some programs.
 func entryUID(it *Item, c Component) string {
-	uid, born := "", VEvent
+	uid := ""
 	if it.Event != nil {
 		uid = it.Event.UID
 	} else {
 		uid = it.Contact.UID
-		born = it.Contact.component
 	}
-	if c == born {
+	if c == it.component() {
 		return uid
 	}
 	return strings.ToLower(string(c[1:])) + "-" + uid
