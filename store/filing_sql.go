@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -112,6 +113,7 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	}
 	var addresses, keys, refs, subjects []string
 	var clients []int64
+	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
 	for i := range b.Letters {
 		l := &b.Letters[i]
 		l.tidy()
@@ -128,6 +130,7 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 		clients = append(clients, l.Clients...)
 		keys = append(keys, l.Key)
 		refs = append(refs, l.References...)
+		oldest, newest = min(oldest, unix(l.Date)), max(newest, unix(l.Date))
 		if s := foldedSubject(l.Subject); s != "" {
 			subjects = append(subjects, s)
 		}
@@ -135,12 +138,12 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	if len(keys) == 0 {
 		return file, nil
 	}
-	list := func(query string, arg any, each func(scan func(...any) error) error) error {
+	list := func(query string, arg any, each func(scan func(...any) error) error, more ...any) error {
 		keys := asJSON(arg)
 		if keys == "null" {
 			return nil
 		}
-		return t.rows(query, []any{keys}, each)
+		return t.rows(query, append([]any{keys}, more...), each)
 	}
 	var one int
 	err := t.row(`SELECT 1 FROM contacts WHERE private LIMIT 1`, nil, &one)
@@ -181,14 +184,15 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 				file.contacts[c.key] = append(file.contacts[c.key], c)
 				return err
 			}),
-		// The newest come last: one of them is what an answer continues.
-		list(`SELECT id, client_id, message_key, thread, subject, start_at FROM contacts WHERE bare_subject IN `+texts+` AND thread = message_key AND message_key <> ''
-			ORDER BY start_at DESC, id DESC LIMIT 5000`, distinct(subjects), func(scan func(...any) error) error {
-			c, err := scanFiledContact(scan)
-			file.alone[foldedSubject(c.subject)] = append(file.alone[foldedSubject(c.subject)], c)
+		// Only those that a letter of the batch can be the beginning of.
+		list(`SELECT id, client_id, message_key, thread, subject, start_at, bare_subject FROM contacts WHERE bare_subject IN `+texts+` AND start_at >= $2 AND start_at < $3
+			AND thread = message_key AND message_key <> '' ORDER BY start_at DESC, id DESC LIMIT 5000`, distinct(subjects), func(scan func(...any) error) error {
+			var bare string
+			c, err := scanFiledContact(scan, &bare)
+			file.alone[bare] = append(file.alone[bare], c)
 			file.threads[c.key] = true
 			return err
-		}),
+		}, oldest, newest+int64(ThreadSpan.Seconds())),
 		list(`SELECT DISTINCT thread FROM contacts WHERE thread IN `+texts, keys, func(scan func(...any) error) error {
 			var thread string
 			err := scan(&thread)
@@ -198,8 +202,8 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	)
 }
 
-func scanFiledContact(scan func(...any) error) (c filedContact, err error) {
-	err = scan(&c.id, idInto{&c.client}, &c.key, &c.thread, &c.subject, &c.start)
+func scanFiledContact(scan func(...any) error, more ...any) (c filedContact, err error) {
+	err = scan(append([]any{&c.id, idInto{&c.client}, &c.key, &c.thread, &c.subject, &c.start}, more...)...)
 	return c, err
 }
 
