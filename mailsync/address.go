@@ -77,14 +77,9 @@ type addressLexer struct {
 
 // mailbox reads up to the next separator. more is false at the end.
 func (l *addressLexer) mailbox() (a Address, more bool) {
-	var phrase, comment, angle strings.Builder
+	// As long as most are, so that they need not grow.
+	phrase, comment, angle := make([]byte, 0, 128), make([]byte, 0, 32), make([]byte, 0, 64)
 	inAngle, hadAngle, route, sawAt := false, false, false, false
-	text := func() *strings.Builder {
-		if inAngle {
-			return &angle
-		}
-		return &phrase
-	}
 	for l.pos < len(l.in) {
 		c := l.in[l.pos]
 		switch {
@@ -94,7 +89,11 @@ func (l *addressLexer) mailbox() (a Address, more bool) {
 				l.noQuote = true
 				continue
 			}
-			text().WriteString(s)
+			if inAngle {
+				angle = append(angle, s...)
+			} else {
+				phrase = append(phrase, s...)
+			}
 		case c == '"':
 			l.pos++
 		case c == '(' && !l.noParen:
@@ -103,12 +102,12 @@ func (l *addressLexer) mailbox() (a Address, more bool) {
 				l.noParen = true
 				continue
 			}
-			comment.WriteString(s)
+			comment = append(comment, s...)
 		case c == '<':
 			l.pos++
 			if hadAngle { // "<a@b> <c@d>": the last one counts
-				phrase.WriteString(" " + angle.String())
-				angle.Reset()
+				phrase = append(append(phrase, ' '), angle...)
+				angle = angle[:0]
 			}
 			inAngle, hadAngle = true, true
 			route = strings.HasPrefix(l.in[l.pos:], "@")
@@ -119,18 +118,21 @@ func (l *addressLexer) mailbox() (a Address, more bool) {
 			l.pos++ // <@a,@b:user@host>
 		case c == ',' || c == ';':
 			l.pos++
-			return finishMailbox(phrase.String(), comment.String(), angle.String(), hadAngle), true
-		case c == ':' && !inAngle && !sawAt && !strings.EqualFold(clipText(phrase.String(), 7), "mailto"):
+			return finishMailbox(string(phrase), string(comment), string(angle), hadAngle), true
+		case c == ':' && !inAngle && !sawAt && !strings.EqualFold(clipText(string(phrase), 7), "mailto"):
 			l.pos++ // "group: a, b;"
-			phrase.Reset()
-			comment.Reset()
+			phrase, comment = phrase[:0], comment[:0]
+		case inAngle:
+			sawAt = sawAt || c == '@'
+			angle = append(angle, c)
+			l.pos++
 		default:
 			sawAt = sawAt || c == '@'
-			text().WriteByte(c)
+			phrase = append(phrase, c)
 			l.pos++
 		}
 	}
-	return finishMailbox(phrase.String(), comment.String(), angle.String(), hadAngle), false
+	return finishMailbox(string(phrase), string(comment), string(angle), hadAngle), false
 }
 
 // quoted reads a quoted-string; ok is false when nothing closes it.

@@ -55,10 +55,30 @@ func toUTF8(b []byte, charset string) string {
 	if err != nil {
 		return guess(b)
 	}
-	if s, err := enc.NewDecoder().Bytes(b); err == nil {
-		return string(s)
+	if s, ok := decodeWith(enc, b); ok {
+		return s
 	}
 	return guess(b)
+}
+
+// decodeWith decodes b; in an 8-bit charset byte by byte into a string of the
+// right size, which the library's transformer does in several.
+func decodeWith(enc encoding.Encoding, b []byte) (string, bool) {
+	cm, ok := enc.(*charmap.Charmap)
+	if !ok {
+		s, err := enc.NewDecoder().Bytes(b)
+		return string(s), err == nil
+	}
+	size := 0
+	for _, c := range b {
+		size += utf8.RuneLen(cm.DecodeByte(c))
+	}
+	var out strings.Builder
+	out.Grow(size)
+	for _, c := range b {
+		out.WriteRune(cm.DecodeByte(c))
+	}
+	return out.String(), true
 }
 
 func isASCII(b []byte) bool {
@@ -91,11 +111,11 @@ func guess(b []byte) string {
 			}
 		}
 	}
-	s, err := enc.NewDecoder().Bytes(b)
-	if err != nil {
+	s, ok := decodeWith(enc, b)
+	if !ok {
 		return strings.ToValidUTF8(string(b), "")
 	}
-	return string(s)
+	return s
 }
 
 // countUTF8 counts well-formed multi-byte characters and bytes that are none.

@@ -5,22 +5,29 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // DefaultDealPattern finds what a letter calls an order, a deal or a bill:
 // «заказ № 1045», «Заказ клиента № ЦБ-0001045 от 12.11», «счёт на оплату №
 // 1045», "order 1045", "order no. 1045/26". Between the word and the number may
 // stand up to three words where a sign ("№", "#", "no.") follows them.
-const DefaultDealPattern = `(?i)(?:^|[^\pL\d])(?:заказ|сч[её]т|сделк|order|invoice|deal)\pL*` +
+const DefaultDealPattern = `(?i)(?:^|[^\pL\d])` + dealWords
+
+const dealWords = `(?:заказ|сч[её]т|сделк|order|invoice|deal)\pL*` +
 	`(?:(?:\s+\pL+){0,3}\s*(?:№|#|no\b\.?|n°|номер\pL*|number)\s*[:#№]?|\s*:)?\s*` +
 	`((?:\pL{1,4}-?)?\d[\d/-]{0,30})`
 
-var defaultDealPattern = regexp.MustCompile(DefaultDealPattern)
+var (
+	defaultDealPattern = regexp.MustCompile(DefaultDealPattern)
+	dealAt             = regexp.MustCompile(`(?i)^` + dealWords) // the same where one of its words begins
+)
 
 // Bounds of what is looked through.
 const (
 	maxDealPattern  = 1000     // bytes of a pattern
 	maxDealText     = 64 << 10 // bytes of a letter
+	maxDealMention  = 400      // … and of one mention
 	maxDealMentions = 20
 )
 
@@ -50,17 +57,26 @@ var dealStems = map[rune][]string{
 	'З': {"заказ"}, 'С': {"счет", "счёт", "сделк"}, 'O': {"order"}, 'I': {"invoice"}, 'D': {"deal"},
 }
 
-// mentionsDeal reports whether a text has one of the default pattern's words:
-// most have none, and the pattern costs as much as reading the letter.
-func mentionsDeal(text string) bool {
+// defaultMentions is what the default pattern finds. It is tried only where one
+// of its words begins: over the whole text it costs as much as reading the
+// letter.
+func defaultMentions(text string) (out [][]string) {
+	before, from := ' ', 0 // the character before, and where the next mention may begin
 	for i, r := range text {
-		for _, stem := range dealStems[r] {
-			if len(text)-i >= len(stem) && strings.EqualFold(text[i:i+len(stem)], stem) {
-				return true
+		if i >= from && !unicode.IsLetter(before) && (before < '0' || before > '9') && len(out) < maxDealMentions {
+			for _, stem := range dealStems[r] {
+				if len(text)-i < len(stem) || !strings.EqualFold(text[i:i+len(stem)], stem) {
+					continue
+				}
+				if m := dealAt.FindStringSubmatch(clipText(text[i:], maxDealMention)); m != nil {
+					out, from = append(out, m), i+len(m[0])+1 // a character parts it from the next
+				}
+				break
 			}
 		}
+		before = r
 	}
-	return false
+	return out
 }
 
 // DealNumbers are the numbers that a text mentions, each once, in its order.
@@ -68,10 +84,14 @@ func DealNumbers(pattern *regexp.Regexp, text string) (out []string) {
 	if pattern == nil {
 		pattern = defaultDealPattern
 	}
-	if pattern == defaultDealPattern && !mentionsDeal(text) {
-		return nil
+	text = clipText(text, maxDealText)
+	var mentions [][]string
+	if pattern == defaultDealPattern {
+		mentions = defaultMentions(text)
+	} else {
+		mentions = pattern.FindAllStringSubmatch(text, maxDealMentions)
 	}
-	for _, m := range pattern.FindAllStringSubmatch(clipText(text, maxDealText), maxDealMentions) {
+	for _, m := range mentions {
 		if n := strings.Trim(m[1], " \t\n-/."); n != "" && len(n) <= 100 && !slices.Contains(out, n) {
 			out = append(out, n)
 		}

@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"math/rand/v2"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,6 +37,23 @@ func TestDealNumbers(t *testing.T) {
 	}
 	if got := DealNumbers(nil, strings.Repeat("заказ 1045, order 77 ", 100_000)); len(got) != 2 {
 		t.Errorf("a long text: %q", got)
+	}
+}
+
+// The default pattern is not run over the whole text, but finds the same.
+func TestDealNumbersLikePattern(t *testing.T) {
+	pieces := []string{"заказ", "Заказ ", "счёт", "СЧЕТ ", "order", "Order ", "deal", " ", "\n", "№", "#", "no. ", "1045", "7/", "-", "ЦБ-", "на оплату ", "x", "5", "(", "é"}
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		var text strings.Builder
+		for range r.IntN(12) {
+			text.WriteString(pieces[r.IntN(len(pieces))])
+		}
+		want := defaultDealPattern.FindAllStringSubmatch(text.String(), maxDealMentions)
+		got := defaultMentions(text.String())
+		if !slices.EqualFunc(got, want, func(a, b []string) bool { return a[1] == b[1] }) {
+			t.Fatalf("%q: %q, want %q", text.String(), got, want)
+		}
 	}
 }
 

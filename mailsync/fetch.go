@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -305,14 +306,12 @@ func readLiteral(r imap.LiteralReader, limit int64) ([]byte, error) {
 	if r == nil {
 		return nil, nil
 	}
-	b, err := io.ReadAll(io.LimitReader(r, limit))
+	// What the server says of the size is believed as far as most parts go.
+	buf := bytes.NewBuffer(make([]byte, 0, min(r.Size(), limit, 64<<10)+bytes.MinRead))
+	size, err := buf.ReadFrom(io.LimitReader(r, limit))
 	if err != nil {
 		return nil, err
 	}
-	if b == nil {
-		b = []byte{}
-	}
-	size := int64(len(b))
 	if size == limit { // there may be more
 		rest, err := io.Copy(io.Discard, r)
 		if err != nil {
@@ -323,7 +322,7 @@ func readLiteral(r imap.LiteralReader, limit int64) ([]byte, error) {
 	if size != r.Size() { // the library takes the end of the connection for that of the literal
 		return nil, errCut
 	}
-	return b, nil
+	return buf.Bytes(), nil
 }
 
 func uidSet(uids []uint32) imap.UIDSet {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
 )
 
 const (
@@ -38,7 +39,7 @@ func htmlLines(src string) []line {
 			r.start(true)
 		case html.EndTagToken:
 			name, _ := r.z.TagName()
-			r.end(string(name))
+			r.end(atom.String(name))
 		}
 	}
 }
@@ -107,18 +108,17 @@ func (r *htmlReader) text(s string) {
 		return
 	}
 	for len(s) > 0 {
-		i := strings.IndexAny(s, " \t\n\r\f")
-		if i == 0 {
+		n := 0
+		for n < len(s) && !htmlSpace(s[n]) {
+			n++
+		}
+		if n == 0 {
 			b.space = true
 			s = s[1:]
 			continue
 		}
-		word := s
-		if i > 0 {
-			word, s = s[:i], s[i:]
-		} else {
-			s = ""
-		}
+		word := s[:n]
+		s = s[n:]
 		if b.space && len(b.cur) > 0 {
 			b.cur = append(b.cur, ' ')
 		}
@@ -126,6 +126,8 @@ func (r *htmlReader) text(s string) {
 		b.cur = append(b.cur, word...)
 	}
 }
+
+func htmlSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' }
 
 // newLine ends the line, empty or not, as br does.
 func (r *htmlReader) newLine() {
@@ -184,20 +186,12 @@ var spacedElements = map[string]bool{"p": true, "h1": true, "h2": true, "h3": tr
 
 func (r *htmlReader) start(selfClosing bool) {
 	raw, more := r.z.TagName()
-	name := string(raw)
-	var attr map[string]string
+	name := atom.String(raw)
+	var attr attributes
 	for n := 0; more && n < maxAttributes; n++ {
 		var k, v []byte
 		k, v, more = r.z.TagAttr()
-		switch key := string(k); key {
-		case "style", "class", "id", "href", "hidden", "type", "start", "data-signature-widget", "title":
-			if attr == nil {
-				attr = map[string]string{}
-			}
-			if _, ok := attr[key]; !ok {
-				attr[key] = string(v[:min(len(v), 2000)])
-			}
-		}
+		attr.set(k, v)
 	}
 	switch name {
 	case "br":
@@ -237,20 +231,56 @@ func (r *htmlReader) start(selfClosing bool) {
 	r.push(name, attr)
 }
 
-func (r *htmlReader) push(name string, attr map[string]string) {
+// attributes are those of an element that anybody here asks for.
+type attributes struct {
+	style, class, id, href, start string
+
+	hidden    bool
+	signature bool // Mail.ru's mark
+}
+
+// set notes an attribute. Of two of one name the first counts.
+func (a *attributes) set(name, value []byte) {
+	var to *string
+	switch string(name) {
+	case "style":
+		to = &a.style
+	case "class":
+		to = &a.class
+	case "id":
+		to = &a.id
+	case "href":
+		to = &a.href
+	case "start":
+		to = &a.start
+	case "hidden":
+		a.hidden = true
+		return
+	case "data-signature-widget":
+		a.signature = a.signature || len(value) > 0
+		return
+	default:
+		return
+	}
+	if *to == "" {
+		*to = string(value[:min(len(value), 2000)])
+	}
+}
+
+func (r *htmlReader) push(name string, attr attributes) {
 	parent := r.top()
 	e := element{name: name, hidden: parent.hidden || unseen[name], tiny: parent.tiny, pre: parent.pre || name == "pre",
 		quote: parent.quote, mark: parent.mark, item: parent.item, from: -1}
-	if _, ok := attr["hidden"]; ok {
+	if attr.hidden {
 		e.hidden = true
 	}
-	if s := attr["style"]; s != "" {
-		applyStyle(&e, s)
+	if attr.style != "" {
+		applyStyle(&e, attr.style)
 	}
-	if name == "p" && strings.HasPrefix(attr["class"], "Mso") {
+	if name == "p" && strings.HasPrefix(attr.class, "Mso") {
 		e.tight = true
 	}
-	recogniseMailer(&e, attr)
+	recogniseMailer(&e, &attr)
 
 	switch {
 	case e.hidden:
@@ -268,7 +298,7 @@ func (r *htmlReader) push(name string, attr map[string]string) {
 		e.item = -1
 	case "ol":
 		e.item = 1
-		if n, err := strconv.Atoi(attr["start"]); err == nil && n >= 0 && n < 1e6 {
+		if n, err := strconv.Atoi(attr.start); err == nil && n >= 0 && n < 1e6 {
 			e.item = n
 		}
 	case "li":
@@ -277,7 +307,7 @@ func (r *htmlReader) push(name string, attr map[string]string) {
 		}
 	case "a":
 		b := r.block()
-		e.href, e.from, e.fromAt = attr["href"], len(b.cur), len(b.lines)
+		e.href, e.from, e.fromAt = attr.href, len(b.cur), len(b.lines)
 	case "table":
 		if r.tables < maxOpenTables {
 			r.tables++

@@ -6,12 +6,11 @@ import "strings"
 // signature from new text more surely than words do.
 
 // recogniseMailer notes what an element's attributes say about its text.
-func recogniseMailer(e *element, attr map[string]string) {
-	class, id := attr["class"], attr["id"]
-	if class == "" && id == "" && attr["data-signature-widget"] == "" {
+func recogniseMailer(e *element, attr *attributes) {
+	if attr.class == "" && attr.id == "" && !attr.signature {
 		return
 	}
-	words := strings.Fields(strings.ToLower(class))
+	words := strings.Fields(strings.ToLower(attr.class))
 	has := func(names ...string) bool {
 		for _, w := range words {
 			w = strings.TrimPrefix(w, "x_") // Outlook on the web renames what it quotes
@@ -23,7 +22,7 @@ func recogniseMailer(e *element, attr map[string]string) {
 		}
 		return false
 	}
-	lowID := strings.TrimPrefix(strings.ToLower(id), "x_")
+	lowID := strings.TrimPrefix(strings.ToLower(attr.id), "x_")
 	switch {
 	case has("gmail_attr", "moz-cite-prefix", "protonmail_quote_header") || lowID == "reply-intro": // Gmail, Thunderbird, Roundcube
 		e.mark = markAttribution
@@ -34,7 +33,7 @@ func recogniseMailer(e *element, attr map[string]string) {
 		e.mark = markHistory
 	case has("gmail_signature", "gmail_signature_prefix", "moz-signature", "protonmail_signature_block", "ms-outlook-mobile-signature"),
 		lowID == "signature", lowID == "applemailsignature", lowID == "ms-outlook-mobile-signature",
-		attr["data-signature-widget"] != "": // Mail.ru
+		attr.signature:
 		if e.mark == markNone && e.quote == 0 {
 			e.mark = markSignature
 		}

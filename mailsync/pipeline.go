@@ -279,7 +279,7 @@ func (m *mailbox) take(ctx context.Context, s *session, f *folder, b batch, file
 			if err := m.readTexts(ctx, s, ready, wishes, b.how); err != nil {
 				return err
 			}
-			ch := chunk{letters: took}
+			ch := chunk{letters: took, Batch: store.Batch{Letters: make([]store.FiledLetter, 0, len(ready))}}
 			took = 0
 			for _, p := range ready {
 				if p.gone {
@@ -337,9 +337,11 @@ func (m *mailbox) decideNext(ctx context.Context, s *session, f *folder, uids []
 		return nil, 0, err
 	}
 	uids = uids[:len(uids)-rest]
-	if err := s.mustBeGone(uids, func(uid uint32) bool {
-		return slices.ContainsFunc(envelopes, func(e *envelope) bool { return e.UID == uid })
-	}); err != nil {
+	came := make(map[uint32]bool, len(envelopes))
+	for _, e := range envelopes {
+		came[e.UID] = true
+	}
+	if err := s.mustBeGone(uids, func(uid uint32) bool { return came[uid] }); err != nil {
 		return nil, 0, err
 	}
 	letters, err = m.decide(ctx, f, envelopes)

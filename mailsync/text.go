@@ -122,7 +122,7 @@ func decodeBody(p *Part, body []byte) string {
 // (RFC 3676), which joins the lines of a paragraph.
 func plainLines(s string, flowed, delsp bool) []line {
 	s = strings.TrimRight(s, "\n \t")
-	var out []line
+	out := make([]line, 0, min(strings.Count(s, "\n")+1, maxLines+1))
 	joining := false // the last line goes on
 	for more := true; more; {
 		if len(out) == maxLines { // looked at no more, but kept
@@ -188,6 +188,7 @@ func quoteDepth(s string) (int, string) {
 // wholeText is all lines, quotes marked, without runs of empty lines.
 func wholeText(lines []line) string {
 	var b strings.Builder
+	b.Grow(textSize(lines))
 	blanks := 0
 	for _, l := range lines {
 		if l.blank() {
@@ -211,9 +212,23 @@ func wholeText(lines []line) string {
 	return b.String()
 }
 
+// textSize is about how many bytes lines are when they are joined.
+func textSize(lines []line) (n int) {
+	for _, l := range lines {
+		if !l.blank() {
+			n += len(l.text) + 1
+		}
+		if l.depth > 0 {
+			n += min(l.depth, 10) + 1
+		}
+	}
+	return n
+}
+
 // joinOwn is lines without marks, without runs of empty lines.
 func joinOwn(lines []line) string {
 	var b strings.Builder
+	b.Grow(textSize(lines))
 	blanks := 0
 	for _, l := range lines {
 		if l.blank() {

@@ -1,6 +1,7 @@
 package mailsync
 
 import (
+	"bytes"
 	"encoding/base64"
 	"strings"
 )
@@ -165,7 +166,12 @@ func decodeQuotedPrintable(b []byte) []byte {
 	for i := 0; i < len(b); i++ {
 		c := b[i]
 		if c != '=' {
-			out = append(out, c)
+			n := bytes.IndexByte(b[i:], '=') // up to there as it is
+			if n < 0 {
+				n = len(b) - i
+			}
+			out = append(out, b[i:i+n]...)
+			i += n - 1
 			continue
 		}
 		if i+2 < len(b) && unhex(b[i+1]) >= 0 && unhex(b[i+2]) >= 0 {

@@ -131,8 +131,8 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 		keys = append(keys, l.Key)
 		refs = append(refs, l.References...)
 		oldest, newest = min(oldest, unix(l.Date)), max(newest, unix(l.Date))
-		if s := foldedSubject(l.Subject); s != "" {
-			subjects = append(subjects, s)
+		if l.bare != "" {
+			subjects = append(subjects, l.bare)
 		}
 	}
 	if len(keys) == 0 {
@@ -216,6 +216,9 @@ func distinct[T cmp.Ordered](all []T) []T {
 func (l *FiledLetter) tidy() {
 	l.Key, l.MessageID = clip(clean(l.Key), 1000), clip(clean(l.MessageID), 1000)
 	l.Subject = clip(strings.TrimSpace(clean(l.Subject)), maxSubject)
+	if l.Outcome == Captured {
+		l.bare = foldedSubject(l.Subject)
+	}
 	l.Addresses = l.Addresses[:min(len(l.Addresses), maxParties)]
 	if len(l.References) > 100 { // the newest are what it answers
 		l.References = l.References[len(l.References)-100:]
@@ -275,8 +278,8 @@ func (t *filing) letter(l *FiledLetter) error {
 		t.n.Captured++
 	}
 	t.answered = append(t.answered, answerTo(l.Key))
-	if s := foldedSubject(l.Subject); s != "" {
-		t.answered = append(t.answered, answerToSubject(s))
+	if l.bare != "" {
+		t.answered = append(t.answered, answerToSubject(l.bare))
 	}
 	// Who takes part, by the letter's own words first: whoever is responsible
 	// must not depend on whose mailbox is read first.
@@ -434,8 +437,8 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 	filed := filedContact{id: c.ID, client: clientID, key: l.Key, thread: thread, subject: c.Subject, start: unix(c.When.Start)}
 	t.contacts[l.Key] = append(t.contacts[l.Key], filed)
 	t.threads[thread] = true
-	if s := foldedSubject(c.Subject); s != "" && thread == l.Key {
-		t.alone[s] = append(t.alone[s], filed)
+	if l.bare != "" && thread == l.Key {
+		t.alone[l.bare] = append(t.alone[l.bare], filed)
 	}
 	t.n.NewContacts++
 	if clientID != 0 {

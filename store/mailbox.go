@@ -87,6 +87,7 @@ type FiledLetter struct {
 
 	// Of a captured or unknown letter.
 	Subject    string
+	bare       string   // contacts.bare_subject, by tidy
 	References []string // keys of In-Reply-To and References, oldest first
 
 	// Of a captured letter.

@@ -14,7 +14,7 @@ const ThreadSpan = 30 * 24 * time.Hour
 // letters come, the threads are the same.
 func (t *filing) threadOf(l *FiledLetter) (string, error) {
 	thread := l.Key
-	bare := foldedSubject(l.Subject)
+	bare := l.bare
 	if len(l.References) > 0 {
 		thread = l.References[0]
 		var first *filedContact
