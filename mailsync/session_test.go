@@ -251,15 +251,15 @@ func TestSession_BadServers(t *testing.T) {
 		answer   func(tag, command string) []string
 		want     string
 	}{
-		"no greeting":           {"", fine, "greeting: the server has fallen silent"},
-		"bye":                   {"* BYE too many connections\r\n", fine, "too many connections"},
-		"rubbish greeting":      {"HTTP/1.1 400 Bad Request\r\n\r\n", fine, "greeting: "},
-		"no answer to login":    {hello, on("LOGIN"), "login: the server has fallen silent"},
-		"closes on login":       {hello, closes("LOGIN"), "login: the server closed the connection"},
-		"refuses login":         {hello, on("LOGIN", "$ NO no such user\r\n"), "login: imap: NO no such user"},
-		"no answer to examine":  {hello, on("EXAMINE"), "examine folder INBOX: the server has fallen silent"},
-		"drips":                 {hello, on("EXAMINE", "* 3 EXI"), "examine folder INBOX: the server has fallen silent"},
-		"bad examine":           {hello, on("EXAMINE", "$ BAD what\r\n"), "examine folder INBOX: imap: BAD what"},
+		"no greeting":          {"", fine, "greeting: the server has fallen silent"},
+		"bye":                  {"* BYE too many connections\r\n", fine, "too many connections"},
+		"rubbish greeting":     {"HTTP/1.1 400 Bad Request\r\n\r\n", fine, "greeting: "},
+		"no answer to login":   {hello, on("LOGIN"), "login: the server has fallen silent"},
+		"closes on login":      {hello, closes("LOGIN"), "login: the server closed the connection"},
+		"refuses login":        {hello, on("LOGIN", "$ NO no such user\r\n"), "login: imap: NO no such user"},
+		"no answer to examine": {hello, on("EXAMINE"), "examine folder INBOX: the server has fallen silent"},
+		"drips":                {hello, on("EXAMINE", "* 3 EXI"), "examine folder INBOX: the server has fallen silent"},
+		"bad examine":          {hello, on("EXAMINE", "$ BAD what\r\n"), "examine folder INBOX: imap: BAD what"},
 		// The library closes the connection, and its own question for capabilities may fail of that first.
 		"unknown response":      {hello, on("EXAMINE", "* XYZZY 1\r\n", "$ OK\r\n"), "examine folder INBOX: "},
 		"search closes":         {hello, closes("UID SEARCH"), "search: the server closed the connection"},
