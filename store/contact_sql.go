@@ -151,21 +151,22 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	if c.Attachments == nil {
 		c.Attachments = []Attachment{}
 	}
-	err := t.row(`INSERT INTO contacts (uid, component, kind, direction, state, importance, client_id, client_text, manager_id, deal_id, source_id,
+	id, err := t.insert(`INSERT INTO contacts (uid, component, kind, direction, state, importance, client_id, client_text, manager_id, deal_id, source_id,
 		subject, bare_subject, body, start_at, end_at, first_day, last_day, recurrence, minutes, estimated, thread, message_key, attachments,
 		origin, created, changed, completed, postponed, private)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29)
-		ON CONFLICT DO NOTHING RETURNING id`,
-		[]any{c.UID, string(component), string(c.Kind), string(c.Direction), string(c.State), string(c.Importance), ref(c.ClientID), c.ClientText,
-			ref(c.ManagerID), ref(c.DealID), ref(c.SourceID), c.Subject, bare, c.Body, unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last),
-			c.Recurrence, c.Minutes, c.Estimated, c.Thread, c.MessageKey, asJSON(c.Attachments), string(c.Origin), t.now.Unix(),
-			unix(c.Completed), unix(c.PostponedT), c.Private}, &c.ID)
-	if errors.Is(err, ErrNotFound) {
-		return ErrConflict // the letter has a contact with this client
-	}
+		ON CONFLICT DO NOTHING`,
+		c.UID, string(component), string(c.Kind), string(c.Direction), string(c.State), string(c.Importance), ref(c.ClientID), c.ClientText,
+		ref(c.ManagerID), ref(c.DealID), ref(c.SourceID), c.Subject, bare, c.Body, unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last),
+		c.Recurrence, c.Minutes, c.Estimated, c.Thread, c.MessageKey, asJSON(c.Attachments), string(c.Origin), t.now.Unix(),
+		unix(c.Completed), unix(c.PostponedT), c.Private)
 	if err != nil {
 		return err
 	}
+	if id == 0 {
+		return ErrConflict // the letter has a contact with this client
+	}
+	c.ID = id
 	for _, m := range c.Managers {
 		if err := t.addManager(c.ID, m); err != nil {
 			return err

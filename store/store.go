@@ -197,22 +197,42 @@ func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
 	return fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()})
 }
 
-// exec runs one statement.
+// exec runs one statement and gives the number of rows that it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	st, err := t.stmt(query)
-	if err != nil {
-		return 0, err
-	}
-	var res sql.Result
-	if st != nil {
-		res, err = st.ExecContext(t.ctx, args...)
-	} else {
-		res, err = t.ExecContext(t.ctx, query, args...)
-	}
+	res, err := t.run(query, args)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+// insert runs an INSERT … ON CONFLICT DO NOTHING and gives the id of the new
+// row, 0 where there is none. SQLite tells it without RETURNING, for which it
+// would fill and read a table in memory each time.
+func (t *tx) insert(query string, args ...any) (id int64, err error) {
+	if t.s.dialect == postgresDialect {
+		err = t.row(query+" RETURNING id", args, &id)
+		return id, ignoreNotFound(err)
+	}
+	res, err := t.run(query, args)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 {
+		return 0, err
+	}
+	return res.LastInsertId()
+}
+
+func (t *tx) run(query string, args []any) (sql.Result, error) {
+	st, err := t.stmt(query)
+	if err != nil {
+		return nil, err
+	}
+	if st != nil {
+		return st.ExecContext(t.ctx, args...)
+	}
+	return t.ExecContext(t.ctx, query, args...)
 }
 
 // lock takes a row for this transaction, so that what is read and then written
