@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"intouch/store"
@@ -32,9 +33,15 @@ const (
 	weekday  = `(?:(?:mon|tues?|wed(?:nes)?|thurs?|fri|satur|sun)(?:day)?|пн|вт|ср|чт|пт|сб|вс|понедельник\pL*|вторник\pL*|сред\pL*|четверг\pL*|пятниц\pL*|суббот\pL*|воскресень\pL*)\.?,?\s+`
 )
 
+// lazily compiles an expression when it is used for the first time. These two
+// are so large that they made up most of what every start of the program took.
+func lazily(pattern string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(pattern) })
+}
+
 // awayDate is one date as people write it. Groups: ISO year, month, day; dotted
 // day, month, year; slashed; day (month …) year; (month …) day, year.
-var awayDate = regexp.MustCompile(`(?i)^(?:` + weekday + `)?(?:the\s+)?(?:` +
+var awayDate = lazily(`(?i)^(?:` + weekday + `)?(?:the\s+)?(?:` +
 	`(20\d\d)-(\d\d)-(\d\d)` +
 	`|(\d{1,2})\.(\d{1,2})(?:\.(20\d\d|\d\d))?(?:\s*г\.?)?` +
 	`|(\d{1,2})/(\d{1,2})/(20\d\d|\d\d)` +
@@ -44,7 +51,7 @@ var awayDate = regexp.MustCompile(`(?i)^(?:` + weekday + `)?(?:the\s+)?(?:` +
 
 // awayWords stand before the end of an absence. What is between them and the
 // date may be "включительно", a weekday, "the morning of".
-var awayWords = regexp.MustCompile(`(?i)(?:^|[^\pL])(?:` +
+var awayWords = lazily(`(?i)(?:^|[^\pL])(?:` +
 	`до|по|вплоть до|включая` +
 	`|(?:вернусь|вернется|вернётся|выйду|выйдет|выхожу|выходит|возвращаюсь|возвращается|верн[её]мся|появлюсь|приступлю|буду|будет|смогу ответить|отвечу|отвечу вам)(?:\s+(?:на\s+работу|на\s+работе|в\s+офис|в\s+офисе|на\s+месте|на\s+связи|доступ\pL+|из\s+отпуска|снова|только|уже|к\s+работе|вам|с|к|в|после)){0,4}` +
 	`|until|till|’til|'til|through|thru|to|back|return(?:ing|s)?|available(?:\s+again)?` +
@@ -64,7 +71,7 @@ func AwayUntil(subject, text string, at time.Time) store.Date {
 	var best time.Time
 	see := func(rest string) {
 		for range 4 { // a range, and what follows it
-			m := awayDate.FindStringSubmatch(rest)
+			m := awayDate().FindStringSubmatch(rest)
 			if m == nil {
 				return
 			}
@@ -80,7 +87,7 @@ func AwayUntil(subject, text string, at time.Time) store.Date {
 		}
 	}
 	for n, pos := 0, 0; n < 200; n++ {
-		m := awayWords.FindStringIndex(s[pos:])
+		m := awayWords().FindStringIndex(s[pos:])
 		if m == nil {
 			break
 		}
