@@ -99,11 +99,11 @@ func keyOf(id string) string {
 	return messageKey(clipText(oneLine(guess([]byte(id))), 998))
 }
 
-var mentionedID = regexp.MustCompile(`(?im)^[ \t>]*message-id:[ \t]*\r?\n?[ \t]*(<[^<>\s]{3,900}>)`)
+var mentionedID = lazily(`(?im)^[ \t>]*message-id:[ \t]*\r?\n?[ \t]*(<[^<>\s]{3,900}>)`)
 
 // mentionedKey finds the identity of a letter whose header is quoted in a text.
 func mentionedKey(text string) string {
-	if m := mentionedID.FindStringSubmatch(text); m != nil {
+	if m := mentionedID().FindStringSubmatch(text); m != nil {
 		return keyOf(m[1])
 	}
 	return ""
@@ -208,14 +208,14 @@ func splitNotice(text string) (notice, letter string) {
 }
 
 // addressLine is a line that names a recipient, with what follows it.
-var addressLine = regexp.MustCompile(`^[ \t]*<?([^\s<>@:;,"]{1,64}@[^\s<>@:;,"]{3,253})>?(?:[ \t]*$|:[ \t]*(.*)|[ \t]+\((.*))`)
+var addressLine = lazily(`^[ \t]*<?([^\s<>@:;,"]{1,64}@[^\s<>@:;,"]{3,253})>?(?:[ \t]*$|:[ \t]*(.*)|[ \t]+\((.*))`)
 
 // delayed says that the server has not given up.
-var delayed = regexp.MustCompile(`(?i)\bdelay|\bwarning\b|not yet been delivered|still be(?:ing)? tr|will be re-?tried|keep trying|задерж|не удал\pL* пока|попытки .*продолж`)
+var delayed = lazily(`(?i)\bdelay|\bwarning\b|not yet been delivered|still be(?:ing)? tr|will be re-?tried|keep trying|задерж|не удал\pL* пока|попытки .*продолж`)
 
 // readNotice reads who was not reached, and why, from a text for people.
 func readNotice(h *Header, notice string) (out []store.Undelivered) {
-	failed := !delayed.MatchString(h.Subject) && (!delayed.MatchString(notice) || permanent.MatchString(notice))
+	failed := !delayed().MatchString(h.Subject) && (!delayed().MatchString(notice) || permanent.MatchString(notice))
 	words := []string{}
 	end := func() {
 		if len(out) > 0 {
@@ -226,7 +226,7 @@ func readNotice(h *Header, notice string) (out []store.Undelivered) {
 		words = words[:0]
 	}
 	for l := range strings.SplitSeq(notice, "\n") {
-		m := addressLine.FindStringSubmatch(l)
+		m := addressLine().FindStringSubmatch(l)
 		if m == nil || len(out) == maxBounced {
 			if len(words) < 20 {
 				words = append(words, l)
