@@ -50,6 +50,9 @@ func domainOf(addr string) string {
 // and a mailbox that cannot be read does not take its neighbours with it. The
 // parser of net/mail gives up the whole list at the first fault.
 func parseAddresses(field string) []Address {
+	if field == "" { // as most are of a letter's seven
+		return nil
+	}
 	var out []Address
 	seen := map[string]bool{}
 	l := addressLexer{in: field}
