@@ -177,8 +177,8 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 			err = fmt.Errorf("commit: %w", err)
 		}
 	}
-	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil {
-		return ctx.Err() // the cause, not its effect
+	if cause := ctx.Err(); err != nil && cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w: %w", cause, err) // else it only tells that a statement was closed
 	}
 	if err != nil {
 		return err
