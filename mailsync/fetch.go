@@ -116,6 +116,12 @@ func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) 
 			opt = &imap.SearchOptions{ReturnAll: true} // ranges instead of numbers
 		}
 		data, err = s.client.UIDSearch(criteria, opt).Wait()
+		if set, ok := data.All.(imap.UIDSet); err == nil && opt != nil && ok && len(set) == 0 {
+			// No ESEARCH came, which would have left nil or letters. The library
+			// drops one whose tag was spoilt on the way; taken for "none" it
+			// would pass letters over.
+			data, err = s.client.UIDSearch(criteria, nil).Wait()
+		}
 		return err
 	})
 	if err != nil {

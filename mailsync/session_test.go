@@ -245,6 +245,20 @@ func TestSession_BadServers(t *testing.T) {
 			return fine(tag, command)
 		}
 	}
+	// The tag of its ESEARCH is another's, which the library drops silently.
+	strange := func(tag, command string) []string {
+		switch {
+		case strings.HasPrefix(command, "LOGIN"), strings.HasPrefix(command, "CAPABILITY"):
+			return []string{"* CAPABILITY IMAP4rev1 IDLE ESEARCH\r\n", tag + " OK done\r\n"}
+		case strings.HasPrefix(command, "UID SEARCH RETURN"):
+			return []string{"* ESEARCH (TAG \"X\") UID ALL 1:3\r\n", tag + " OK done\r\n"}
+		case strings.HasPrefix(command, "UID SEARCH"):
+			return []string{"* SEARCH 1 2 3\r\n", tag + " OK done\r\n"}
+		case strings.HasPrefix(command, "UID FETCH"):
+			return []string{}
+		}
+		return fine(tag, command)
+	}
 	section := "BODY[HEADER.FIELDS (" + strings.ToUpper(strings.Join(HeaderFields, " ")) + ")]<0>"
 	for name, c := range map[string]struct {
 		greeting string
@@ -264,6 +278,7 @@ func TestSession_BadServers(t *testing.T) {
 		"unknown response":      {hello, on("EXAMINE", "* XYZZY 1\r\n", "$ OK\r\n"), "examine folder INBOX: "},
 		"search closes":         {hello, closes("UID SEARCH"), "search: the server closed the connection"},
 		"search lies":           {hello, on("UID SEARCH", "* ESEARCH (TAG \"$\") UID ALL 1:4294967295\r\n", "$ OK\r\n"), "search: the server names 4294967295 letters of 3"},
+		"search of another":     {strings.Replace(hello, "IDLE", "IDLE ESEARCH", 1), strange, "fetch headers: the server has fallen silent"},
 		"closes in literal":     {hello, on("UID FETCH", "* 1 FETCH (UID 1 "+section+" {100}\r\nFrom:"), "fetch headers: the server has fallen silent"},
 		"huge literal":          {hello, on("UID FETCH", "* 1 FETCH (UID 1 "+section+" {200000000}\r\nFrom:"), "fetch headers: the server announced a literal"},
 		"endless line":          {hello, on("UID FETCH", "* 1 FETCH (UID 1 X"+strings.Repeat("x", 2<<20)), "fetch headers: the server sent a line of more than"},
