@@ -113,7 +113,7 @@ func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) 
 		defer s.bounds.maxLine.Store(maxLine)
 		var opt *imap.SearchOptions
 		if s.caps.Has(imap.CapESearch) || s.caps.Has(imap.CapIMAP4rev2) {
-			opt = &imap.SearchOptions{ReturnAll: true} // ranges instead of numbers
+			opt = &imap.SearchOptions{ReturnAll: true, ReturnCount: true} // ranges instead of numbers
 		}
 		data, err = s.client.UIDSearch(criteria, opt).Wait()
 		if set, ok := data.All.(imap.UIDSet); err == nil && opt != nil && ok && len(set) == 0 {
@@ -126,6 +126,10 @@ func (s *session) uidSearch(criteria *imap.SearchCriteria) (imap.UIDSet, error) 
 	})
 	if err != nil {
 		return nil, err
+	}
+	if data.All == nil && data.Count != 0 {
+		// The library passes over items of ESEARCH that it does not know.
+		return nil, &stepError{"search", fmt.Errorf("the server counts %d letters and names none", data.Count)}
 	}
 	set, ok := data.All.(imap.UIDSet)
 	if !ok && data.All != nil {

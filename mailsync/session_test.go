@@ -278,6 +278,7 @@ func TestSession_BadServers(t *testing.T) {
 		"unknown response":      {hello, on("EXAMINE", "* XYZZY 1\r\n", "$ OK\r\n"), "examine folder INBOX: "},
 		"search closes":         {hello, closes("UID SEARCH"), "search: the server closed the connection"},
 		"search lies":           {hello, on("UID SEARCH", "* ESEARCH (TAG \"$\") UID ALL 1:4294967295\r\n", "$ OK\r\n"), "search: the server names 4294967295 letters of 3"},
+		"search spoilt":         {strings.Replace(hello, "IDLE", "IDLE ESEARCH", 1), on("UID SEARCH", "* ESEARCH (TAG \"$\") UID COUNT 3 A\xccL 1:3\r\n", "$ OK\r\n"), "search: the server counts 3 letters and names none"},
 		"search of another":     {strings.Replace(hello, "IDLE", "IDLE ESEARCH", 1), strange, "fetch headers: the server has fallen silent"},
 		"closes in literal":     {hello, on("UID FETCH", "* 1 FETCH (UID 1 "+section+" {100}\r\nFrom:"), "fetch headers: the server has fallen silent"},
 		"huge literal":          {hello, on("UID FETCH", "* 1 FETCH (UID 1 "+section+" {200000000}\r\nFrom:"), "fetch headers: the server announced a literal"},
