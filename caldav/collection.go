@@ -79,7 +79,7 @@ func (c *call) makeCollection() error {
 	case !errors.Is(err, store.ErrNotFound):
 		return err
 	}
-	root, err := c.readXML()
+	root, _, err := c.readXML()
 	if err != nil {
 		return err
 	}

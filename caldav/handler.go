@@ -29,6 +29,7 @@ type Handler struct {
 	log        *slog.Logger
 	publicURL  string // without a slash at its end
 	publicHost string
+	kept       keptAnswers
 }
 
 // New makes the handler. Route to it every request that Handles says yes to,
@@ -75,6 +76,7 @@ type call struct {
 	ctx     context.Context
 	place   place
 	manager store.Manager
+	keep    *keeping // nil: this answer is not kept
 }
 
 // ServeHTTP answers one request.
@@ -283,12 +285,12 @@ func (c *call) fail(err error) {
 }
 
 // readXML reads the request's body as XML; nil for an empty one.
-func (c *call) readXML() (*element, error) {
-	body, err := readBody(c.r, maxRequest)
-	if err != nil {
-		return nil, err
+func (c *call) readXML() (root *element, body []byte, err error) {
+	if body, err = readBody(c.r, maxRequest); err != nil {
+		return nil, nil, err
 	}
-	return parseXML(body)
+	root, err = parseXML(body)
+	return root, body, err
 }
 
 // actor is the manager at a calendar program.

@@ -36,7 +36,7 @@ const (
 // askedOf reads a D:prop, D:allprop or D:propname below parent. No body or
 // none of them means allprop (RFC 4918 section 9.1).
 func askedOf(parent *element, r *http.Request) (*asked, error) {
-	q := &asked{mode: askAll, minimal: strings.Contains(r.Header.Get("Prefer"), "return=minimal")}
+	q := &asked{mode: askAll, minimal: strings.Contains(r.Header.Get("Prefer"), returnMinimal)}
 	if parent == nil {
 		return q, nil
 	}
@@ -90,18 +90,20 @@ func (q *asked) light() bool {
 }
 
 const (
-	multistatusOpen = `<?xml version="1.0" encoding="utf-8"?>` + "\n<D:multistatus" + declarations + ">\n"
-	multistatusEnd  = "</D:multistatus>\n"
-	statusOK        = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
-	statusNotFound  = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
+	multistatusOpen                  = `<?xml version="1.0" encoding="utf-8"?>` + "\n<D:multistatus" + declarations + ">\n"
+	multistatusEnd                   = "</D:multistatus>\n"
+	preferenceApplied, returnMinimal = "Preference-Applied", "return=minimal" // RFC 7240, RFC 8144
+	statusOK                         = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+	statusNotFound                   = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
 )
 
 // startMultistatus begins a 207 answer.
 func (c *call) startMultistatus(q *asked) *answer {
 	if q != nil && q.minimal {
-		c.w.Header().Set("Preference-Applied", "return=minimal")
+		c.w.Header().Set(preferenceApplied, returnMinimal)
 	}
 	a := newAnswer(c.w, http.StatusMultiStatus)
+	a.keep = c.keep
 	a.str(multistatusOpen)
 	return a
 }
@@ -113,6 +115,9 @@ func (c *call) finish(a *answer, err error) error {
 	if err == nil {
 		a.str(multistatusEnd)
 		a.close()
+		if k := c.keep; k != nil && !k.too && a.err == nil {
+			c.kept.put(k.question, k.at, keptAnswer{k.body, c.w.Header().Get(preferenceApplied) != ""})
+		}
 		return nil
 	}
 	sent := a.sent
@@ -270,12 +275,15 @@ func (c *call) propfind() error {
 	default:
 		return status(http.StatusBadRequest)
 	}
-	root, err := c.readXML()
+	root, body, err := c.readXML()
 	if err != nil {
 		return err
 	}
 	if root != nil && !root.is(nsDAV, "propfind") {
 		return status(http.StatusBadRequest)
+	}
+	if c.answeredBefore(body) {
+		return nil
 	}
 	q, err := askedOf(root, c.r)
 	if err != nil {

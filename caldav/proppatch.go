@@ -33,7 +33,7 @@ func (p patch) refused() bool { return p.status != http.StatusOK }
 // proppatch answers PROPPATCH: all of it happens or nothing (RFC 4918
 // section 9.2).
 func (c *call) proppatch() error {
-	root, err := c.readXML()
+	root, _, err := c.readXML()
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const batch = 250
 
 // report answers REPORT.
 func (c *call) report() error {
-	root, err := c.readXML()
+	root, body, err := c.readXML()
 	if err != nil {
 		return err
 	}
@@ -43,6 +43,9 @@ func (c *call) report() error {
 		}
 	case dav("sync-collection"):
 		if onCalendar {
+			if c.answeredBefore(body) {
+				return nil
+			}
 			return c.syncCollection(root)
 		}
 	case carddav("addressbook-query"):

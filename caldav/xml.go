@@ -220,7 +220,10 @@ type answer struct {
 	buf    []byte
 	sent   bool
 	err    error
+	keep   *keeping // gets a copy of all that is sent; nil: nobody
 }
+
+const xmlType = "application/xml; charset=utf-8"
 
 const (
 	spillAt = 256 << 10 // most answers fit, and end their read transaction before a slow client reads
@@ -293,7 +296,7 @@ func (a *answer) flush() error {
 		return a.err
 	}
 	a.header(-1)
-	_, a.err = a.w.Write(a.buf)
+	a.write()
 	a.buf = a.buf[:0]
 	return a.err
 }
@@ -304,7 +307,7 @@ func (a *answer) header(length int) {
 	}
 	a.sent = true
 	h := a.w.Header()
-	h.Set("Content-Type", "application/xml; charset=utf-8")
+	h.Set("Content-Type", xmlType)
 	if length >= 0 {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
@@ -317,9 +320,16 @@ func (a *answer) close() {
 		a.header(len(a.buf))
 	}
 	if a.err == nil && len(a.buf) > 0 {
-		_, a.err = a.w.Write(a.buf)
+		a.write()
 	}
 	a.drop()
+}
+
+func (a *answer) write() {
+	if a.keep != nil {
+		a.keep.add(a.buf)
+	}
+	_, a.err = a.w.Write(a.buf)
 }
 
 // drop gives the buffer back; what was not sent is lost.

@@ -117,6 +117,18 @@ func (s *Store) Collections(ctx context.Context, managerID int64) (out []Collect
 
 // Collection by its slug in a manager's home; ErrNotFound.
 func (s *Store) Collection(ctx context.Context, managerID int64, slug string) (c Collection, err error) {
+	now, known := s.Generation()
+	key := collectionKey{managerID, slug}
+	if known {
+		if c, ok := s.remembered.collection(now, key); ok {
+			return c, nil
+		}
+		defer func() {
+			if err == nil {
+				s.remembered.put(now, key, c)
+			}
+		}()
+	}
 	err = s.read(ctx, func(t *tx) error {
 		c, err = t.collection("k.manager_id = $1 AND k.slug = $2", managerID, slug)
 		return err

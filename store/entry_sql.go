@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"time"
 )
@@ -89,23 +88,18 @@ func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
 	return e, err
 }
 
-// EntriesNamed calls each for the entries that exist among names, in the
-// order of names.
+// EntriesNamed calls each for the entries that exist among names, by name.
 func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, each func(*Entry) error) error {
 	return s.read(ctx, func(t *tx) error {
-		for _, name := range names {
-			e, err := t.entry(collectionID, name)
-			if errors.Is(err, ErrNotFound) {
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if err := each(&e); err != nil {
-				return err
-			}
-		}
-		return nil
+		return t.rows(`SELECT `+entryColumns+`, n.bytes FROM entries n
+			WHERE n.collection_id = $1 AND NOT n.gone AND n.name IN `+s.dialect.texts("$2")+` ORDER BY n.name`,
+			[]any{collectionID, asJSON(names)}, func(scan func(...any) error) error {
+				e, err := scanEntry(scan, true)
+				if err != nil {
+					return err
+				}
+				return each(&e)
+			})
 	})
 }
 

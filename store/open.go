@@ -88,7 +88,7 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 		"cache_size(-4000)", "wal_autocheckpoint(4000)",
 	}, "_dqs": {"0"}}
 	pragmas.Set("_txlock", "immediate")
-	w, err = openKept("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	w, err = openKept("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -101,13 +101,13 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 	pragmas.Del("_txlock")
 	pragmas.Add("_pragma", "query_only(1)")
 	pragmas.Add("_pragma", "cache_size(-2000)") // each of four; the rest is the system's to cache
-	r, err = openKept("file:"+(&url.URL{Path: path}).EscapedPath()+"?"+pragmas.Encode())
+	r, err = openKept("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode())
 	if err != nil {
 		w.Close()
 		return nil, nil, err
 	}
-	r.SetMaxOpenConns(4)
-	r.SetMaxIdleConns(4)
+	r.SetMaxOpenConns(5) // four readers, and the one that tells the generation
+	r.SetMaxIdleConns(5)
 	return w, r, nil
 }
 

@@ -43,8 +43,10 @@ type loginCache struct {
 }
 
 type verifiedLogin struct {
-	hash  string // the stored hash that it was verified against
-	until time.Time
+	hash    string // the stored hash that it was verified against
+	until   time.Time
+	manager Manager
+	at      Generation // in which the manager was read
 }
 
 func newLoginCache() loginCache {
@@ -73,7 +75,26 @@ func (c *loginCache) put(k [32]byte, hash string, now time.Time) {
 	if len(c.seen) > 10_000 {
 		clear(c.seen)
 	}
-	c.seen[k] = verifiedLogin{hash, now.Add(loginMemory)}
+	c.seen[k] = verifiedLogin{hash: hash, until: now.Add(loginMemory)}
+}
+
+// manager is the one with this login and password, when that is known without
+// asking the database again.
+func (c *loginCache) manager(k [32]byte, at Generation, now time.Time) (Manager, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v, ok := c.seen[k]
+	return v.manager, ok && v.at == at && now.Before(v.until)
+}
+
+// read notes who a verified login was in a generation.
+func (c *loginCache) read(k [32]byte, at Generation, m Manager) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if v, ok := c.seen[k]; ok {
+		v.manager, v.at = m, at
+		c.seen[k] = v
+	}
 }
 
 // HashPassword makes the PHC text of a password; at least 8 characters, at
@@ -206,6 +227,13 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 	var m Manager
 	var hash string
 	pair, now := login+"|"+remote, s.now()
+	k := s.logins.key(login, password)
+	at, told := s.Generation()
+	if told {
+		if m, ok := s.logins.manager(k, at, now); ok {
+			return m, nil
+		}
+	}
 	slowed := false
 	err := s.read(ctx, func(t *tx) (err error) {
 		m, err = t.manager("m.login = $1", login)
@@ -215,7 +243,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		if err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if hash != "" && s.logins.has(s.logins.key(login, password), hash, now) {
+		if hash != "" && s.logins.has(k, hash, now) {
 			return nil
 		}
 		for name, most := range map[string]int64{pair: failuresPerLogin, remote: failuresPerAddress} {
@@ -232,8 +260,10 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 	if err != nil {
 		return Manager{}, fmt.Errorf("check login: %w", err)
 	}
-	k := s.logins.key(login, password)
 	if hash != "" && s.logins.has(k, hash, now) {
+		if told {
+			s.logins.read(k, at, m)
+		}
 		return m, nil
 	}
 	if slowed {

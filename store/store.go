@@ -39,15 +39,17 @@ type Options struct {
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	opt      Options
-	dialect  dialect
-	w        *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
-	r        *sql.DB // readers
-	log      *slog.Logger
-	logins   loginCache
-	refusals refusals
-	changed  notifier
-	unsaved  unsavedTokens
+	opt         Options
+	dialect     dialect
+	w           *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
+	r           *sql.DB // readers
+	log         *slog.Logger
+	logins      loginCache
+	generations generations
+	remembered  remembered
+	refusals    refusals
+	changed     notifier
+	unsaved     unsavedTokens
 }
 
 // Errors that callers tell apart with errors.Is. The text of a *Error is what
@@ -291,6 +293,9 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes both pools.
 func (s *Store) Close() error {
+	s.generations.mu.Lock()
+	s.generations.close()
+	s.generations.mu.Unlock()
 	if s.r == s.w {
 		return s.w.Close()
 	}

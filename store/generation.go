@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+)
+
+// Generation names a state of the database: as long as it is the same,
+// nothing was committed, by this process or another, so that what was read
+// after it was asked for still holds. The zero Generation is never a state.
+type Generation struct {
+	connection int64 // versions of different connections cannot be compared
+	version    int64
+}
+
+// generations asks SQLite for its data_version on a connection of its own,
+// which never writes: to that one, every commit is somebody else's.
+type generations struct {
+	mu         sync.Mutex
+	conn       *sql.Conn
+	stmt       *sql.Stmt
+	connection int64
+}
+
+// Generation is the present one; false where the engine cannot tell
+// (PostgreSQL), and then nothing may be remembered. It costs some µs.
+func (s *Store) Generation() (Generation, bool) {
+	if s.dialect != sqliteDialect {
+		return Generation{}, false
+	}
+	g := &s.generations
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	ctx := context.Background() // it waits for nobody
+	if g.stmt == nil {
+		conn, err := s.r.Conn(ctx)
+		if err != nil {
+			return Generation{}, false
+		}
+		stmt, err := conn.PrepareContext(ctx, "PRAGMA data_version")
+		if err != nil {
+			conn.Close()
+			return Generation{}, false
+		}
+		g.conn, g.stmt = conn, stmt
+		g.connection++
+	}
+	var version int64
+	if err := g.stmt.QueryRowContext(ctx).Scan(&version); err != nil {
+		g.close()
+		return Generation{}, false
+	}
+	return Generation{g.connection, version}, true
+}
+
+func (g *generations) close() {
+	if g.stmt != nil {
+		g.stmt.Close()
+		g.conn.Close()
+		g.conn, g.stmt = nil, nil
+	}
+}
+
+// remembered keeps what was read in one generation: calendars by owner and
+// slug, which each request of a calendar program needs.
+type remembered struct {
+	mu          sync.Mutex
+	at          Generation
+	collections map[collectionKey]Collection
+}
+
+type collectionKey struct {
+	managerID int64
+	slug      string
+}
+
+// maxRemembered bounds the calendars that are remembered.
+const maxRemembered = 1000
+
+func (r *remembered) collection(at Generation, key collectionKey) (c Collection, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == at {
+		c, ok = r.collections[key]
+	}
+	return c, ok
+}
+
+func (r *remembered) put(at Generation, key collectionKey, c Collection) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at != at || len(r.collections) >= maxRemembered {
+		r.at, r.collections = at, map[collectionKey]Collection{}
+	}
+	r.collections[key] = c
+}
