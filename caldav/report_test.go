@@ -3,6 +3,7 @@ package caldav
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,36 @@ func query(filter string) string {
 	return report("calendar-query", `<D:prop><D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR">`+filter+`</C:comp-filter></C:filter>`)
 }
 
+// Entries that begin well within the time asked are not read, long ones have
+// an index of their own.
+func TestCalendarQuery_LongAndShort(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"call.ics", "call", "Call", "20261124T100000Z")
+	o.must(201, "PUT", annaCurrent+"stand.ics", strings.Replace(meeting("stand", "Exhibition", "20261101T100000Z"), "DURATION:PT1H", "DURATION:P19D", 1), ics)
+	o.must(201, "PUT", annaCurrent+"day.ics", strings.Replace(meeting("day", "Inventory", "20261130"), "DTSTART:20261130\r\nDURATION:PT1H", "DTSTART;VALUE=DATE:20261130", 1), ics)
+	for _, tt := range []struct{ from, to, want string }{
+		{"20261101T000000Z", "20261201T000000Z", "call day stand"},
+		{"20261001T000000Z", "20261101T000000Z", ""},
+		{"20261201T000000Z", "20270101T000000Z", ""},
+		{"20261115T000000Z", "20261116T000000Z", "stand"}, // its middle
+		{"20261120T000000Z", "20261201T000000Z", "call day stand"},
+		{"20261130T120000Z", "20261130T130000Z", "day"},
+		{"20261124T103000Z", "20261124T104000Z", "call"},
+	} {
+		t.Run(tt.from, func(t *testing.T) {
+			m := o.parse(o.do("REPORT", annaCurrent, query(fmt.Sprintf(`<C:comp-filter name="VEVENT"><C:time-range start="%s" end="%s"/></C:comp-filter>`, tt.from, tt.to))))
+			var got []string
+			for _, r := range m.Responses {
+				got = append(got, strings.TrimSuffix(strings.TrimPrefix(r.Href, annaCurrent), ".ics"))
+			}
+			slices.Sort(got)
+			if strings.Join(got, " ") != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestCalendarQuery(t *testing.T) {
 	o := newOffice(t)
 	o.put(annaCurrent+"nov.ics", "nov", "Звонок Ивану", "20261124T100000Z", "LOCATION:Room 7\\, north", "CATEGORIES:Customer,Calls")
@@ -230,6 +261,7 @@ func TestCalendarQuery(t *testing.T) {
 			for _, r := range m.Responses {
 				got = append(got, strings.TrimSuffix(strings.TrimPrefix(r.Href, annaCurrent), ".ics"))
 			}
+			slices.Sort(got)
 			if strings.Join(got, " ") != tt.want {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}

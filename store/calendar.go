@@ -83,6 +83,9 @@ type Entry struct {
 	Size    int64
 	Changed time.Time
 	Key     ItemKey
+	// Begins is when the entry's one occurrence begins, a whole day in its
+	// owner's zone; zero where it repeats or has no time.
+	Begins time.Time
 	// Exact: the bytes are those that a client put, so PUT may answer with
 	// a strong ETag (RFC 4791 section 5.3.4).
 	Exact bool

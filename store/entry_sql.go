@@ -8,12 +8,12 @@ import (
 
 // Reading the entries of a calendar.
 
-const entryColumns = `n.name, n.etag, n.size, n.changed, n.item`
+const entryColumns = `n.name, n.etag, n.size, n.changed, n.item, n.begins`
 
 func scanEntry(scan func(...any) error, withBytes bool) (Entry, error) {
 	var e Entry
 	var item string
-	into := []any{&e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item}
+	into := []any{&e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, timeInto{&e.Begins}}
 	if withBytes {
 		into = append(into, &e.Bytes)
 	}
@@ -25,11 +25,17 @@ func scanEntry(scan func(...any) error, withBytes bool) (Entry, error) {
 	return e, err
 }
 
+// longEntry is the length in seconds above which an entry is found by the
+// index entries_long: of the others, none that begins a week before a stretch
+// of time reaches into it.
+const longEntry = "604800"
+
 // Entries calls each for every entry of a collection, by name. from and to
 // bound the entry's time (zero: unbounded; repeating entries and those without
-// a time always pass); bytes says whether Entry.Bytes is wanted. head sees the
-// collection as of the same moment, first. The bound is a day wider on both
-// sides than asked: whole days have no zone, and the protocol decides.
+// a time always pass), and then the order is not defined; bytes says whether
+// Entry.Bytes is wanted. head sees the collection as of the same moment, first.
+// The bound is a day wider on both sides than asked: whole days have no zone,
+// and the protocol decides.
 func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.Time, bytes bool, head func(Collection) error, each func(*Entry) error) error {
 	return s.read(ctx, func(t *tx) error {
 		c, err := t.collection("k.id = $1", collectionID)
@@ -45,25 +51,32 @@ func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.T
 		if bytes {
 			columns += ", n.bytes"
 		}
-		query, args := `SELECT `+columns+` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone`, []any{collectionID}
-		if !from.IsZero() || !to.IsZero() {
-			lo, hi := int64(-1<<62), int64(1<<62)
-			if !from.IsZero() {
-				lo = from.Unix() - 86400
-			}
-			if !to.IsZero() {
-				hi = to.Unix() + 86400
-			}
-			query += ` AND (n.begins = 0 OR n.begins < $2 AND n.ends >= $3)`
-			args = append(args, hi, lo)
-		}
-		return t.rows(query+` ORDER BY n.name`, args, func(scan func(...any) error) error {
+		query := `SELECT ` + columns + ` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone`
+		scanned := func(scan func(...any) error) error {
 			e, err := scanEntry(scan, bytes)
 			if err != nil {
 				return err
 			}
 			return each(&e)
-		})
+		}
+		if from.IsZero() && to.IsZero() {
+			return t.rows(query+` ORDER BY n.name`, []any{collectionID}, scanned)
+		}
+		lo, hi := int64(-1<<62), int64(1<<62)
+		if !from.IsZero() {
+			lo = from.Unix() - 86400
+		}
+		if !to.IsZero() {
+			hi = to.Unix() + 86400
+		}
+		if err := t.rows(query+` AND n.begins = 0`, []any{collectionID}, scanned); err != nil {
+			return err
+		}
+		within := ` AND n.begins <> 0 AND n.begins < $2 AND n.ends >= $3 AND n.ends - n.begins `
+		if err := t.rows(query+within+`<= `+longEntry+` AND n.begins >= $3 - `+longEntry, []any{collectionID, hi, lo}, scanned); err != nil {
+			return err
+		}
+		return t.rows(query+within+`> `+longEntry, []any{collectionID, hi, lo}, scanned)
 	})
 }
 
@@ -79,7 +92,7 @@ func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e E
 func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
 	var item, former string
 	err = t.row(`SELECT `+entryColumns+`, n.bytes, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
-		[]any{collectionID, name}, &e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, &e.Bytes, &former)
+		[]any{collectionID, name}, &e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, timeInto{&e.Begins}, &e.Bytes, &former)
 	if err != nil {
 		return e, err
 	}
