@@ -124,7 +124,7 @@ func (c *call) calendarQuery(root *element) error {
 	err = c.st.Entries(c.ctx, col.ID, from, to, exact || data,
 		func(now store.Collection) error { col = now; return nil },
 		func(e *store.Entry) error {
-			if exact && !f.surely(col.Component, e.Begins) && !f.matchBytes(e.Bytes, floating) {
+			if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
 				return nil
 			}
 			if found++; limit > 0 && found > limit {
