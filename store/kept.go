@@ -10,9 +10,9 @@ import (
 )
 
 // keptStatements is how many statements a connection to SQLite keeps
-// prepared: more than the program has, except for filters that strangers put
-// together. Each takes some 10 kB.
-const keptStatements = 192
+// prepared, about as many as one part of the program uses. Each takes some
+// 10 kB.
+const keptStatements = 96
 
 // openKept opens a pool of connections to SQLite that keep their statements
 // prepared from one transaction to the next: parsing the same SQL again and

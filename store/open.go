@@ -100,7 +100,7 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 	}
 	pragmas.Del("_txlock")
 	pragmas.Add("_pragma", "query_only(1)")
-	pragmas.Add("_pragma", "cache_size(-2000)") // each of four; the rest is the system's to cache
+	pragmas.Add("_pragma", "cache_size(-500)") // each of five, and twice that in memory; the rest is the system's to cache
 	r, err = openKept("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode())
 	if err != nil {
 		w.Close()

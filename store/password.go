@@ -19,7 +19,7 @@ import (
 
 // Passwords are kept as argon2id (RFC 9106, the second recommended choice
 // scaled to 19 MiB, 2 passes, as OWASP gives it). Hashing costs memory and
-// time, so only two run at once, and verified logins are remembered for some
+// time, so only one runs at once, and verified logins are remembered for some
 // minutes: a calendar program sends its password with every request.
 const (
 	argonMemory  = 19 * 1024 // KiB
@@ -52,7 +52,7 @@ type verifiedLogin struct {
 func newLoginCache() loginCache {
 	secret := make([]byte, 32)
 	rand.Read(secret)
-	return loginCache{secret: secret, seen: map[[32]byte]verifiedLogin{}, hashes: make(chan struct{}, 2)}
+	return loginCache{secret: secret, seen: map[[32]byte]verifiedLogin{}, hashes: make(chan struct{}, 1)}
 }
 
 func (c *loginCache) key(login, password string) (k [32]byte) {
@@ -275,6 +275,9 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		defer func() { <-s.logins.hashes }()
 	case <-ctx.Done():
 		return Manager{}, ctx.Err()
+	}
+	if hash != "" && s.logins.has(k, hash, now) {
+		return m, nil // another connection of the same program was verified meanwhile
 	}
 	against := hash
 	if against == "" {
