@@ -42,9 +42,11 @@ func (t token) String() string {
 // errBadToken is RFC 6578 section 3.2: the client starts anew.
 var errBadToken = violated(http.StatusForbidden, nsDAV, "valid-sync-token")
 
-// tokenOf reads a token of that calendar. "" is change 0: everything.
+// tokenOf reads a token of that calendar. "" is what a client sends that
+// knows nothing yet; a calendar that was empty has given out the token of
+// change 0, which is another thing.
 func tokenOf(text string, col *store.Collection) (token, error) {
-	t := token{calendar: col.ID, epoch: col.Epoch}
+	t := token{calendar: col.ID, epoch: col.Epoch, change: store.FromStart}
 	if text == "" {
 		return t, nil
 	}

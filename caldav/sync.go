@@ -44,7 +44,7 @@ func (c *call) syncCollection(root *element) error {
 		if had.began < col.Oldest {
 			return errBadToken
 		}
-		since = 0
+		since = store.FromStart
 	}
 	ask := 0
 	if limit > 0 && since == had.change {
@@ -100,7 +100,7 @@ func (c *call) syncCollection(root *element) error {
 	switch {
 	case more:
 		c.truncated(a)
-		if had.change == 0 {
+		if had.change == store.FromStart {
 			next.began = col.Change
 		}
 	case since != had.change:

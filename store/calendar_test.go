@@ -176,7 +176,7 @@ func TestChanges(t *testing.T) {
 			return out
 		}
 		token := func() int64 { return h.collection(h.anna, "current").Change }
-		h.expect("all", list(0), "false")
+		h.expect("all", list(store.FromStart), "false")
 		t0 := token()
 		c := h.call("Договор", monday().Add(time.Hour))
 		h.expect("one new", list(t0), "false")
@@ -186,8 +186,9 @@ func TestChanges(t *testing.T) {
 		_, err := h.EditContact(ctx, store.Actor{}, c.ID, 0, store.ContactEdit{State: &cancelled})
 		h.must(err)
 		h.expect("gone", list(t1), "true")
-		h.expect("all after it", list(0), "false")
-		for _, bad := range []int64{-1, token() + 1} {
+		h.expect("all after it", list(store.FromStart), "false")
+		h.expect("all since it was empty", list(0), "false", "true")
+		for _, bad := range []int64{store.FromStart - 1, token() + 1} {
 			err := h.Changes(ctx, col.ID, bad, 0, nil, func(store.Change) error { return nil })
 			if !errors.Is(err, store.ErrStale) {
 				h.t.Errorf("token %d: %v", bad, err)

@@ -116,8 +116,11 @@ func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []st
 	})
 }
 
+// FromStart is the change number of a listing that begins with nothing.
+const FromStart = -1
+
 // Changes calls each for what changed after the change number since, in the
-// order of numbers, at most limit (0: all). since 0 lists all present entries
+// order of numbers, at most limit (0: all). FromStart lists all present entries
 // and no gone ones. ErrStale when since is older than the tombstones or newer
 // than the collection (a restored copy).
 func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit int, head func(Collection) error, each func(Change) error) error {
@@ -126,7 +129,7 @@ func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit in
 		if err != nil {
 			return err
 		}
-		if since < 0 || since > c.Change || since > 0 && since < c.Oldest {
+		if since < FromStart || since > c.Change || since != FromStart && since < c.Oldest {
 			return ErrStale
 		}
 		if head != nil {
@@ -135,7 +138,7 @@ func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit in
 			}
 		}
 		query, args := `SELECT name, etag, gone, change FROM entries WHERE collection_id = $1 AND change > $2`, []any{collectionID, since}
-		if since == 0 {
+		if since == FromStart {
 			query += ` AND NOT gone`
 		}
 		query += ` ORDER BY change`

@@ -62,6 +62,7 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 			return err
 		}
 		var k ItemKey
+		moved := false
 		switch {
 		case exists:
 			k = old.Key
@@ -72,7 +73,7 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 				k, err = t.writeNew(actor, col, w)
 				res.Created = true
 			} else if err == nil {
-				res.Created = true
+				res.Created, moved = true, true
 				err = t.applyWrite(actor, col, k, true, w)
 			}
 		}
@@ -84,7 +85,10 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 				return err
 			}
 		}
-		res.Entry, err = t.settle(actor, col, k, name, w)
+		if res.Entry, err = t.settle(actor, col, k, name, w); err != nil || !moved {
+			return err
+		}
+		_, err = t.exec(`UPDATE entries SET moved = TRUE WHERE collection_id = $1 AND name = $2`, collectionID, name)
 		return err
 	})
 	return res, err
@@ -379,8 +383,8 @@ func (t *tx) setState(actor Actor, k ItemKey, state State) error {
 }
 
 // DeleteEntry cancels the contact or event of that entry; one that stands in
-// another label calendar of the home too only leaves this one. ErrNotFound,
-// ErrStale.
+// another label calendar of the home too only leaves this one, and one that was
+// just moved to where it does not belong stays. ErrNotFound, ErrStale.
 func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition) error {
 	return s.write(ctx, func(t *tx) error {
 		if err := t.lock("collections", collectionID); err != nil {
@@ -392,6 +396,13 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		}
 		if !cond.holds(&e) {
 			return ErrStale
+		}
+		moved, err := t.movedAway(collectionID, e)
+		if err != nil {
+			return err
+		}
+		if moved {
+			return t.stay(collectionID, e)
 		}
 		return t.remove(actor, collectionID, e.Key)
 	})
@@ -419,6 +430,59 @@ func (t *tx) remove(actor Actor, collectionID int64, k ItemKey) error {
 		}
 	}
 	return t.setState(actor, k, Cancelled)
+}
+
+// movedAway reports whether the entry that is to be deleted was moved into
+// another calendar of the home by a PUT a moment ago, and lingers there though
+// it does not belong there: this is the second half of the move. What is not
+// overdue and is moved into Overdue, or into a saved filter that does not match,
+// is planned as before, and cancelled by nobody.
+func (t *tx) movedAway(collectionID int64, e Entry) (bool, error) {
+	var elsewhere []int64
+	err := t.rows(`SELECT n.collection_id FROM entries n JOIN collections k ON k.id = n.collection_id
+		JOIN entries this ON this.item = n.item AND this.uid = n.uid JOIN collections home ON home.id = this.collection_id AND home.manager_id = k.manager_id
+		WHERE this.collection_id = $1 AND this.name = $2 AND n.collection_id <> $1 AND NOT n.gone AND n.moved AND n.stays > $3`,
+		[]any{collectionID, e.Name, t.now.Unix()}, func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			elsewhere = append(elsewhere, id)
+			return err
+		})
+	if err != nil || len(elsewhere) == 0 {
+		return false, err
+	}
+	it, err := t.item(e.Key)
+	if err != nil {
+		return false, err
+	}
+	for _, id := range elsewhere {
+		c, err := t.collection("k.id = $1", id)
+		if err != nil {
+			return false, err
+		}
+		owner, err := t.manager("m.id = $1", c.ManagerID)
+		if err != nil {
+			return false, err
+		}
+		if c.Kind != LabelCalendar && !c.Filter.Match(&it, it.StatusAt(owner.Location(), t.now), t.now) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// stay ends a move that has not taken the entry away: the next sync names it
+// to the program that believes it gone, and the next DELETE is one.
+func (t *tx) stay(collectionID int64, e Entry) error {
+	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1`, e.Key.String()); err != nil {
+		return err
+	}
+	number, err := t.nextChange(collectionID)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`UPDATE entries SET change = $1 WHERE collection_id = $2 AND name = $3`, number, collectionID, e.Name)
+	return err
 }
 
 // MoveEntry moves an entry into another collection of the same home: the verb

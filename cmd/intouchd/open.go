@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"intouch/caldav"
 	"intouch/store"
@@ -29,6 +30,10 @@ func (p *program) open(ctx context.Context) (*Config, *store.Store, error) {
 	return cfg, st, nil
 }
 
+// clock is what the records take for now. The daemon that a test starts may be
+// ahead of its time.
+var clock = time.Now
+
 // openStore opens the database with the calendar's renderer, and tells it who
 // we are, since a changed list of own domains changes what is internal mail.
 func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store, error) {
@@ -41,6 +46,7 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 		Log:              log,
 		MinutesPerLetter: cfg.MinutesPerLetter,
 		Currency:         cfg.Currency,
+		Now:              clock,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
