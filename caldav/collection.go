@@ -142,7 +142,7 @@ func (c *call) readMaking(root *element) (component store.Component, patches []p
 			}
 			prop.children = kept
 		}
-		patches, edit = c.readPatches(root, &store.Collection{})
+		patches, edit = c.readPatches(root, 0)
 	}
 	if !isCalendar {
 		return component, nil, edit, violated(http.StatusForbidden, nsDAV, "valid-resourcetype")

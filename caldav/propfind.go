@@ -2,8 +2,10 @@ package caldav
 
 import (
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +23,10 @@ type asked struct {
 	minimal bool
 	// expand says what to show of the principal that a property leads to
 	// (RFC 3253 section 3.8).
-	expand  map[xml.Name]*asked
+	expand map[xml.Name]*asked
+	// dead are the dead properties of the manager's resources other than
+	// calendars, by target.resource.
+	dead    map[string]map[string]string
 	missing []int // scratch
 }
 
@@ -78,7 +83,7 @@ func (q *asked) wantsData() bool {
 
 // light reports whether name and ETag of an entry answer everything.
 func (q *asked) light() bool {
-	if q.mode != askNamed {
+	if q.mode != askNamed || len(q.dead) > 0 {
 		return false
 	}
 	for _, p := range q.props {
@@ -168,8 +173,10 @@ func (q *asked) respond(a *answer, t *target) {
 
 // value writes one property with its element, or nothing and false.
 func (q *asked) value(a *answer, t *target, name xml.Name, p *property) bool {
-	if p == nil {
-		return dead(a, t, name)
+	if p.deadOn(t.kind) {
+		v, ok := q.deadOf(t)[deadKey(name)]
+		a.str(v)
+		return ok
 	}
 	if !p.on.has(t.kind) {
 		return false
@@ -210,42 +217,64 @@ func (q *asked) respondAll(a *answer, t *target) (found int) {
 			a.str(p.none)
 		}
 	}
-	for _, key := range deadNames(t) {
+	dead := q.deadOf(t)
+	for _, key := range slices.Sorted(maps.Keys(dead)) {
 		found++
 		if q.mode == askNames {
-			a.tag(key, true)
+			a.tag(deadName(key), true)
 		} else {
-			dead(a, t, key)
+			a.str(dead[key])
 		}
 	}
 	return found
 }
 
-// dead writes a property that a client has left on a calendar.
-func dead(a *answer, t *target, name xml.Name) bool {
-	if t.kind != calendarKind {
-		return false
-	}
-	v, ok := t.col.Props[deadKey(name)]
-	a.str(v)
-	return ok
-}
-
-// deadKey is the key of a dead property in store.Collection.Props; the value
-// there is the whole element, self-contained.
+// deadKey is the key of a dead property in the store; the value there is the
+// whole element, self-contained.
 func deadKey(n xml.Name) string { return n.Space + " " + n.Local }
 
-func deadNames(t *target) (names []xml.Name) {
-	if t.kind != calendarKind {
+func deadName(key string) xml.Name {
+	i := strings.LastIndexByte(key, ' ')
+	return xml.Name{Space: key[:i], Local: key[i+1:]}
+}
+
+// deadOf gives the dead properties of a resource.
+func (q *asked) deadOf(t *target) map[string]string {
+	if t.kind == calendarKind {
+		return t.col.Props
+	}
+	if len(q.dead) == 0 {
 		return nil
 	}
-	for key := range t.col.Props {
-		if i := strings.LastIndexByte(key, ' '); i >= 0 {
-			names = append(names, xml.Name{Space: key[:i], Local: key[i+1:]})
-		}
+	return q.dead[t.resource()]
+}
+
+// readDead reads the dead properties where they are asked for.
+func (c *call) readDead(q *asked) (err error) {
+	if q.mode != askNamed || slices.ContainsFunc(q.props, func(p *property) bool { return p == nil || p.settable }) {
+		q.dead, err = c.st.DeadProps(c.ctx, c.manager.ID)
 	}
-	slices.SortFunc(names, func(x, y xml.Name) int { return strings.Compare(deadKey(x), deadKey(y)) })
-	return names
+	return err
+}
+
+// resource is the name under which the store keeps dead properties of what is
+// not a calendar. "" has none: it belongs to nobody.
+func (t *target) resource() string {
+	switch t.kind {
+	case principalKind:
+		return "principal"
+	case homeKind:
+		return "calendars"
+	case bookHomeKind:
+		return "addressbooks"
+	case bookKind:
+		return "addressbook"
+	case entryKind:
+		return t.item.String()
+	case cardKind:
+		return "card " + path.Base(t.path)
+	}
+	return ""
 }
 
 // notThere writes the response for a href that leads nowhere.
@@ -287,6 +316,9 @@ func (c *call) propfind() error {
 	}
 	q, err := askedOf(root, c.r)
 	if err != nil {
+		return err
+	}
+	if err := c.readDead(q); err != nil {
 		return err
 	}
 	if depth == "1" && c.place.kind == calendarKind {
@@ -414,5 +446,6 @@ func (c *call) entryTarget(col *store.Collection) *target {
 // set turns the target to another entry.
 func (t *target) set(e *store.Entry) {
 	t.path = t.base + url.PathEscape(e.Name)
+	t.item = e.Key
 	t.etag, t.size, t.changed, t.data = e.ETag, e.Size, e.Changed, e.Bytes
 }

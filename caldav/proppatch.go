@@ -44,17 +44,19 @@ func (c *call) proppatch() error {
 	if err != nil {
 		return err
 	}
-	col := self.col
-	if col == nil {
-		col = &store.Collection{}
+	q := &asked{mode: askAll}
+	if err := c.readDead(q); err != nil {
+		return err
 	}
-	patches, edit := c.readPatches(root, col)
-	switch {
-	case slices.ContainsFunc(patches, patch.refused):
-	case c.place.kind == calendarKind:
+	patches, edit := c.readPatches(root, len(q.deadOf(self)))
+	if !slices.ContainsFunc(patches, patch.refused) {
 		var invalid *store.Invalid
-		err := c.st.EditCollection(c.ctx, c.actor(), col.ID, edit)
-		if errors.As(err, &invalid) { // more than one calendar may keep
+		if c.place.kind == calendarKind {
+			err = c.st.EditCollection(c.ctx, c.actor(), self.col.ID, edit)
+		} else {
+			err = c.st.EditDeadProps(c.ctx, c.manager.ID, self.resource(), edit.Props)
+		}
+		if errors.As(err, &invalid) { // more than can be kept
 			for i := range patches {
 				patches[i].status = http.StatusInsufficientStorage
 			}
@@ -90,9 +92,11 @@ func writePatches(a *answer, patches []patch) {
 	}
 }
 
-// readPatches judges every property in document order.
-func (c *call) readPatches(root *element, col *store.Collection) (patches []patch, edit store.CollectionEdit) {
-	count := len(col.Props)
+// readPatches judges every property in document order. count is how many dead
+// ones there are already.
+func (c *call) readPatches(root *element, count int) (patches []patch, edit store.CollectionEdit) {
+	self := target{kind: c.place.kind, path: c.place.path()}
+	shared := self.kind != calendarKind && self.resource() == ""
 	for _, action := range root.children {
 		remove := action.is(nsDAV, "remove")
 		if !remove && !action.is(nsDAV, "set") {
@@ -106,10 +110,9 @@ func (c *call) readPatches(root *element, col *store.Collection) (patches []patc
 			p := patch{name: e.Name, status: http.StatusOK}
 			row := live[e.Name]
 			switch {
-			case c.place.kind != calendarKind && forgets(c.place.kind, e.Name):
-			case row != nil && !row.settable || c.place.kind != calendarKind:
+			case shared || !row.deadOn(self.kind) && (!row.settable || self.kind != calendarKind):
 				p.status, p.reason = http.StatusForbidden, dav("cannot-modify-protected-property")
-			case row != nil:
+			case !row.deadOn(self.kind):
 				p.status, p.reason = setLive(&edit, e, remove)
 			default:
 				if count++; !remove && (count > maxDeadCount || len(e.source) > maxDead) {

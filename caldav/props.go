@@ -19,6 +19,7 @@ type target struct {
 
 	// Of an entry or card.
 	base    string // escaped path of its collection
+	item    store.ItemKey
 	etag    string
 	size    int64     // 0: not known
 	changed time.Time // zero: not known
@@ -37,6 +38,10 @@ type property struct {
 
 	open, end, none string // "<D:x>", "</D:x>", "<D:x/>"
 }
+
+// deadOn reports whether the property, nil for one that is not in the table,
+// is on such a resource whatever a client makes of it.
+func (p *property) deadOn(k kind) bool { return p == nil || p.settable && !p.on.has(k) }
 
 type kindSet uint16
 
@@ -252,8 +257,11 @@ func writeMaxSize(a *answer, t *target) bool {
 // (clients.md sections 7 and 12).
 func writePrivileges(a *answer, t *target) bool {
 	granted := []string{"D:read", "D:read-current-user-privilege-set"}
-	if t.kind == homeKind {
-		granted = append(granted, "D:bind", "D:unbind") // label calendars
+	switch t.kind {
+	case principalKind:
+		granted = append(granted, "D:write-properties")
+	case homeKind:
+		granted = append(granted, "D:write-properties", "D:bind", "D:unbind") // label calendars
 	}
 	if t.kind == calendarKind || t.kind == entryKind {
 		granted = append(granted, "C:read-free-busy")

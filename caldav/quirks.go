@@ -1,27 +1,8 @@
 package caldav
 
-import (
-	"encoding/xml"
-	"strings"
-)
+import "strings"
 
 // What particular programs need beyond the RFCs. Each names who and why.
-
-// forgets reports properties that are taken and not kept. Apple Calendar sets
-// these on the calendar home at its start and shows the user an error when
-// they are refused (clients.md section 12); they steer its own default alarms
-// and free-busy, of which nothing here depends.
-func forgets(k kind, n xml.Name) bool {
-	if k != homeKind || n.Space != nsCalDAV {
-		return false
-	}
-	switch n.Local {
-	case "default-alarm-vevent-date", "default-alarm-vevent-datetime",
-		"default-alarm-vtodo-date", "default-alarm-vtodo-datetime", "calendar-free-busy-set":
-		return true
-	}
-	return false
-}
 
 // etagsOf reads the list of an If-Match header, without quotes. A weak mark
 // is dropped: our tags are strong, but a compressing proxy weakens them on

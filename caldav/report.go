@@ -99,6 +99,9 @@ func (c *call) calendarQuery(root *element) error {
 	if err != nil {
 		return err
 	}
+	if err := c.readDead(q); err != nil {
+		return err
+	}
 	f, err := filterOf(root.child(nsCalDAV, "filter"))
 	if err != nil {
 		return err
@@ -169,6 +172,9 @@ func describedZone(text string) *time.Location {
 func (c *call) calendarMultiget(root *element) error {
 	q, err := askedOf(root, c.r)
 	if err != nil {
+		return err
+	}
+	if err := c.readDead(q); err != nil {
 		return err
 	}
 	col, err := c.calendar()

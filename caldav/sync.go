@@ -24,6 +24,9 @@ func (c *call) syncCollection(root *element) error {
 	if q.mode == askAll && root.child(nsDAV, "allprop") == nil {
 		q.mode = askNamed // no prop at all: names only
 	}
+	if err := c.readDead(q); err != nil {
+		return err
+	}
 	limit, err := limitOf(root)
 	if err != nil {
 		return err

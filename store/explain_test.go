@@ -26,6 +26,8 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"entries of item":  `SELECT collection_id FROM entries WHERE item = 'c1' AND NOT gone`,
 		"UID":              `SELECT name FROM entries WHERE collection_id = 1 AND uid = 'x' AND NOT gone AND name <> 'y'`,
 		"status turns":     `SELECT DISTINCT item FROM entries WHERE turns > 0 AND turns <= 7 LIMIT 5`,
+		"dead properties":  `SELECT resource, property, value FROM dead_properties WHERE manager_id = 1`,
+		"moved by PUT":     `SELECT n.collection_id FROM entries n JOIN collections k ON k.id = n.collection_id JOIN entries this ON this.item = n.item AND this.uid = n.uid JOIN collections home ON home.id = this.collection_id AND home.manager_id = k.manager_id WHERE this.collection_id = 1 AND this.name = 'x' AND n.collection_id <> 1 AND NOT n.gone AND n.moved AND n.stays > 5`,
 		"tombstones":       `DELETE FROM entries WHERE gone AND changed < 5`,
 		"due mail":         `SELECT id FROM outbox WHERE state = 'queued' AND next_try <= 5 ORDER BY next_try, id LIMIT 5`,
 		"letter known":     `SELECT id FROM contacts WHERE message_key = 'x' AND client_id = 1 AND message_key <> ''`,
