@@ -13,7 +13,7 @@
 //	propfind    PROPFIND        proppatch  PROPPATCH
 //	report      REPORT          filter     calendar-query's filter
 //	shape       the part of an object that a report asks for
-//	sync        sync-collection object     GET, PUT, DELETE, MOVE
+//	sync        sync-collection object     GET, PUT, POST, DELETE, MOVE, COPY
 //	collection  what a calendar is to a client: privileges, tokens; MKCALENDAR
 //	carddav     the address book
 //	quirks      what particular programs need beyond the RFCs
@@ -23,5 +23,5 @@
 // (bytes → edit), when, recur, zone, zone_write, windowszones, lang.
 //
 // RFC 4918 (WebDAV), 4791 (CalDAV), 6352 (CardDAV), 6578 (sync-collection),
-// 3744 (privileges), 5397 (current-user-principal), 6764 (well-known).
+// 3744 (privileges), 5995 (add-member), 5397 (current-user-principal), 6764 (well-known).
 package caldav

@@ -135,6 +135,8 @@ func (c *call) dispatch() error {
 			return c.refuseCard()
 		}
 		return c.put()
+	case http.MethodPost:
+		return c.post()
 	case http.MethodDelete:
 		switch k {
 		case calendarKind:
@@ -157,7 +159,7 @@ var methods = map[kind][]string{
 	principalKind:  {"PROPFIND", "PROPPATCH", "REPORT"},
 	homesKind:      {"PROPFIND", "PROPPATCH", "REPORT"},
 	homeKind:       {"PROPFIND", "PROPPATCH", "REPORT"},
-	calendarKind:   {"PROPFIND", "PROPPATCH", "REPORT", "MKCALENDAR", "MKCOL", "DELETE"},
+	calendarKind:   {"PROPFIND", "PROPPATCH", "REPORT", "MKCALENDAR", "MKCOL", "DELETE", "POST"},
 	entryKind:      {"GET", "HEAD", "PUT", "DELETE", "PROPFIND", "PROPPATCH", "REPORT", "MOVE", "COPY"},
 	bookHomesKind:  {"PROPFIND", "PROPPATCH", "REPORT"},
 	bookHomeKind:   {"PROPFIND", "PROPPATCH", "REPORT"},

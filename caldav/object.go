@@ -3,6 +3,7 @@ package caldav
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"mime"
@@ -53,11 +54,36 @@ func (c *call) put() error {
 	if readOnly(&col) {
 		return needPrivilege(c.place.path(), "write-content")
 	}
-	if err := calendarType(c.r.Header.Get("Content-Type")); err != nil {
-		return err
-	}
 	cond, err := c.condition(&col)
 	if err != nil {
+		return err
+	}
+	return c.write(&col, cond)
+}
+
+// post makes a new member of a calendar under a name of the server's choice
+// (RFC 5995); the calendar is its own add-member address.
+func (c *call) post() error {
+	col, err := c.calendar()
+	if err != nil {
+		return err
+	}
+	if readOnly(&col) {
+		return needPrivilege(c.place.path(), "bind")
+	}
+	c.place.kind, c.place.name = entryKind, rand.Text()+".ics"
+	c.w.Header().Set("Location", origin(c.r, c.publicHost)+c.place.path())
+	if err := c.write(&col, store.Condition{IfNoneMatch: true}); err != nil {
+		c.w.Header().Del("Location")
+		return err
+	}
+	return nil
+}
+
+// write reads the request's body and puts it into the calendar, at the place
+// of the call.
+func (c *call) write(col *store.Collection, cond store.Condition) error {
+	if err := calendarType(c.r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
 	body, err := readBody(c.r, maxRequest)

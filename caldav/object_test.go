@@ -141,3 +141,37 @@ func TestRequest_TooMuch(t *testing.T) {
 	o.must(400, "REPORT", annaCurrent, strings.Repeat("<a>", 10_000), "Depth: 1")
 	o.must(401, "PROPFIND", "/dav/", strings.Repeat("<a>", 1000), "Depth: 0", "as: nobody")
 }
+
+// POST makes a member under a name that the server chooses (RFC 5995).
+func TestPost_AddMember(t *testing.T) {
+	o := newOffice(t)
+	ask := propfindOf("<D:add-member/>")
+	m := o.must(207, "PROPFIND", annaCurrent, ask, "Depth: 0").body
+	if !strings.Contains(m, "<D:add-member><D:href>"+annaCurrent+"</D:href></D:add-member>") {
+		t.Errorf("the property:\n%s", m)
+	}
+	body := meeting("p", "Call Ivan", "20261124T100000Z")
+	r := o.must(201, "POST", annaCurrent, body, ics)
+	path, ok := strings.CutPrefix(r.header.Get("Location"), o.srv.URL)
+	if !ok || !strings.HasPrefix(path, annaCurrent) {
+		t.Fatalf("Location %q", r.header.Get("Location"))
+	}
+	if got := o.must(200, "GET", path, ""); !strings.Contains(got.body, "Call Ivan") {
+		t.Errorf("got\n%s", got.body)
+	}
+	if r := o.must(403, "POST", annaCurrent, body, ics); !strings.Contains(r.body, "no-uid-conflict") || !strings.Contains(r.body, path) || r.header.Get("Location") != "" {
+		t.Errorf("again: %v\n%s", r.header, r.body)
+	}
+	o.must(403, "POST", annaCurrent, "no calendar", ics)
+	o.must(404, "POST", annaHome+"nothing/", body, ics)
+	o.must(405, "POST", annaHome, body, ics)
+	o.must(201, "MKCALENDAR", annaWork, "")
+	kept := o.must(201, "POST", annaWork, meeting("q", "Dentist", "20261124T100000Z"), ics)
+	if kept.header.Get("ETag") == "" {
+		t.Error("the bytes are kept, but no ETag says so")
+	}
+	const team = "/dav/calendars/boris/team-anna/"
+	if r := o.do("POST", team, meeting("r", "x", "20261124T100000Z"), ics, "as: boris"); r.status != 403 || !strings.Contains(r.body, "need-privileges") {
+		t.Errorf("into a read-only calendar: %d %s", r.status, r.body)
+	}
+}

@@ -138,6 +138,13 @@ var table = []*property{
 		a.buf = strconv.AppendInt(a.buf, t.col.Change, 10)
 		return true
 	}},
+	{name: dav("add-member"), on: calendars, write: func(a *answer, t *target) bool {
+		if readOnly(t.col) {
+			return false
+		}
+		a.href(t.path) // POST to it, RFC 5995 section 3.2
+		return true
+	}},
 	{name: apple("calendar-color"), on: calendars, settable: true, write: func(a *answer, t *target) bool {
 		a.text(t.col.Color)
 		return t.col.Color != ""
