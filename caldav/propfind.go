@@ -99,6 +99,7 @@ const (
 	multistatusEnd                   = "</D:multistatus>\n"
 	preferenceApplied, returnMinimal = "Preference-Applied", "return=minimal" // RFC 7240, RFC 8144
 	statusOK                         = "<D:status>HTTP/1.1 200 OK</D:status></D:propstat>"
+	tooMany                          = "<D:status>HTTP/1.1 507 Insufficient Storage</D:status><D:error><D:number-of-matches-within-limits/></D:error>"
 	statusNotFound                   = "<D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>"
 )
 
@@ -142,6 +143,13 @@ func (c *call) finish(a *answer, err error) error {
 func (q *asked) respond(a *answer, t *target) {
 	a.str("<D:response>")
 	a.href(t.path)
+	if t.data != nil {
+		var err error
+		if t.data, err = q.shape.of(t.data); err != nil {
+			a.str(tooMany, "</D:response>\n")
+			return
+		}
+	}
 	begin := len(a.buf)
 	a.str("<D:propstat><D:prop>")
 	found := 0
@@ -184,7 +192,6 @@ func (q *asked) value(a *answer, t *target, name xml.Name, p *property) bool {
 	begin := len(a.buf)
 	a.str(p.open)
 	inside := len(a.buf)
-	t.shape = q.shape
 	if inner := q.expand[name]; inner != nil && leadsToPrincipal[name] {
 		inner.respond(a, &target{kind: principalKind, path: principalPath(t.manager.Login), manager: t.manager})
 	} else if !p.write(a, t) {

@@ -24,7 +24,6 @@ type target struct {
 	size    int64     // 0: not known
 	changed time.Time // zero: not known
 	data    []byte    // nil: not asked for
-	shape   *shape    // which part of data; nil: all
 }
 
 // property is one row of the property table (live properties, RFC 4918
@@ -187,7 +186,7 @@ var table = []*property{
 		if t.data == nil {
 			return false // a report's, not a property
 		}
-		a.textBytes(t.shape.cut(t.data))
+		a.textBytes(t.data)
 		return true
 	}},
 	{name: carddav("address-data"), on: kinds(cardKind), write: func(a *answer, t *target) bool {

@@ -53,24 +53,13 @@ func overlaps(cal *ical.Calendar, comp *ical.Component, from, to time.Time, floa
 	}()
 	z := zonesOf(cal.Component, floating)
 	switch comp.Name {
-	case ical.CompEvent:
+	case ical.CompEvent, ical.CompToDo, ical.CompJournal:
 		t := z.timing(comp)
-		return t.start.ok && z.occurs(cal, comp, t, to, func(start, end time.Time) bool {
-			switch {
-			case t.end.ok || t.hasLength && end.After(start) || t.start.stamp.date:
-				return from.Before(end) && to.After(start)
-			}
-			return !from.After(start) && to.After(start)
-		})
-	case ical.CompToDo:
-		return z.overlapsTodo(cal, comp, from, to)
-	case ical.CompJournal:
-		t := z.timing(comp)
-		return t.start.ok && z.occurs(cal, comp, t, to, func(start, end time.Time) bool {
-			if t.start.stamp.date {
-				return from.Before(end) && to.After(start)
-			}
-			return !from.After(start) && to.After(start)
+		if !t.start.ok {
+			return comp.Name == ical.CompToDo && z.overlapsUndated(comp, t, from, to)
+		}
+		return z.occurs(cal, comp, t, to, func(start, end time.Time) bool {
+			return t.overlaps(comp.Name, start, end, from, to)
 		})
 	case ical.CompFreeBusy:
 		t := z.timing(comp)
@@ -125,23 +114,34 @@ func (t *timing) endOf(start time.Time) time.Time {
 	return start.Add(t.end.at.Sub(t.start.at))
 }
 
-// overlapsTodo is the table of VTODO.
-func (z *zones) overlapsTodo(cal *ical.Calendar, comp *ical.Component, from, to time.Time) bool {
-	t := z.timing(comp)
-	switch {
-	case t.start.ok:
-		return z.occurs(cal, comp, t, to, func(start, end time.Time) bool {
-			switch {
-			case t.hasLength:
-				return !from.After(end) && (to.After(start) || !to.Before(end))
-			case t.end.ok:
-				return (from.Before(end) || !from.After(start)) && (to.After(start) || !to.Before(end))
-			case t.start.stamp.date:
-				return from.Before(end) && to.After(start)
-			}
-			return !from.After(start) && to.After(start)
-		})
-	case t.end.ok:
+// overlaps holds one occurrence of a component of that name against the tables
+// of RFC 4791 section 9.9.
+func (t *timing) overlaps(name string, start, end, from, to time.Time) bool {
+	inside := from.Before(end) && to.After(start)
+	begins := !from.After(start) && to.After(start)
+	isDay := t.start.stamp.date
+	switch name {
+	case ical.CompToDo:
+		switch {
+		case t.end.ok:
+			return (from.Before(end) || !from.After(start)) && (to.After(start) || !to.Before(end))
+		case t.hasLength:
+			return !from.After(end) && (to.After(start) || !to.Before(end))
+		}
+	case ical.CompEvent:
+		if t.end.ok || t.hasLength && end.After(start) {
+			return inside
+		}
+	}
+	if isDay {
+		return inside
+	}
+	return begins
+}
+
+// overlapsUndated is the table of a VTODO without DTSTART.
+func (z *zones) overlapsUndated(comp *ical.Component, t timing, from, to time.Time) bool {
+	if t.end.ok {
 		return from.Before(t.end.at) && !to.Before(t.end.at)
 	}
 	completed, _, done := z.at(comp, ical.PropCompleted)
@@ -245,16 +245,30 @@ type split struct {
 	from time.Time
 	by   time.Duration
 	t    timing
+	comp *ical.Component
+}
+
+// occurrence is one of a series.
+type occurrence struct {
+	id, start, end time.Time       // id: when the series has it
+	comp           *ical.Component // that says what happens then
+	t              timing          // of comp
 }
 
 // occurs calls visit for the occurrences of a component that begin before
 // horizon until it returns true, and reports whether it did. A rule that is
 // not worked out counts as true where it may.
 func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horizon time.Time, visit func(start, end time.Time) bool) bool {
+	return z.series(cal, comp, t, horizon, func(o occurrence) bool { return visit(o.start, o.end) })
+}
+
+// series is occurs with all that there is to know of an occurrence. Where a
+// rule was not worked out, z.vague says so.
+func (z *zones) series(cal *ical.Calendar, comp *ical.Component, t timing, horizon time.Time, visit func(occurrence) bool) bool {
 	rules := comp.Props.Values(ical.PropRecurrenceRule)
 	extra := comp.Props.Values(ical.PropRecurrenceDates)
 	if len(rules)+len(extra) == 0 || comp.Props.Get(ical.PropRecurrenceID) != nil {
-		return visit(t.start.at, t.endOf(t.start.at))
+		return visit(occurrence{t.start.at, t.start.at, t.endOf(t.start.at), comp, t})
 	}
 	not, splits := z.replaced(cal, comp)
 	see := func(start, end time.Time) bool {
@@ -263,11 +277,11 @@ func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horiz
 		}
 		for i := len(splits) - 1; i >= 0; i-- {
 			if s := &splits[i]; !start.Before(s.from) {
-				start = start.Add(s.by)
-				return visit(start, s.t.endOf(start))
+				moved := start.Add(s.by)
+				return visit(occurrence{start, moved, s.t.endOf(moved), s.comp, s.t})
 			}
 		}
-		return visit(start, end)
+		return visit(occurrence{start, start, end, comp, t})
 	}
 	// Whatever the rule says, the first occurrence is DTSTART (RFC 5545
 	// section 3.8.5.3).
@@ -301,11 +315,13 @@ func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horiz
 		shift = max(shift, -s.by)
 	}
 	if len(rules) > maxRules {
+		z.vague = true
 		return t.start.at.Before(horizon)
 	}
 	for _, p := range rules {
 		opt, err := parseRule(p.Value)
 		if err != nil {
+			z.vague = true
 			return t.start.at.Before(horizon)
 		}
 		last := opt.Until
@@ -319,10 +335,12 @@ func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horiz
 				last = distantFuture
 			}
 			// All the time between its ends.
-			return visit(t.start.at, t.endOf(last)) && t.start.at.Before(horizon)
+			z.vague = true
+			return visit(occurrence{t.start.at, t.start.at, t.endOf(last), comp, t}) && t.start.at.Before(horizon)
 		}
 		rule, err := rrule.NewRRule(*opt)
 		if err != nil {
+			z.vague = true
 			return t.start.at.Before(horizon)
 		}
 		next := rule.Iterator()
@@ -332,6 +350,7 @@ func (z *zones) occurs(cal *ical.Calendar, comp *ical.Component, t timing, horiz
 				break
 			}
 			if n == maxOccurrences {
+				z.vague = true
 				return true
 			}
 			if see(start.UTC(), t.endOf(start.UTC())) {
@@ -359,7 +378,7 @@ func (z *zones) replaced(cal *ical.Calendar, comp *ical.Component) (times, []spl
 		if strings.EqualFold(p.Params.Get("RANGE"), "THISANDFUTURE") && len(splits) < 100 {
 			at, _, ok := z.at(c, ical.PropRecurrenceID)
 			if t := z.timing(c); ok && t.start.ok {
-				splits = append(splits, split{at, t.start.at.Sub(at), t})
+				splits = append(splits, split{at, t.start.at.Sub(at), t, c})
 			}
 		}
 		not.add(z, p)

@@ -85,8 +85,7 @@ func limitOf(root *element) (int, error) {
 func (c *call) truncated(a *answer) {
 	a.str("<D:response>")
 	a.href(c.place.path())
-	a.str("<D:status>HTTP/1.1 507 Insufficient Storage</D:status>",
-		"<D:error><D:number-of-matches-within-limits/></D:error></D:response>\n")
+	a.str(tooMany, "</D:response>\n")
 }
 
 // errEnough ends a listing that has reached its limit.
@@ -115,6 +114,7 @@ func (c *call) calendarQuery(root *element) error {
 		return err
 	}
 	floating := c.floating(root.child(nsCalDAV, "timezone"), &col)
+	q.shape.in(floating)
 	a := c.startMultistatus(q)
 	if c.depth("1") == "0" {
 		return c.finish(a, nil) // a calendar itself is no calendar object
@@ -127,7 +127,7 @@ func (c *call) calendarQuery(root *element) error {
 	err = c.st.Entries(c.ctx, col.ID, from, to, exact || data,
 		func(now store.Collection) error { col = now; return nil },
 		func(e *store.Entry) error {
-			if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
+			if exact && !f.surely(col.Component, e.Begins) && !f.matchBytes(e.Bytes, floating) {
 				return nil
 			}
 			if found++; limit > 0 && found > limit {
@@ -185,6 +185,7 @@ func (c *call) calendarMultiget(root *element) error {
 	if len(hrefs) == 0 || len(hrefs) > maxHrefs {
 		return status(http.StatusBadRequest)
 	}
+	q.shape.in(c.floating(root.child(nsCalDAV, "timezone"), &col))
 	a := c.startMultistatus(q)
 	t := c.entryTarget(&col)
 	var names []string

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // shape is which part of an object a C:calendar-data asks for (RFC 4791
@@ -15,6 +16,12 @@ type shape struct {
 	props map[string]bool // by name; true: without its value
 	any   bool            // all components, whole
 	comps []*shape
+
+	// Of the outermost: which occurrences of a series, nil for all as they
+	// are; the zone of times without one; how much may still be expanded.
+	expand, limit *timeRange
+	floating      *time.Location
+	left          int
 }
 
 // shapeOf reads C:calendar-data of a report.
@@ -25,10 +32,22 @@ func shapeOf(e *element) (*shape, error) {
 	if v := e.attr("version"); v != "" && v != "2.0" {
 		return nil, violated(http.StatusForbidden, nsCalDAV, "supported-calendar-data")
 	}
+	s := &shape{whole: true}
 	if comp := e.child(nsCalDAV, "comp"); comp != nil {
-		return compShape(comp), nil
+		s = compShape(comp)
 	}
-	return nil, nil
+	if err := s.readWindow(e); err != nil {
+		return nil, err
+	}
+	s.left, s.floating = maxExpandedAll, time.UTC
+	return s, nil
+}
+
+// in sets the zone of times without one.
+func (s *shape) in(floating *time.Location) {
+	if s != nil {
+		s.floating = floating
+	}
 }
 
 func compShape(e *element) *shape {
@@ -67,9 +86,31 @@ func (s *shape) inside(name string) *shape {
 	return nil
 }
 
+// of gives what the shape asks for of an object. The error is errExpanded, or
+// that of an object that cannot be read.
+func (s *shape) of(body []byte) (_ []byte, err error) {
+	if s == nil {
+		return body, nil
+	}
+	switch {
+	case s.expand != nil:
+		if s.left <= 0 {
+			return nil, errExpanded
+		}
+		body, err = expand(body, s.expand, s.floating)
+		s.left -= len(body)
+	case s.limit != nil:
+		body, err = limitOverrides(body, s.limit, s.floating)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.cut(body), nil
+}
+
 // cut gives the lines of an object that the shape asks for, as they are.
 func (s *shape) cut(body []byte) []byte {
-	if s == nil || s.whole {
+	if s.whole {
 		return body
 	}
 	out := make([]byte, 0, len(body))

@@ -35,6 +35,7 @@ func (c *call) syncCollection(root *element) error {
 	if err != nil {
 		return err
 	}
+	q.shape.in(c.floating(nil, &col))
 	had, err := tokenOf(trimmed(sent), &col)
 	if err != nil {
 		return err

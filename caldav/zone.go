@@ -29,7 +29,8 @@ type zones struct {
 	floating *time.Location // of times without a zone, and of unknown TZIDs
 	seen     map[string]*time.Location
 	cal      *ical.Component
-	rules    int // of VTIMEZONEs, worked out so far
+	rules    int  // of VTIMEZONEs, worked out so far
+	vague    bool // a recurrence was not worked out
 }
 
 func zonesOf(cal *ical.Component, floating *time.Location) *zones {

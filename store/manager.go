@@ -1,9 +1,6 @@
 package store
 
-import (
-	"sync"
-	"time"
-)
+import "time"
 
 // Role is what a manager may see: a head also sees the team's.
 type Role string
@@ -38,20 +35,11 @@ func (m Manager) Email() string {
 // Location is the manager's zone; UTC when the name is unknown (writing
 // refuses such names, a zone database may still lose one).
 func (m Manager) Location() *time.Location {
-	if loc, ok := locations.Load(m.TimeZone); ok {
-		return loc.(*time.Location)
+	if loc, err := time.LoadLocation(m.TimeZone); err == nil {
+		return loc
 	}
-	loc, err := time.LoadLocation(m.TimeZone)
-	if err != nil {
-		return time.UTC
-	}
-	locations.Store(m.TimeZone, loc)
-	return loc
+	return time.UTC
 }
-
-// locations are the zones of managers by name, at most those that the zone
-// database has: reading one anew took 4 % of each write.
-var locations sync.Map
 
 // Sees reports whether m may see what belongs to the manager with that id.
 func (m Manager) Sees(id int64) bool { return m.ID == id || m.Role == RoleHead }
