@@ -1,6 +1,7 @@
 package caldav
 
 import (
+	"bytes"
 	"net/http"
 	"strings"
 	"time"
@@ -221,16 +222,17 @@ func (f *compFilter) span() (from, to time.Time) {
 // surely reports whether an entry passes by its beginning alone: only a time
 // range is asked, and that it begins at least a day within it, so that no
 // zone matters. Most entries of a month need no reading then.
-func (f *compFilter) surely(component store.Component, begins time.Time) bool {
-	if component != store.VEvent || begins.IsZero() || f.between != nil || len(f.props) > 0 || len(f.comps) != 1 {
+func (f *compFilter) surely(e *store.Entry) bool {
+	if e.Begins.IsZero() || f.between != nil || len(f.props) > 0 || len(f.comps) != 1 {
 		return false
 	}
 	c := &f.comps[0]
-	if store.Component(c.name) != component || c.between == nil || len(c.props) > 0 || len(c.comps) > 0 {
+	if c.name != ical.CompEvent || c.between == nil || len(c.props) > 0 || len(c.comps) > 0 {
 		return false
 	}
 	const day = 24 * time.Hour
-	return !begins.Add(-day).Before(orPast(c.between.from)) && begins.Add(day).Before(orFuture(c.between.to))
+	return !e.Begins.Add(-day).Before(orPast(c.between.from)) && e.Begins.Add(day).Before(orFuture(c.between.to)) &&
+		bytes.Contains(e.Bytes, []byte("\r\nBEGIN:VEVENT\r\n")) // no to-do
 }
 
 // needsBytes reports whether an entry must be read to judge it. A calendar

@@ -76,22 +76,24 @@ func (q *asked) want(prop *element) error {
 	return nil
 }
 
-// wantsData reports whether the bytes of entries are asked for.
-func (q *asked) wantsData() bool {
-	return slices.Contains(q.names, caldav("calendar-data")) || slices.Contains(q.names, carddav("address-data"))
-}
-
-// light reports whether name and ETag of an entry answer everything.
-func (q *asked) light() bool {
+// parts are what must be read of an entry beside its name and ETag to answer.
+func (q *asked) parts() store.EntryParts {
 	if q.mode != askNamed || len(q.dead) > 0 {
-		return false
+		return store.EntryDetails | store.EntryBytes
 	}
+	var parts store.EntryParts
 	for _, p := range q.props {
-		if p != nil && p.on.has(entryKind) && slices.Contains([]string{"getcontentlength", "getlastmodified", "calendar-data"}, p.name.Local) {
-			return false
+		if p == nil || !p.on.has(entryKind) {
+			continue
+		}
+		switch p.name.Local {
+		case "getcontentlength", "getlastmodified":
+			parts |= store.EntryDetails
+		case "calendar-data":
+			parts |= store.EntryBytes
 		}
 	}
-	return true
+	return parts
 }
 
 const (
@@ -429,7 +431,7 @@ func (c *call) propfindEntries(q *asked) error {
 	}
 	a := c.startMultistatus(q)
 	t := c.entryTarget(&col)
-	err = c.st.Entries(c.ctx, col.ID, time.Time{}, time.Time{}, false,
+	err = c.st.Entries(c.ctx, col.ID, time.Time{}, time.Time{}, q.parts()&^store.EntryBytes,
 		func(now store.Collection) error {
 			col = now
 			q.respond(a, &target{kind: calendarKind, path: c.place.path(), manager: &c.manager, col: &col})

@@ -121,13 +121,16 @@ func (c *call) calendarQuery(root *element) error {
 	}
 	from, to := f.span()
 	exact := f.needsBytes(col.Component)
-	data := q.wantsData()
+	parts := q.parts()
+	if exact {
+		parts |= store.EntryBytes
+	}
 	t := c.entryTarget(&col)
 	found := 0
-	err = c.st.Entries(c.ctx, col.ID, from, to, exact || data,
+	err = c.st.Entries(c.ctx, col.ID, from, to, parts,
 		func(now store.Collection) error { col = now; return nil },
 		func(e *store.Entry) error {
-			if exact && !f.surely(col.Component, e.Begins) && !f.matchBytes(e.Bytes, floating) {
+			if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
 				return nil
 			}
 			if found++; limit > 0 && found > limit {
@@ -196,7 +199,7 @@ func (c *call) calendarMultiget(root *element) error {
 			notThere(a, href)
 		}
 	}
-	err = c.eachNamed(col.ID, names,
+	err = c.eachNamed(col.ID, names, q.parts(),
 		func(e *store.Entry) error {
 			t.set(e)
 			q.respond(a, t)
@@ -212,7 +215,7 @@ func (c *call) calendarMultiget(root *element) error {
 
 // eachNamed reads entries by name in batches, each name once, and tells which
 // are missing.
-func (c *call) eachNamed(col int64, names []string, each func(*store.Entry) error, missing func(string)) error {
+func (c *call) eachNamed(col int64, names []string, parts store.EntryParts, each func(*store.Entry) error, missing func(string)) error {
 	slices.Sort(names)
 	names = slices.Compact(names)
 	for chunk := range slices.Chunk(names, batch) {
@@ -224,7 +227,7 @@ func (c *call) eachNamed(col int64, names []string, each func(*store.Entry) erro
 			}
 			next++
 		}
-		err := c.st.EntriesNamed(c.ctx, col, chunk, func(e *store.Entry) error {
+		err := c.st.EntriesNamed(c.ctx, col, chunk, parts, func(e *store.Entry) error {
 			upTo(e.Name)
 			return each(e)
 		})

@@ -56,7 +56,7 @@ func (c *call) syncCollection(root *element) error {
 	}
 	a := c.startMultistatus(q)
 	t := c.entryTarget(&col)
-	light := q.light()
+	light := q.parts() == 0
 	var heavy []string // names that need their rows; read when the listing's transaction has ended
 	next := token{calendar: col.ID, epoch: col.Epoch, change: had.change, began: had.began}
 	count, more := 0, false
@@ -95,7 +95,7 @@ func (c *call) syncCollection(root *element) error {
 	}
 	if err == nil && len(heavy) > 0 {
 		// What left in between comes as gone with the next token.
-		err = c.eachNamed(col.ID, heavy, func(e *store.Entry) error {
+		err = c.eachNamed(col.ID, heavy, q.parts(), func(e *store.Entry) error {
 			t.set(e)
 			q.respond(a, t)
 			return a.spill()

@@ -112,7 +112,7 @@ func TestPutEntry_dealEvent(t *testing.T) {
 		actor := store.Actor{ManagerID: h.anna.ID, Origin: store.FromCalendar}
 		overdue := h.collection(h.anna, "overdue")
 		var entry store.Entry
-		h.must(h.Entries(ctx, overdue.ID, time.Time{}, time.Time{}, true, nil, func(e *store.Entry) error { entry = *e; return nil }))
+		h.must(h.Entries(ctx, overdue.ID, time.Time{}, time.Time{}, store.EntryDetails|store.EntryBytes, nil, func(e *store.Entry) error { entry = *e; return nil }))
 		uid := string(entry.Bytes[:len(entry.Bytes)])
 		uid = uid[:len("00000000000000000000000000000000@intouch")]
 		w := write(uid, "Отгрузка", store.Planned)

@@ -210,7 +210,7 @@ func TestPrivateThread(t *testing.T) {
 		team, err := h.Collection(ctx, h.boris.ID, "team-anna")
 		h.must(err)
 		var entry store.Entry
-		h.must(h.Entries(ctx, team.ID, time.Time{}, time.Time{}, true, nil, func(e *store.Entry) error {
+		h.must(h.Entries(ctx, team.ID, time.Time{}, time.Time{}, store.EntryDetails|store.EntryBytes, nil, func(e *store.Entry) error {
 			if strings.Contains(string(e.Bytes), "Цены v3 hidden|") {
 				entry = *e
 			}

@@ -8,20 +8,41 @@ import (
 
 // Reading the entries of a calendar.
 
-const entryColumns = `n.name, n.etag, n.size, n.changed, n.item, n.begins`
+// EntryParts are what is read of an entry beside its name, ETag and beginning.
+type EntryParts uint8
 
-func scanEntry(scan func(...any) error, withBytes bool) (Entry, error) {
-	var e Entry
+const (
+	EntryDetails EntryParts = 1 << iota // Size, Changed, Key
+	EntryBytes
+)
+
+// entryColumns are read by scanEntry.
+func entryColumns(parts EntryParts) string {
+	columns := `n.name, n.etag, n.begins`
+	if parts&EntryDetails != 0 {
+		columns += `, n.size, n.changed, n.item`
+	}
+	if parts&EntryBytes != 0 {
+		columns += `, n.bytes`
+	}
+	return columns
+}
+
+func scanEntry(scan func(...any) error, parts EntryParts, more ...any) (e Entry, err error) {
 	var item string
-	into := []any{&e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, timeInto{&e.Begins}}
-	if withBytes {
+	into := append(make([]any, 0, 8), &e.Name, &e.ETag, timeInto{&e.Begins})
+	if parts&EntryDetails != 0 {
+		into = append(into, &e.Size, timeInto{&e.Changed}, &item)
+	}
+	if parts&EntryBytes != 0 {
 		into = append(into, &e.Bytes)
 	}
-	if err := scan(into...); err != nil {
+	if err := scan(append(into, more...)...); err != nil {
 		return e, err
 	}
-	k, err := parseItemKey(item)
-	e.Key = k
+	if parts&EntryDetails != 0 {
+		e.Key, err = parseItemKey(item)
+	}
 	return e, err
 }
 
@@ -32,11 +53,10 @@ const longEntry = "604800"
 
 // Entries calls each for every entry of a collection, by name. from and to
 // bound the entry's time (zero: unbounded; repeating entries and those without
-// a time always pass), and then the order is not defined; bytes says whether
-// Entry.Bytes is wanted. head sees the collection as of the same moment, first.
+// a time always pass), and then the order is not defined. head sees the collection as of the same moment, first.
 // The bound is a day wider on both sides than asked: whole days have no zone,
 // and the protocol decides.
-func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.Time, bytes bool, head func(Collection) error, each func(*Entry) error) error {
+func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.Time, parts EntryParts, head func(Collection) error, each func(*Entry) error) error {
 	return s.read(ctx, func(t *tx) error {
 		c, err := t.collection("k.id = $1", collectionID)
 		if err != nil {
@@ -47,13 +67,9 @@ func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.T
 				return err
 			}
 		}
-		columns := entryColumns
-		if bytes {
-			columns += ", n.bytes"
-		}
-		query := `SELECT ` + columns + ` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone`
+		query := `SELECT ` + entryColumns(parts) + ` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone`
 		scanned := func(scan func(...any) error) error {
-			e, err := scanEntry(scan, bytes)
+			e, err := scanEntry(scan, parts)
 			if err != nil {
 				return err
 			}
@@ -90,24 +106,28 @@ func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e E
 }
 
 func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
-	var item, former string
-	err = t.row(`SELECT `+entryColumns+`, n.bytes, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
-		[]any{collectionID, name}, &e.Name, &e.ETag, &e.Size, timeInto{&e.Changed}, &item, timeInto{&e.Begins}, &e.Bytes, &former)
-	if err != nil {
-		return e, err
+	const all = EntryDetails | EntryBytes
+	found, former := false, ""
+	err = t.rows(`SELECT `+entryColumns(all)+`, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
+		[]any{collectionID, name}, func(scan func(...any) error) error {
+			found = true
+			e, err = scanEntry(scan, all, &former)
+			return err
+		})
+	if err == nil && !found {
+		err = ErrNotFound
 	}
 	e.former = strings.Fields(former)
-	e.Key, err = parseItemKey(item)
 	return e, err
 }
 
 // EntriesNamed calls each for the entries that exist among names, by name.
-func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, each func(*Entry) error) error {
+func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, parts EntryParts, each func(*Entry) error) error {
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT `+entryColumns+`, n.bytes FROM entries n
+		return t.rows(`SELECT `+entryColumns(parts)+` FROM entries n
 			WHERE n.collection_id = $1 AND NOT n.gone AND n.name IN `+s.dialect.texts("$2")+` ORDER BY n.name`,
 			[]any{collectionID, asJSON(names)}, func(scan func(...any) error) error {
-				e, err := scanEntry(scan, true)
+				e, err := scanEntry(scan, parts)
 				if err != nil {
 					return err
 				}

@@ -319,6 +319,6 @@ func TestInvitation_Nonsense(t *testing.T) {
 
 func (h *house) entryCount(collection int64) (n int) {
 	h.t.Helper()
-	h.must(h.Entries(ctx, collection, time.Time{}, time.Time{}, false, nil, func(*store.Entry) error { n++; return nil }))
+	h.must(h.Entries(ctx, collection, time.Time{}, time.Time{}, store.EntryDetails, nil, func(*store.Entry) error { n++; return nil }))
 	return n
 }

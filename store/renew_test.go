@@ -51,7 +51,7 @@ func TestRenewAll(t *testing.T) {
 				for _, col := range cols {
 					at := m.Login + "/" + col.Slug
 					changes[at] = col.Change
-					h.must(h.Entries(ctx, col.ID, time.Time{}, time.Time{}, false, nil, func(e *store.Entry) error {
+					h.must(h.Entries(ctx, col.ID, time.Time{}, time.Time{}, store.EntryDetails, nil, func(e *store.Entry) error {
 						etags[at+"/"+e.Name] = e.ETag
 						return nil
 					}))

@@ -121,7 +121,7 @@ func (h *house) shown(m store.Manager, slug string) []string {
 	col, err := h.Collection(ctx, m.ID, slug)
 	h.must(err)
 	var out []string
-	h.must(h.Entries(ctx, col.ID, time.Time{}, time.Time{}, true, nil, func(e *store.Entry) error {
+	h.must(h.Entries(ctx, col.ID, time.Time{}, time.Time{}, store.EntryDetails|store.EntryBytes, nil, func(e *store.Entry) error {
 		_, text, _ := strings.Cut(string(e.Bytes), "|")
 		out = append(out, text)
 		return nil
