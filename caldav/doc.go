@@ -14,6 +14,7 @@
 //	report      REPORT          filter     calendar-query's filter
 //	shape       the part of an object that a report asks for
 //	expand      the occurrences of a series, for a report
+//	freebusy    free-busy-query
 //	sync        sync-collection object     GET, PUT, POST, DELETE, MOVE, COPY
 //	kept        answers given again as long as nothing has changed
 //	collection  what a calendar is to a client: privileges, tokens; MKCALENDAR

@@ -267,7 +267,7 @@ func writePrivileges(a *answer, t *target) bool {
 	case principalKind:
 		granted = append(granted, "D:write-properties")
 	case homeKind:
-		granted = append(granted, "D:write-properties", "D:bind", "D:unbind") // label calendars
+		granted = append(granted, "C:read-free-busy", "D:write-properties", "D:bind", "D:unbind") // label calendars
 	}
 	if t.kind == calendarKind || t.kind == entryKind {
 		granted = append(granted, "C:read-free-busy")
@@ -281,18 +281,23 @@ func writePrivileges(a *answer, t *target) bool {
 	return true
 }
 
-// reportsOn names the reports that each kind of place answers.
-var reportsOn = map[kind][]string{
-	calendarKind: {"C:calendar-query", "C:calendar-multiget", "D:sync-collection", "D:expand-property"},
-	bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:expand-property"},
-	entryKind:    {"D:expand-property"},
-	cardKind:     {"D:expand-property"},
-}
+// reportsOn names the reports that each kind of place answers; other kinds
+// answer reportsAnywhere.
+var (
+	reportsAnywhere = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set"}
+	reportsOn       = map[kind][]string{
+		homeKind:     append([]string{"C:free-busy-query"}, reportsAnywhere...),
+		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection", "D:expand-property"},
+		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:expand-property"},
+		entryKind:    {"D:expand-property"},
+		cardKind:     {"D:expand-property"},
+	}
+)
 
 func writeReports(a *answer, t *target) bool {
 	names, ok := reportsOn[t.kind]
 	if !ok {
-		names = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set"}
+		names = reportsAnywhere
 	}
 	for _, n := range names {
 		a.str("<D:supported-report><D:report><", n, "/></D:report></D:supported-report>")

@@ -41,6 +41,10 @@ func (c *call) report() error {
 		if onCalendar {
 			return c.calendarMultiget(root)
 		}
+	case caldav("free-busy-query"):
+		if onCalendar || c.place.kind == homeKind {
+			return c.freeBusy(root)
+		}
 	case dav("sync-collection"):
 		if onCalendar {
 			if c.answeredBefore(body) {

@@ -302,7 +302,6 @@ func TestCalendarQuery_Partial(t *testing.T) {
 func TestReport_Others(t *testing.T) {
 	o := newOffice(t)
 	for _, body := range []string{
-		report("free-busy-query", `<C:time-range start="20261124T000000Z" end="20261125T000000Z"/>`),
 		`<x:what xmlns:x="urn:x"/>`,
 	} {
 		if r := o.must(403, "REPORT", annaCurrent, body, "Depth: 1"); !strings.Contains(r.body, "<D:supported-report/></D:error>") {
