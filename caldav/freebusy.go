@@ -65,7 +65,7 @@ func (c *call) freeBusy(root *element) error {
 			continue
 		}
 		floating := c.floating(nil, &cols[i])
-		err := c.st.Entries(c.ctx, cols[i].ID, tr.from, tr.to, true,
+		err := c.st.Entries(c.ctx, cols[i].ID, tr.from, tr.to, store.EntryBytes,
 			func(store.Collection) error { return nil },
 			func(e *store.Entry) error { return a.add(e.Bytes, floating) })
 		if err != nil {

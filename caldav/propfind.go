@@ -447,9 +447,7 @@ func (c *call) propfindEntries(q *asked) error {
 
 // entryTarget is a target for the entries of a calendar, one after another.
 func (c *call) entryTarget(col *store.Collection) *target {
-	p := c.place
-	p.kind = calendarKind
-	return &target{kind: entryKind, base: p.path(), manager: &c.manager, col: col}
+	return &target{kind: entryKind, base: CalendarPath(c.manager.Login, col.Slug), manager: &c.manager, col: col}
 }
 
 // set turns the target to another entry.

@@ -286,10 +286,10 @@ func writePrivileges(a *answer, t *target) bool {
 var (
 	reportsAnywhere = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set"}
 	reportsOn       = map[kind][]string{
-		homeKind:     append([]string{"C:free-busy-query"}, reportsAnywhere...),
+		homeKind:     append([]string{"C:calendar-multiget", "C:free-busy-query"}, reportsAnywhere...),
 		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection", "D:expand-property"},
 		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:expand-property"},
-		entryKind:    {"D:expand-property"},
+		entryKind:    {"C:calendar-query", "C:calendar-multiget", "D:expand-property"},
 		cardKind:     {"D:expand-property"},
 	}
 )

@@ -3,6 +3,7 @@ package caldav
 import (
 	"encoding/xml"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -31,18 +32,20 @@ func (c *call) report() error {
 		return status(http.StatusBadRequest)
 	}
 	onCalendar := c.place.kind == calendarKind
+	onHome := c.place.kind == homeKind
+	onEntry := c.place.kind == entryKind
 	onBook := c.place.kind == bookKind
 	switch root.Name {
 	case caldav("calendar-query"):
-		if onCalendar {
+		if onCalendar || onEntry {
 			return c.calendarQuery(root)
 		}
 	case caldav("calendar-multiget"):
-		if onCalendar {
+		if onCalendar || onEntry || onHome {
 			return c.calendarMultiget(root)
 		}
 	case caldav("free-busy-query"):
-		if onCalendar || c.place.kind == homeKind {
+		if onCalendar || onHome {
 			return c.freeBusy(root)
 		}
 	case dav("sync-collection"):
@@ -117,10 +120,14 @@ func (c *call) calendarQuery(root *element) error {
 	if err != nil {
 		return err
 	}
-	floating := c.floating(root.child(nsCalDAV, "timezone"), &col)
+	zone, err := zoneAsked(root)
+	if err != nil {
+		return err
+	}
+	floating := c.floating(zone, &col)
 	q.shape.in(floating)
 	a := c.startMultistatus(q)
-	if c.depth("1") == "0" {
+	if c.place.kind == calendarKind && c.depth("1") == "0" {
 		return c.finish(a, nil) // a calendar itself is no calendar object
 	}
 	from, to := f.span()
@@ -131,20 +138,27 @@ func (c *call) calendarQuery(root *element) error {
 	}
 	t := c.entryTarget(&col)
 	found := 0
+	judge := func(e *store.Entry) error {
+		if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
+			return nil
+		}
+		if found++; limit > 0 && found > limit {
+			c.truncated(a)
+			return errEnough
+		}
+		t.set(e)
+		q.respond(a, t)
+		return a.spill()
+	}
+	if c.place.kind == entryKind {
+		var e store.Entry
+		if e, err = c.st.Entry(c.ctx, col.ID, c.place.name); err == nil {
+			err = judge(&e)
+		}
+		return c.finish(a, err)
+	}
 	err = c.st.Entries(c.ctx, col.ID, from, to, parts,
-		func(now store.Collection) error { col = now; return nil },
-		func(e *store.Entry) error {
-			if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
-				return nil
-			}
-			if found++; limit > 0 && found > limit {
-				c.truncated(a)
-				return errEnough
-			}
-			t.set(e)
-			q.respond(a, t)
-			return a.spill()
-		})
+		func(now store.Collection) error { col = now; return nil }, judge)
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
@@ -153,13 +167,27 @@ func (c *call) calendarQuery(root *element) error {
 
 // floating is the zone of times without one: the query's, else the
 // calendar's, else the manager's.
-func (c *call) floating(timezone *element, col *store.Collection) *time.Location {
-	for _, text := range []string{trimmed(timezone), col.TimeZone} {
-		if loc := describedZone(text); loc != nil {
-			return loc
-		}
+func (c *call) floating(asked *time.Location, col *store.Collection) *time.Location {
+	if asked != nil {
+		return asked
+	}
+	if loc := describedZone(col.TimeZone); loc != nil {
+		return loc
 	}
 	return c.manager.Location()
+}
+
+// zoneAsked reads C:timezone of a query (RFC 4791 section 9.8), which must
+// describe one zone; nil without it.
+func zoneAsked(root *element) (*time.Location, error) {
+	e := root.child(nsCalDAV, "timezone")
+	if e == nil {
+		return nil, nil
+	}
+	if loc := describedZone(trimmed(e)); loc != nil {
+		return loc, nil
+	}
+	return nil, violated(http.StatusForbidden, nsCalDAV, "valid-calendar-data")
 }
 
 // describedZone is the zone that a VTIMEZONE names, nil where none is known.
@@ -174,8 +202,9 @@ func describedZone(text string) *time.Location {
 	return calendarZone(cal)
 }
 
-// calendarMultiget answers calendar-multiget: one response for each href, in
-// their order, 404 for what is not there.
+// calendarMultiget answers calendar-multiget on a home, a calendar or an entry
+// (RFC 4791 section 7.9): one response for each href, 404 for what is not there
+// or lies outside of the place.
 func (c *call) calendarMultiget(root *element) error {
 	q, err := askedOf(root, c.r)
 	if err != nil {
@@ -184,7 +213,7 @@ func (c *call) calendarMultiget(root *element) error {
 	if err := c.readDead(q); err != nil {
 		return err
 	}
-	col, err := c.calendar()
+	self, err := c.self()
 	if err != nil {
 		return err
 	}
@@ -192,29 +221,49 @@ func (c *call) calendarMultiget(root *element) error {
 	if len(hrefs) == 0 || len(hrefs) > maxHrefs {
 		return status(http.StatusBadRequest)
 	}
-	q.shape.in(c.floating(root.child(nsCalDAV, "timezone"), &col))
 	a := c.startMultistatus(q)
-	t := c.entryTarget(&col)
-	var names []string
+	names := map[string][]string{} // by slug of their calendar
 	for _, href := range hrefs {
-		if p, _, ok := parseHref(href); ok && p.kind == entryKind && p.slug == col.Slug && strings.EqualFold(p.login, c.manager.Login) {
-			names = append(names, p.name)
+		p, _, ok := parseHref(href)
+		if ok && p.kind == entryKind && strings.EqualFold(p.login, c.manager.Login) &&
+			(c.place.slug == "" || p.slug == c.place.slug) && (c.place.name == "" || p.name == c.place.name) {
+			names[p.slug] = append(names[p.slug], p.name)
 		} else {
 			notThere(a, href)
 		}
 	}
-	err = c.eachNamed(col.ID, names, q.parts(),
-		func(e *store.Entry) error {
+	for _, slug := range slices.Sorted(maps.Keys(names)) {
+		p := place{kind: entryKind, login: c.manager.Login, slug: slug}
+		missing := func(name string) {
+			p.name = name
+			notThere(a, p.path())
+		}
+		col := self.col
+		if col == nil {
+			found, err := c.st.Collection(c.ctx, c.manager.ID, slug)
+			if errors.Is(err, store.ErrNotFound) {
+				for _, name := range names[slug] {
+					missing(name)
+				}
+				continue
+			}
+			if err != nil {
+				return c.finish(a, err)
+			}
+			col = &found
+		}
+		q.shape.in(c.floating(nil, col))
+		t := c.entryTarget(col)
+		err := c.eachNamed(col.ID, names[slug], q.parts(), func(e *store.Entry) error {
 			t.set(e)
 			q.respond(a, t)
 			return a.spill()
-		},
-		func(name string) {
-			p := c.place
-			p.kind, p.name = entryKind, name
-			notThere(a, p.path())
-		})
-	return c.finish(a, err)
+		}, missing)
+		if err != nil {
+			return c.finish(a, err)
+		}
+	}
+	return c.finish(a, nil)
 }
 
 // eachNamed reads entries by name in batches, each name once, and tells which

@@ -3,6 +3,7 @@ package caldav
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -322,5 +323,66 @@ func TestReport_Others(t *testing.T) {
 	r := o.must(207, "REPORT", annaCurrent, `<D:expand-property xmlns:D="DAV:"><D:property name="owner"><D:property name="displayname"/></D:property><D:property name='bad name'/></D:expand-property>`)
 	if !strings.Contains(r.body, "<D:owner><D:response><D:href>/dav/principals/anna/</D:href><D:propstat><D:prop><D:displayname>Анна Белова</D:displayname>") {
 		t.Errorf("expand-property: %s", r.body)
+	}
+}
+
+// The two reports are for calendar object resources too (RFC 4791 section 7),
+// and a multiget reaches into all calendars from their home.
+func TestReport_Places(t *testing.T) {
+	o := newOffice(t)
+	a, todo := annaCurrent+"a.ics", annaHome+"todo/"
+	o.put(a, "a", "A", "20261124T100000Z")
+	o.put(annaCurrent+"b.ics", "b", "B", "20261124T100000Z")
+	o.must(201, "MKCALENDAR", annaHome+"label/", "")
+	c := annaHome + "label/c.ics"
+	o.put(c, "c", "C", "20261124T100000Z")
+	multiget := func(hrefs ...string) string {
+		s := "<D:prop><D:getetag/></D:prop>"
+		for _, h := range hrefs {
+			s += "<D:href>" + h + "</D:href>"
+		}
+		return report("calendar-multiget", s)
+	}
+	query := func(day string) string {
+		return report("calendar-query", `<D:prop><D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">`+
+			`<C:time-range start="202611`+day+`T000000Z" end="202611`+day+`T230000Z"/></C:comp-filter></C:comp-filter></C:filter>`)
+	}
+	const gone = "HTTP/1.1 404 Not Found"
+	for _, tt := range []struct {
+		path, body string
+		want       map[string]string
+	}{
+		{a, query("24"), map[string]string{a: o.etag(a)}},
+		{a, query("25"), map[string]string{}},
+		{a, multiget(a), map[string]string{a: o.etag(a)}},
+		{a, multiget(annaCurrent + "b.ics"), map[string]string{annaCurrent + "b.ics": gone}},
+		{annaHome, multiget(a, c, annaHome+"none/x.ics", "/dav/calendars/boris/current/a.ics", todo), map[string]string{
+			a: o.etag(a), c: o.etag(c), annaHome + "none/x.ics": gone, "/dav/calendars/boris/current/a.ics": gone, todo: gone}},
+	} {
+		if got := o.parse(o.do("REPORT", tt.path, tt.body)).hrefs(); !maps.Equal(got, tt.want) {
+			t.Errorf("%s %s: got %v", tt.path, tt.body, got)
+		}
+	}
+	o.must(404, "REPORT", annaCurrent+"none.ics", query("24"))
+	o.must(404, "REPORT", annaCurrent+"none.ics", multiget(a))
+	o.must(403, "REPORT", annaHome, query("24"))
+}
+
+// C:timezone must hold a zone (RFC 4791 section 7.8, valid-calendar-data).
+func TestReport_Timezone(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"a.ics", "a", "A", "20261124T003000")
+	query := func(zone string) string {
+		return report("calendar-query", `<D:prop><D:getetag/></D:prop><C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">`+
+			`<C:time-range start="20261124T080000Z" end="20261124T090000Z"/></C:comp-filter></C:comp-filter></C:filter><C:timezone>`+zone+`</C:timezone>`)
+	}
+	zone := "BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:-//x//y//EN\nBEGIN:VTIMEZONE\nTZID:Far\nBEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:-0800\nTZOFFSETTO:-0800\nEND:STANDARD\nEND:VTIMEZONE\nEND:VCALENDAR\n"
+	if got := o.parse(o.do("REPORT", annaCurrent, query(zone), "Depth: 1")).hrefs(); len(got) != 1 {
+		t.Errorf("half past midnight eight hours west of Greenwich: %v", got)
+	}
+	for _, bad := range []string{"", "Europe/Berlin", "BEGIN:VCALENDAR\nVERSION:2.0\nEND:VCALENDAR", strings.Replace(zone, "TZOFFSETTO:-0800\n", "", 1)} {
+		if r := o.must(403, "REPORT", annaCurrent, query(bad), "Depth: 1"); !strings.Contains(r.body, "<C:valid-calendar-data/>") {
+			t.Errorf("%q: %s", bad, r.body)
+		}
 	}
 }
