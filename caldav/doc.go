@@ -17,7 +17,8 @@
 //	freebusy    free-busy-query
 //	sync        sync-collection object     GET, PUT, POST, DELETE, MOVE, COPY
 //	kept        answers given again as long as nothing has changed
-//	collection  what a calendar is to a client: privileges, tokens; MKCALENDAR
+//	collection  what a calendar is to a client: tokens; MKCALENDAR
+//	acl         privileges, and the reports about principals
 //	carddav     the address book
 //	quirks      what particular programs need beyond the RFCs
 //

@@ -123,6 +123,8 @@ func (c *call) dispatch() error {
 		return c.proppatch()
 	case "REPORT":
 		return c.report()
+	case "ACL":
+		return c.refuseACL()
 	case "MKCALENDAR", "MKCOL":
 		return c.makeCollection()
 	case http.MethodGet, http.MethodHead:
@@ -154,17 +156,17 @@ func (c *call) dispatch() error {
 // methods of each kind of place, beside OPTIONS. A calendar that is not there
 // yet can be made, so its place allows MKCALENDAR.
 var methods = map[kind][]string{
-	rootKind:       {"PROPFIND", "PROPPATCH", "REPORT"},
-	principalsKind: {"PROPFIND", "PROPPATCH", "REPORT"},
-	principalKind:  {"PROPFIND", "PROPPATCH", "REPORT"},
-	homesKind:      {"PROPFIND", "PROPPATCH", "REPORT"},
-	homeKind:       {"PROPFIND", "PROPPATCH", "REPORT"},
-	calendarKind:   {"PROPFIND", "PROPPATCH", "REPORT", "MKCALENDAR", "MKCOL", "DELETE", "POST"},
-	entryKind:      {"GET", "HEAD", "PUT", "DELETE", "PROPFIND", "PROPPATCH", "REPORT", "MOVE", "COPY"},
-	bookHomesKind:  {"PROPFIND", "PROPPATCH", "REPORT"},
-	bookHomeKind:   {"PROPFIND", "PROPPATCH", "REPORT"},
-	bookKind:       {"PROPFIND", "PROPPATCH", "REPORT"},
-	cardKind:       {"GET", "HEAD", "PUT", "DELETE", "PROPFIND", "PROPPATCH", "REPORT"},
+	rootKind:       {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	principalsKind: {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	principalKind:  {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	homesKind:      {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	homeKind:       {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	calendarKind:   {"PROPFIND", "PROPPATCH", "REPORT", "ACL", "MKCALENDAR", "MKCOL", "DELETE", "POST"},
+	entryKind:      {"GET", "HEAD", "PUT", "DELETE", "PROPFIND", "PROPPATCH", "REPORT", "ACL", "MOVE", "COPY"},
+	bookHomesKind:  {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	bookHomeKind:   {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	bookKind:       {"PROPFIND", "PROPPATCH", "REPORT", "ACL"},
+	cardKind:       {"GET", "HEAD", "PUT", "DELETE", "PROPFIND", "PROPPATCH", "REPORT", "ACL"},
 }
 
 func allowed(k kind, method string) bool {
@@ -184,7 +186,7 @@ func allow(k kind) string { return "OPTIONS, " + strings.Join(methods[k], ", ") 
 // Thunderbird would leave all invitations to us (section 8).
 func options(w http.ResponseWriter, p place) {
 	h := w.Header()
-	h.Set("DAV", "1, 3, calendar-access, addressbook, extended-mkcol")
+	h.Set("DAV", "1, 3, calendar-access, addressbook, extended-mkcol, access-control")
 	h.Set("Allow", allow(p.kind))
 	h.Set("Content-Length", "0")
 	w.WriteHeader(http.StatusOK)

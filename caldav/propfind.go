@@ -194,8 +194,9 @@ func (q *asked) value(a *answer, t *target, name xml.Name, p *property) bool {
 	begin := len(a.buf)
 	a.str(p.open)
 	inside := len(a.buf)
-	if inner := q.expand[name]; inner != nil && leadsToPrincipal[name] {
-		inner.respond(a, &target{kind: principalKind, path: principalPath(t.manager.Login), manager: t.manager})
+	to, leads := leadsTo[name]
+	if inner := q.expand[name]; inner != nil && leads {
+		inner.respond(a, &target{kind: to, path: place{kind: to, login: t.manager.Login}.path(), manager: t.manager})
 	} else if !p.write(a, t) {
 		a.buf = a.buf[:begin]
 		return false

@@ -3,6 +3,7 @@ package caldav
 import (
 	"encoding/xml"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,6 +60,7 @@ var (
 	calendars  = kinds(calendarKind)
 	books      = kinds(bookKind)
 	principals = kinds(principalKind)
+	nobodys    = kinds(rootKind, principalsKind, homesKind, bookHomesKind) // without an owner
 )
 
 // table holds every live property. Its order is that of propname.
@@ -84,7 +86,7 @@ var table = []*property{
 		return !t.changed.IsZero()
 	}},
 	{name: dav("current-user-principal"), on: everywhere, write: writePrincipal},
-	{name: dav("owner"), on: everywhere &^ kinds(rootKind, principalsKind, homesKind, bookHomesKind), write: writePrincipal},
+	{name: dav("owner"), on: everywhere &^ nobodys, write: writePrincipal},
 	{name: dav("principal-URL"), on: principals, write: writePrincipal},
 	{name: dav("principal-collection-set"), on: everywhere, write: func(a *answer, t *target) bool {
 		a.href(principalsDir)
@@ -94,6 +96,13 @@ var table = []*property{
 	{name: dav("group-membership"), on: principals, write: empty},
 	{name: dav("alternate-URI-set"), on: principals, write: empty},
 	{name: dav("current-user-privilege-set"), on: everywhere, write: writePrivileges},
+	{name: dav("supported-privilege-set"), on: everywhere, write: writeSupportedPrivileges},
+	{name: dav("acl"), on: everywhere, write: writeACL},
+	{name: dav("acl-restrictions"), on: everywhere, write: func(a *answer, t *target) bool {
+		a.str("<D:grant-only/><D:no-invert/>")
+		return true
+	}},
+	{name: dav("inherited-acl-set"), on: everywhere, write: empty},
 	{name: dav("supported-report-set"), on: everywhere, write: writeReports},
 	{name: dav("sync-token"), on: calendars | books, write: func(a *answer, t *target) bool {
 		if t.book != nil {
@@ -246,11 +255,14 @@ func writePrincipal(a *answer, t *target) bool {
 	return true
 }
 
-// leadsToPrincipal names the properties of writePrincipal.
-var leadsToPrincipal = map[xml.Name]bool{
-	dav("current-user-principal"): true,
-	dav("owner"):                  true,
-	dav("principal-URL"):          true,
+// leadsTo is the kind of resource that a property's href names.
+var leadsTo = map[xml.Name]kind{
+	dav("current-user-principal"):   principalKind,
+	dav("owner"):                    principalKind,
+	dav("principal-URL"):            principalKind,
+	dav("principal-collection-set"): principalsKind,
+	caldav("calendar-home-set"):     homeKind,
+	carddav("addressbook-home-set"): bookHomeKind,
 }
 
 func writeMaxSize(a *answer, t *target) bool {
@@ -258,48 +270,20 @@ func writeMaxSize(a *answer, t *target) bool {
 	return true
 }
 
-// writePrivileges spells out what the manager may do. A calendar without any
-// write* is read-only to Thunderbird; Apple wants each of them named
-// (clients.md sections 7 and 12).
-func writePrivileges(a *answer, t *target) bool {
-	granted := []string{"D:read", "D:read-current-user-privilege-set"}
-	switch t.kind {
-	case principalKind:
-		granted = append(granted, "D:write-properties")
-	case homeKind:
-		granted = append(granted, "C:read-free-busy", "D:write-properties", "D:bind", "D:unbind") // label calendars
-	}
-	if t.kind == calendarKind || t.kind == entryKind {
-		granted = append(granted, "C:read-free-busy")
-		if !readOnly(t.col) {
-			granted = append(granted, "D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
-		}
-	}
-	for _, g := range granted {
-		a.str("<D:privilege><", g, "/></D:privilege>")
-	}
-	return true
-}
-
-// reportsOn names the reports that each kind of place answers; other kinds
-// answer reportsAnywhere.
+// reportsOn names the reports that each kind of place answers beside
+// reportsOnAll.
 var (
-	reportsAnywhere = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set"}
-	reportsOn       = map[kind][]string{
-		homeKind:     append([]string{"C:calendar-multiget", "C:free-busy-query"}, reportsAnywhere...),
-		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection", "D:expand-property"},
-		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:expand-property"},
-		entryKind:    {"C:calendar-query", "C:calendar-multiget", "D:expand-property"},
-		cardKind:     {"D:expand-property"},
+	reportsOnAll = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set", "D:principal-match", "D:acl-principal-prop-set"}
+	reportsOn    = map[kind][]string{
+		homeKind:     {"C:calendar-multiget", "C:free-busy-query"},
+		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection"},
+		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget"},
+		entryKind:    {"C:calendar-query", "C:calendar-multiget"},
 	}
 )
 
 func writeReports(a *answer, t *target) bool {
-	names, ok := reportsOn[t.kind]
-	if !ok {
-		names = reportsAnywhere
-	}
-	for _, n := range names {
+	for _, n := range append(slices.Clone(reportsOn[t.kind]), reportsOnAll...) {
 		a.str("<D:supported-report><D:report><", n, "/></D:report></D:supported-report>")
 	}
 	return true

@@ -69,6 +69,10 @@ func (c *call) report() error {
 		return c.principalSearch(root)
 	case dav("principal-search-property-set"):
 		return c.principalSearchProperties()
+	case dav("principal-match"):
+		return c.principalMatch(root)
+	case dav("acl-principal-prop-set"):
+		return c.aclPrincipals(root)
 	}
 	return violated(http.StatusForbidden, nsDAV, "supported-report")
 }
@@ -350,64 +354,4 @@ func validLocal(s string) bool {
 		}
 	}
 	return true
-}
-
-// principalSearch answers principal-property-search (RFC 3744 section 9.4):
-// a manager finds nobody else here.
-func (c *call) principalSearch(root *element) error {
-	q, err := askedOf(root, c.r)
-	if err != nil {
-		return err
-	}
-	if q.mode == askAll {
-		q.mode = askNamed
-	}
-	searches, hits := 0, 0
-	for _, s := range root.children {
-		if !s.is(nsDAV, "property-search") {
-			continue
-		}
-		searches++
-		want := strings.ToLower(trimmed(s.child(nsDAV, "match")))
-		if prop := s.child(nsDAV, "prop"); prop != nil && slices.ContainsFunc(prop.children, func(p *element) bool {
-			return slices.ContainsFunc(searched(p.Name, &c.manager), func(v string) bool {
-				return strings.Contains(strings.ToLower(v), want)
-			})
-		}) {
-			hits++
-		}
-	}
-	if searches == 0 {
-		return status(http.StatusBadRequest)
-	}
-	a := c.startMultistatus(q)
-	if hits == searches || hits > 0 && root.attr("test") == "anyof" {
-		q.respond(a, &target{kind: principalKind, path: principalPath(c.manager.Login), manager: &c.manager})
-	}
-	return c.finish(a, nil)
-}
-
-// searched are the texts of a principal's property that can be searched.
-func searched(name xml.Name, m *store.Manager) []string {
-	switch name {
-	case dav("displayname"):
-		return []string{m.Name}
-	case cs("email-address-set"), caldav("calendar-user-address-set"):
-		return m.Emails
-	}
-	return nil
-}
-
-// principalSearchProperties answers principal-search-property-set (RFC 3744
-// section 9.5).
-func (c *call) principalSearchProperties() error {
-	a := newAnswer(c.w, http.StatusOK)
-	a.str(`<?xml version="1.0" encoding="utf-8"?>`, "\n<D:principal-search-property-set", declarations, ">")
-	for _, p := range [][2]string{{"D:displayname", "Name"}, {"CS:email-address-set", "E-mail address"}, {"C:calendar-user-address-set", "Calendar address"}} {
-		a.str("<D:principal-search-property><D:prop><", p[0], "/></D:prop>",
-			`<D:description xml:lang="en">`, p[1], "</D:description></D:principal-search-property>")
-	}
-	a.str("</D:principal-search-property-set>\n")
-	a.close()
-	return nil
 }
