@@ -214,8 +214,10 @@ func stateAfter(cur State, moved bool, col *Collection, said State, comp Compone
 		return Done // a VEVENT has no word for done: CONFIRMED says nothing
 	case said == Postponed:
 		return Postponed
+	case said == "" && !moved && cur == Postponed && comp == VEvent:
+		return Planned // it was shown TENTATIVE, and took that away
 	case said == Planned && (cur == Done || cur == Cancelled || cur == Postponed && comp == VEvent):
-		return Planned // unticked, or TENTATIVE taken away
+		return Planned // unticked, or CONFIRMED
 	}
 	return cur
 }

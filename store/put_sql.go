@@ -240,8 +240,11 @@ func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *C
 	} else if moved := dueMoved(c, w); moved != nil {
 		e.When = moved
 	}
-	if w.Importance != "" {
+	switch normal := Normal; {
+	case w.Importance != "":
 		e.Importance = &w.Importance
+	case !moved: // what matters more or less is shown with PRIORITY, which was taken away
+		e.Importance = &normal
 	}
 	if c.ClientID == 0 {
 		client, persons, err := t.findClient(title, w.Attendees)
