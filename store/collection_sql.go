@@ -46,6 +46,20 @@ func defaultsOf(m Manager, team []Manager) []defaultCalendar {
 	return list
 }
 
+// defaultColor is what a calendar has whose owner has not chosen, or has taken
+// the choice back.
+func (c *Collection) defaultColor() string {
+	switch {
+	case c.Kind == TeamCalendar && len(c.Filter.Managers) == 1:
+		return teamColors[int(c.Filter.Managers[0])%len(teamColors)]
+	case c.Kind == StatusCalendar && len(c.Filter.Statuses) == 1:
+		return c.Filter.Statuses[0].Color()
+	case c.Kind == LabelCalendar:
+		return labelColor
+	}
+	return StatusCurrent.Color()
+}
+
 // teamColors tell a head's team calendars apart; none is a status's colour.
 var teamColors = []string{"#1565C0", "#6A1B9A", "#00838F", "#EF6C00", "#4E342E", "#283593", "#AD1457", "#558B2F"}
 
@@ -87,6 +101,9 @@ func (t *tx) collections(where string, args ...any) ([]Collection, error) {
 		if err := scan(&c.ID, &c.ManagerID, &c.Slug, &c.Kind, jsonInto{&c.Filter}, &c.Component, textInto{&c.Name}, textInto{&c.Color}, &c.Order,
 			textInto{&c.Description}, &c.TimeZone, jsonInto{&c.Props}, &c.Change, &c.Epoch, &c.Oldest, &lang, textInto{&shown}); err != nil {
 			return err
+		}
+		if c.Color == "" {
+			c.Color = c.defaultColor()
 		}
 		if c.Name == "" {
 			switch c.Kind {

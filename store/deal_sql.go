@@ -198,7 +198,9 @@ func (t *tx) editEvent(actor Actor, it Item, edit EventEdit) (DealEvent, error) 
 		if _, err := ParseDate(string(*edit.Expected)); err != nil {
 			return e, invalid("expected", "%v", err)
 		}
-		e.Expected, e.ExpectSet = *edit.Expected, t.now
+		if e.Expected, e.ExpectSet = *edit.Expected, t.now; e.Expected == e.Due {
+			e.Expected, e.ExpectSet = "", time.Time{} // moved back: nothing is moved
+		}
 	}
 	if edit.Note != nil {
 		e.Note = clip(clean(*edit.Note), maxBody)
