@@ -52,6 +52,20 @@ func peer(t *testing.T, program, debian string) string {
 	return path
 }
 
+// peerRun runs such a program with dir for its home, says yes to what it asks,
+// and gives what it prints.
+func peerRun(t *testing.T, dir, program string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+dir)
+	cmd.Stdin = strings.NewReader(strings.Repeat("y\n", 100))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
 // TestVdirsyncer: files on a disk are a calendar. What is written, moved and
 // deleted there happens to the contacts, and a sync without news writes nothing.
 func TestVdirsyncer(t *testing.T) {
@@ -105,14 +119,7 @@ password = %[4]q
 	}
 	run := func(args ...string) string {
 		t.Helper()
-		cmd := exec.Command(program, append([]string{"-c", config}, args...)...)
-		cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+dir)
-		cmd.Stdin = strings.NewReader(strings.Repeat("y\n", 100)) // make the directories
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("vdirsyncer %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-		return string(out)
+		return peerRun(t, dir, program, append([]string{"-c", config}, args...)...)
 	}
 	run("discover")
 	run("sync")
@@ -216,6 +223,82 @@ END:VCALENDAR
 	})
 	if strings.Count(last, "Syncing ") < 6 {
 		t.Errorf("a sync says:\n%s", last)
+	}
+	demo.end(t)
+}
+
+// TestKhal: an event that khal writes becomes a contact, comes back to khal
+// with its client, and what the page makes of it is seen there.
+func TestKhal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: short")
+	}
+	khal, vdirsyncer := peer(t, "khal", "khal"), peer(t, "vdirsyncer", "vdirsyncer")
+	demo := startDemo(t)
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"vdirsyncer.conf": fmt.Sprintf(`[general]
+status_path = %[1]q
+[pair calendars]
+a = "files"
+b = "intouch"
+collections = ["current"]
+conflict_resolution = "a wins"
+[storage files]
+type = "filesystem"
+path = %[2]q
+fileext = ".ics"
+[storage intouch]
+type = "caldav"
+url = %[3]q
+username = "anna"
+password = %[4]q
+`, filepath.Join(dir, "status"), filepath.Join(dir, "vdir"), demo.info["caldav"], demo.info["password"]),
+		"khal.conf": fmt.Sprintf(`[calendars]
+[[current]]
+path = %[1]s/vdir/current
+[locale]
+timeformat = %%H:%%M
+dateformat = %%Y-%%m-%%d
+longdateformat = %%Y-%%m-%%d
+datetimeformat = %%Y-%%m-%%d %%H:%%M
+longdatetimeformat = %%Y-%%m-%%d %%H:%%M
+local_timezone = Europe/Moscow
+default_timezone = Europe/Moscow
+[sqlite]
+path = %[1]s/khal.db
+`, dir),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sync := func(what string) { peerRun(t, dir, vdirsyncer, "-c", filepath.Join(dir, "vdirsyncer.conf"), what) }
+	run := func(args ...string) string {
+		t.Helper()
+		return peerRun(t, dir, khal, append([]string{"-c", filepath.Join(dir, "khal.conf")}, args...)...)
+	}
+	sync("discover")
+	sync("sync")
+	moscow, err := time.LoadLocation("Europe/Moscow")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Now().In(moscow).AddDate(0, 0, 9)
+	date := day.Format(time.DateOnly)
+	const title = "Звонок «Северный ветер» о ремонте"
+	run("new", "-a", "current", date, "15:00", "16:30", title, "::", "взять прайс")
+	sync("sync") // there
+	sync("sync") // and what became of it back
+	start := time.Date(day.Year(), day.Month(), day.Day(), 15, 0, 0, 0, moscow)
+	expectContact(t, demo.config, "anna", title, map[string]any{
+		"start": start.UTC().Format(time.RFC3339), "minutes": 90.0, "kind": "call", "state": "planned", "status": "current",
+		"client_name": "ООО «Северный ветер»", "origin": "calendar", "text": "взять прайс"})
+	shown := run("list", "--format", "{start-time} {end-time} {title} {categories}", date, "1d")
+	for _, want := range []string{"15:00 16:30 " + title, "ООО «Северный ветер»", "Calls"} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("khal does not show %q:\n%s", want, shown)
+		}
 	}
 	demo.end(t)
 }
