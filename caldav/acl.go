@@ -55,7 +55,7 @@ func (t *target) privileges() []string {
 		granted = append(granted, "C:read-free-busy", "D:write-properties", "D:bind", "D:unbind") // label calendars
 	case calendarKind, entryKind:
 		granted = append(granted, "C:read-free-busy")
-		if !readOnly(t.col) {
+		if !t.col.ReadOnly() {
 			granted = append(granted, "D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 		}
 	}

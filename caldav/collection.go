@@ -12,10 +12,6 @@ import (
 	"intouch/store"
 )
 
-// readOnly reports whether a calendar only shows: a head sees what a manager
-// of the team has planned, and leaves the planning to that manager.
-func readOnly(col *store.Collection) bool { return col.Kind == store.TeamCalendar }
-
 const tokenPrefix = "urn:intouch:sync:"
 
 // token is the state of a calendar in a sync report: which calendar, which
@@ -180,17 +176,18 @@ func (c *call) refuseMaking(request xml.Name, patches []patch) {
 	a.close()
 }
 
-// deleteCollection answers DELETE of a calendar: a label goes, and no contact
-// with it. The other calendars of a home come with the manager.
+// deleteCollection answers DELETE of a calendar: a label or saved filter goes,
+// and no contact with it. The other calendars of a home come with the manager.
 func (c *call) deleteCollection() error {
 	col, err := c.calendar()
 	if err != nil {
 		return err
 	}
-	if col.Kind != store.LabelCalendar {
+	err = c.st.DeleteCalendar(c.ctx, c.actor(), col.ID)
+	if errors.Is(err, store.ErrForbidden) {
 		return needPrivilege(homePath(c.manager.Login), "unbind")
 	}
-	if err := c.st.DeleteLabel(c.ctx, c.actor(), col.ID); err != nil {
+	if err != nil {
 		return err
 	}
 	c.w.WriteHeader(http.StatusNoContent)

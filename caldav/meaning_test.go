@@ -269,7 +269,7 @@ func (d *desk) record() map[string]map[string]string {
 	shown := map[string][]string{}
 	things := map[string]map[string]string{}
 	for _, c := range d.calendars() {
-		err := d.o.st.Entries(ctx, c.ID, time.Time{}, time.Time{}, false, nil, func(e *store.Entry) error {
+		err := d.o.st.Entries(ctx, c.ID, time.Time{}, time.Time{}, store.EntryDetails, nil, func(e *store.Entry) error {
 			shown[e.Key.String()] = append(shown[e.Key.String()], c.Slug)
 			return nil
 		})

@@ -51,7 +51,7 @@ func (c *call) put() error {
 	if err != nil {
 		return err
 	}
-	if readOnly(&col) {
+	if col.ReadOnly() {
 		return needPrivilege(c.place.path(), "write-content")
 	}
 	cond, err := c.condition(&col)
@@ -68,7 +68,7 @@ func (c *call) post() error {
 	if err != nil {
 		return err
 	}
-	if readOnly(&col) {
+	if col.ReadOnly() {
 		return needPrivilege(c.place.path(), "bind")
 	}
 	c.place.kind, c.place.name = entryKind, rand.Text()+".ics"
@@ -176,7 +176,7 @@ func (c *call) delete() error {
 	if err != nil {
 		return err
 	}
-	if readOnly(&col) {
+	if col.ReadOnly() {
 		return needPrivilege(c.place.path(), "unbind")
 	}
 	cond, err := c.condition(&col)
@@ -217,9 +217,9 @@ func (c *call) transfer(do func(ctx context.Context, actor store.Actor, fromID i
 		return err
 	}
 	switch {
-	case readOnly(&from) && !keep:
+	case from.ReadOnly() && !keep:
 		return needPrivilege(c.place.path(), "unbind")
-	case readOnly(&into) || keep && (from.Kind != store.LabelCalendar || into.Kind != store.LabelCalendar):
+	case into.ReadOnly() || keep && (from.Kind != store.LabelCalendar || into.Kind != store.LabelCalendar):
 		return needPrivilege(to.path(), "bind")
 	case !slices.ContainsFunc(from.Component.Each(), into.Component.Holds):
 		return violated(http.StatusForbidden, nsCalDAV, "supported-calendar-component")

@@ -147,7 +147,7 @@ var table = []*property{
 		return true
 	}},
 	{name: dav("add-member"), on: calendars, write: func(a *answer, t *target) bool {
-		if readOnly(t.col) {
+		if t.col.ReadOnly() {
 			return false
 		}
 		a.href(t.path) // POST to it, RFC 5995 section 3.2

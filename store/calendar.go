@@ -38,7 +38,8 @@ const (
 	TodoList CollectionKind = "todo"
 	// TeamCalendar shows a head what one manager of the team has planned.
 	TeamCalendar CollectionKind = "team"
-	// FilterCalendar is somebody's own saved filter.
+	// FilterCalendar is somebody's own saved filter. What is put into it is
+	// given what the filter asks for, where that is one answer.
 	FilterCalendar CollectionKind = "filter"
 	// LabelCalendar was made in a calendar program. What is put into it stays
 	// in it whatever its date, client or status, and out of the owner's status
@@ -189,7 +190,7 @@ func stateAfter(cur State, moved bool, col *Collection, said State, comp Compone
 	if said == Done && comp == VTodo {
 		return Done
 	}
-	if moved && col.Kind == StatusCalendar && len(col.Filter.Statuses) == 1 {
+	if moved && (col.Kind == StatusCalendar || col.Kind == FilterCalendar) && len(col.Filter.Statuses) == 1 {
 		switch col.Filter.Statuses[0] {
 		case StatusPostponed:
 			return Postponed

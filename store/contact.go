@@ -63,7 +63,8 @@ type Contact struct {
 	Hidden     bool      // the text was taken out for the one who looks
 	Version    int64
 
-	component Component // as which a calendar program wrote it; VEVENT else
+	class, stage string    // the client's
+	component    Component // as which a calendar program wrote it; VEVENT else
 }
 
 // PersonRef names a person who took part.

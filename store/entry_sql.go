@@ -177,9 +177,19 @@ func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit in
 }
 
 // TurnStatuses moves the entries whose status has changed by time alone
-// between calendars; it returns how many items it renewed. Call it each
-// minute.
+// between calendars; it returns how many items it renewed. It also fills the
+// saved filters that a daemon left half filled. Call it each minute.
 func (s *Store) TurnStatuses(ctx context.Context) (int, error) {
+	n, err := s.turnEntries(ctx)
+	if err != nil {
+		return n, err
+	}
+	more, err := s.fillFilters(ctx)
+	return n + more, err
+}
+
+// turnEntries renews what is due for it; see TurnStatuses.
+func (s *Store) turnEntries(ctx context.Context) (int, error) {
 	const batch = 500 // so that a midnight does not hold the writer for long
 	total := 0
 	for {

@@ -26,6 +26,8 @@ type Item struct {
 
 	ClientID   int64
 	ClientName string
+	Class      string // the client's ABC; "" none
+	Stage      string // the client's
 	Importance Importance
 	Status     Status // at the moment of the query, in the viewer's zone
 	When       Span
@@ -91,59 +93,6 @@ func (it *Item) WhenIn(loc *time.Location) Span {
 		return Days(w.First, w.Last, loc)
 	}
 	return it.Contact.When
-}
-
-// Filter selects items: what is empty does not restrict. A calendar is a
-// saved Filter (design.md).
-type Filter struct {
-	Managers    []int64      `json:"managers,omitempty"`
-	Statuses    []Status     `json:"statuses,omitempty"`
-	Types       []ItemType   `json:"types,omitempty"`
-	Kinds       []Kind       `json:"kinds,omitempty"` // of contacts; events pass
-	Importances []Importance `json:"importances,omitempty"`
-	Clients     []int64      `json:"clients,omitempty"`
-	// DoneDays hides what was done longer ago.
-	DoneDays int `json:"done_days,omitempty"`
-	// NoLetters hides captured letters, which would drown a calendar.
-	NoLetters bool `json:"no_letters,omitempty"`
-}
-
-// Match reports whether the item, having that status at the moment at,
-// passes the filter.
-func (f *Filter) Match(it *Item, status Status, at time.Time) bool {
-	if status == StatusCancelled || !among(f.Statuses, status) || !among(f.Types, it.Type) ||
-		!among(f.Importances, it.Importance) || !among(f.Clients, it.ClientID) {
-		return false
-	}
-	if len(f.Managers) > 0 && !slices.ContainsFunc(it.Managers, func(m int64) bool { return slices.Contains(f.Managers, m) }) {
-		return false
-	}
-	if it.Contact != nil {
-		if !among(f.Kinds, it.Contact.Kind) || f.NoLetters && it.Contact.MessageKey != "" {
-			return false
-		}
-	}
-	if status == StatusDone && f.DoneDays > 0 {
-		if end := f.doneUntil(it); end.IsZero() || !at.Before(end) {
-			return false
-		}
-	}
-	return true
-}
-
-// doneUntil is when a done item leaves the filter by age; zero: it is not
-// done, or the filter has no such limit.
-func (f *Filter) doneUntil(it *Item) time.Time {
-	completed := time.Time{}
-	if it.Event != nil {
-		completed = it.Event.Completed
-	} else {
-		completed = it.Contact.Completed
-	}
-	if f.DoneDays == 0 || completed.IsZero() {
-		return time.Time{}
-	}
-	return completed.AddDate(0, 0, f.DoneDays)
 }
 
 func among[T comparable](set []T, v T) bool { return len(set) == 0 || slices.Contains(set, v) }

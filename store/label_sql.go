@@ -45,10 +45,11 @@ func (s *Store) MakeLabel(ctx context.Context, actor Actor, slug string, compone
 	})
 }
 
-// DeleteLabel deletes a label calendar: what was in it loses the label. What
-// has a client, or is a deal's, goes back to the status calendars; the rest is
-// cancelled, and its history stays. ErrForbidden for other calendars.
-func (s *Store) DeleteLabel(ctx context.Context, actor Actor, id int64) error {
+// DeleteCalendar deletes a calendar that people made. Of a saved filter the
+// filter goes and nothing else. What was in a label calendar loses the label:
+// what has a client, or is a deal's, goes back to the status calendars; the
+// rest is cancelled, and its history stays. ErrForbidden for other calendars.
+func (s *Store) DeleteCalendar(ctx context.Context, actor Actor, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		if err := t.lock("collections", id); err != nil {
 			return err
@@ -57,10 +58,10 @@ func (s *Store) DeleteLabel(ctx context.Context, actor Actor, id int64) error {
 		if err != nil {
 			return err
 		}
-		if c.Kind != LabelCalendar || c.ManagerID != actor.ManagerID {
+		if c.ManagerID != actor.ManagerID || c.Kind != LabelCalendar && c.Kind != FilterCalendar {
 			return ErrForbidden
 		}
-		items, err := t.itemKeys(`SELECT item FROM labels WHERE collection_id = $1 ORDER BY item`, id)
+		items, err := t.itemKeys(`SELECT item FROM labels WHERE collection_id = $1 ORDER BY item`, id) // a filter has none
 		if err != nil {
 			return err
 		}
@@ -82,8 +83,10 @@ func (s *Store) DeleteLabel(ctx context.Context, actor Actor, id int64) error {
 		if err := t.renew(); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM entries WHERE collection_id = $1`, id); err != nil {
-			return err
+		for _, table := range []string{"entries", "feeds"} {
+			if _, err := t.exec(`DELETE FROM `+table+` WHERE collection_id = $1`, id); err != nil {
+				return err
+			}
 		}
 		_, err = t.exec(`DELETE FROM collections WHERE id = $1`, id)
 		return err

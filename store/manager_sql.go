@@ -207,7 +207,10 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 	if err := t.defaultCalendars(); err != nil {
 		return 0, "", err
 	}
-	if found && (old.TimeZone != m.TimeZone || old.Language != m.Language) {
+	if found && (old.TimeZone != m.TimeZone || old.Language != m.Language || old.Role != m.Role) {
+		if err := t.refill(m.ID); err != nil {
+			return 0, "", err
+		}
 		if err := t.refreshManager(m.ID); err != nil {
 			return 0, "", err
 		}

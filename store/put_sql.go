@@ -207,6 +207,7 @@ func (t *tx) writeNew(actor Actor, col Collection, w *CalendarWrite) (ItemKey, e
 	if c.Importance == "" {
 		c.Importance = Normal
 	}
+	col.adopt(&c.Kind, &c.Importance, &c.ClientID)
 	if !c.When.AllDay {
 		c.Minutes = int(c.When.End.Sub(c.When.Start).Minutes())
 	}
@@ -259,6 +260,9 @@ func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *C
 				}
 			}
 		}
+	}
+	if moved {
+		e = col.adopting(c, e)
 	}
 	_, err = t.editContact(actor, c, e)
 	return err
@@ -397,6 +401,9 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		if err != nil {
 			return err
 		}
+		if half, err := t.secondHalf(collectionID, e); half || err != nil {
+			return err
+		}
 		if !cond.holds(&e) {
 			return ErrStale
 		}
@@ -409,6 +416,21 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		}
 		return t.remove(actor, collectionID, e.Key)
 	})
+}
+
+// secondHalf reports whether deleting the entry is the second half of a move
+// between a saved filter and another calendar: Thunderbird moves by a PUT there
+// and a DELETE here, and a filter may rightly show the contact in both. Nothing
+// is cancelled then; what still matches comes back as changed.
+func (t *tx) secondHalf(collectionID int64, e Entry) (bool, error) {
+	half := false
+	if err := t.row(`SELECT EXISTS (SELECT 1 FROM entries n JOIN collections k ON k.id = n.collection_id JOIN collections this ON this.manager_id = k.manager_id
+		WHERE n.item = $1 AND NOT n.gone AND n.stays > $2 AND n.collection_id <> $3 AND this.id = $3 AND $4 IN (k.kind, this.kind))`,
+		[]any{e.Key.String(), t.now.Unix(), collectionID, string(FilterCalendar)}, &half); err != nil || !half {
+		return false, err
+	}
+	t.touch(e.Key)
+	return true, t.leave(Collection{ID: collectionID}, e)
 }
 
 // remove takes an item out of one collection by cancelling it, or by its label
@@ -527,7 +549,7 @@ func (s *Store) transfer(ctx context.Context, actor Actor, fromID int64, name st
 			return err
 		}
 		if !keep {
-			if err := t.setState(actor, e.Key, stateAfter(it.State(), true, &to, "", to.Component)); err != nil {
+			if err := t.putInto(actor, it, &to); err != nil {
 				return err
 			}
 			if err := t.leave(from, e); err != nil {
@@ -541,6 +563,17 @@ func (s *Store) transfer(ctx context.Context, actor Actor, fromID int64, name st
 		return err
 	})
 	return res, err
+}
+
+// putInto does what moving an item into a calendar means.
+func (t *tx) putInto(actor Actor, it Item, to *Collection) error {
+	state := stateAfter(it.State(), true, to, "", to.Component)
+	if it.Event != nil {
+		return t.setState(actor, it.Key(), state)
+	}
+	t.touch(it.Key())
+	_, err := t.editContact(actor, *it.Contact, to.adopting(*it.Contact, ContactEdit{State: &state}))
+	return err
 }
 
 // transferred finds between which collections an entry goes, and whether it

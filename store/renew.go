@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -179,6 +180,12 @@ func (c *ownedCollection) holding(it *Item) *ownedCollection {
 	return &own
 }
 
+// may reports whether the owner may look at the item: one who was a head when
+// the filter was made may be none now.
+func (c *ownedCollection) may(it *Item) bool {
+	return c.owner.Role == RoleHead || slices.Contains(it.Managers, c.ManagerID)
+}
+
 // clientContext is what entries show of a client.
 type clientContext struct {
 	client  Client
@@ -255,6 +262,8 @@ func (r *renewal) item(k ItemKey) error {
 			belongs = labels[id]
 		case StatusCalendar, TodoList:
 			belongs = !labelledBy[c.ManagerID]
+		case FilterCalendar:
+			belongs = c.may(&it) && (c.Filter.Labelled || !labelledBy[c.ManagerID])
 		}
 		if err := r.entry(it, k, c, was, isHere, belongs); err != nil {
 			return err
@@ -284,8 +293,8 @@ func (r *renewal) labels(k ItemKey) (map[int64]bool, error) {
 }
 
 // entry puts the item into one collection, renews it there, or takes it out.
-// labelled false keeps it out whatever the filter says.
-func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere, labelled bool) error {
+// may false keeps it out whatever the filter says.
+func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isHere, may bool) error {
 	t, loc := r.t, c.owner.Location()
 	c = c.holding(&it)
 	if it.Contact != nil && it.Contact.Private {
@@ -295,7 +304,7 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 	}
 	it.When = it.WhenIn(loc)
 	it.Status = it.StatusAt(loc, t.now)
-	belongs := labelled && (c.Kind == LabelCalendar ||
+	belongs := may && (c.Kind == LabelCalendar ||
 		c.Filter.Match(&it, it.Status, t.now) && (c.Component == VTodo || !it.When.IsZero()))
 	stays := was.stays
 	put, justPut := t.dirty.put[putKey{c.ID, k}]
