@@ -20,6 +20,7 @@
 //	collection  what a calendar is to a client: tokens; MKCALENDAR
 //	acl         privileges, and the reports about principals
 //	carddav     the address book
+//	feed        a calendar at a secret address, as one iCalendar file
 //	quirks      what particular programs need beyond the RFCs
 //
 // The iCalendar half: ical (bounded decoding, folded writing), event, todo and

@@ -173,6 +173,9 @@ func (e *entry) write() []byte {
 		w.line("STATUS:" + e.eventStatus())
 		w.line("TRANSP:" + e.transparency(when))
 	}
+	if c := e.view.Item.Contact; c != nil && c.Private {
+		w.line("CLASS:PRIVATE")
+	}
 	w.line("CATEGORIES:" + categoryValue(e.categories()))
 	w.line("COLOR:" + colorName(e.view.Item.Status))
 	for _, trigger := range e.alarms(when) {

@@ -22,14 +22,15 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Handler serves /dav/, /.well-known/caldav, /.well-known/carddav, and the
-// DAV methods on / and /principals/, where programs begin to look.
+// Handler serves /dav/, /feed/, /.well-known/caldav, /.well-known/carddav, and
+// the DAV methods on / and /principals/, where programs begin to look.
 type Handler struct {
 	st         *store.Store
 	log        *slog.Logger
 	publicURL  string // without a slash at its end
 	publicHost string
 	kept       keptAnswers
+	feeds      *feeds
 }
 
 // New makes the handler. Route to it every request that Handles says yes to,
@@ -38,7 +39,7 @@ type Handler struct {
 // credentials are never a cookie. The server sets the deadlines: a client that
 // reads a long listing slowly holds a read transaction meanwhile.
 func New(st *store.Store, opt Options) http.Handler {
-	h := &Handler{st: st, log: opt.Log, publicURL: strings.TrimRight(opt.PublicURL, "/")}
+	h := &Handler{st: st, log: opt.Log, publicURL: strings.TrimRight(opt.PublicURL, "/"), feeds: newFeeds()}
 	if h.log == nil {
 		h.log = slog.Default()
 	}
@@ -49,12 +50,12 @@ func New(st *store.Store, opt Options) http.Handler {
 }
 
 // Handles reports whether a request is for this package: everything below
-// /dav and the well-known addresses, and on / and /principals/ whatever a
+// /dav and /feed and the well-known addresses, and on / and /principals/ whatever a
 // browser does not send. GET, HEAD and POST of / belong to the pages.
 func Handles(r *http.Request) bool {
 	p := r.URL.Path
 	switch {
-	case p == prefix || strings.HasPrefix(p, rootPath) || wellKnown(p):
+	case p == prefix || strings.HasPrefix(p, rootPath) || strings.HasPrefix(p, feedPrefix) || wellKnown(p):
 		return true
 	case p == "/" || p == "/principals" || p == "/principals/" || p == "" || p == "*":
 		return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != http.MethodPost
@@ -84,6 +85,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if wellKnown(r.URL.Path) {
 		w.Header().Set("Location", origin(r, h.publicHost)+rootPath)
 		w.WriteHeader(http.StatusMovedPermanently)
+		return
+	}
+	if strings.HasPrefix(r.URL.Path, feedPrefix) {
+		h.feed(w, r)
 		return
 	}
 	p, ok := parsePath(r.URL.EscapedPath())

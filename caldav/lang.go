@@ -25,6 +25,7 @@ var phrases = map[string][2]string{
 	"partly":      {"Выполнено частично: %s из %s", "Partly done: %s of %s"},
 	"unknown":     {"Учётная система не сообщает, состоялось ли это", "The accounting system does not say whether this has happened"},
 	"away until":  {"отсутствует до %s", "away until %s"},
+	"busy":        {"Занято", "Busy"},
 	"bounced":     {"почта возвращается", "mail comes back"},
 	"more people": {"и ещё %d", "and %d more"},
 }

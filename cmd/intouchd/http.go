@@ -67,12 +67,12 @@ func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler
 			}
 			id := out.Header().Get("X-Request-Id") // the page's own, where it has one
 			if p != nil {
-				log.Error("request panicked", "request", id, "method", r.Method, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				log.Error("request panicked", "request", id, "method", r.Method, "path", caldav.LogPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 				if out.status == 0 {
 					http.Error(out, "internal error, request "+id, http.StatusInternalServerError)
 				}
 			}
-			log.Debug("request served", "request", id, "method", r.Method, "path", r.URL.Path, "status", out.status,
+			log.Debug("request served", "request", id, "method", r.Method, "path", caldav.LogPath(r.URL.Path), "status", out.status,
 				"bytes", out.bytes, "duration", time.Since(started).Round(time.Microsecond), "remote", r.RemoteAddr, "agent", r.UserAgent())
 		}()
 		next.ServeHTTP(out, r)

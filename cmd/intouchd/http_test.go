@@ -117,3 +117,15 @@ func TestIsLocal(t *testing.T) {
 		t.Error("a stranger is local")
 	}
 }
+
+// The address of a feed is a secret, so the log does not have it.
+func TestGuarded_HidesFeeds(t *testing.T) {
+	var out strings.Builder
+	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	for _, h := range []http.HandlerFunc{http.NotFound, func(http.ResponseWriter, *http.Request) { panic("broken") }} {
+		guarded(h, false, log).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/feed/SECRETSECRETSECRETSECRET22.ics", nil))
+	}
+	if got := out.String(); strings.Contains(got, "SECRET") || strings.Count(got, "path=/feed/…") != 3 {
+		t.Errorf("the log says\n%s", got)
+	}
+}
