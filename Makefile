@@ -16,7 +16,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-mail bench-packages soak interop packages
+.PHONY: all build test race check bench bench-calendar bench-mail bench-packages soak interop packages
 
 all: check test
 
@@ -42,15 +42,20 @@ check:
 # All benchmarks. BenchmarkPeers prints a table of the daemon beside mbsync, the
 # proto of ../shared/bench/imapbench and a bare socket; bench-mail runs it alone
 # (INTOUCH_BENCH_LETTERS=20000 INTOUCH_BENCH_RUNS=3 INTOUCH_BENCH_ONLY=pass,latency,idle,many,silence).
+# BenchmarkCalendarPeers prints one of the calendars beside the limit server of
+# ../shared/bench/caldavbench, a bare SQLite and Radicale; bench-calendar runs it alone.
 bench: bench-packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
+
+bench-calendar: bench-packages
+	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
 
 bench-mail: bench-packages
 	$(GO) test -run '^$$' -bench Peers -timeout 60m ./mailsync
 
-# Debian's isync (mbsync), which nothing but the benchmark needs.
+# Debian's isync (mbsync) and Radicale, which nothing but the benchmarks need.
 bench-packages:
-	@.ci/packages isync
+	@.ci/packages isync radicale
 
 # Follows mailboxes through a network that cuts, delays, truncates, corrupts
 # and stalls, while Dovecot is restarted and folders change under it. The CI
