@@ -89,6 +89,9 @@ func (c *call) refuseACL() error {
 	return needPrivilege(c.place.path(), "write-acl")
 }
 
+// principalsBelow are the places in which principals are looked for.
+var principalsBelow = kinds(rootKind, principalsKind, principalKind)
+
 // me is the manager's principal.
 func (c *call) me() *target {
 	return &target{kind: principalKind, path: principalPath(c.manager.Login), manager: &c.manager}
@@ -145,7 +148,7 @@ func (c *call) principalMatch(root *element) error {
 	}
 	var found []*target
 	switch {
-	case itself && (c.place.kind == rootKind || c.place.kind == principalsKind || c.place.kind == principalKind):
+	case itself && principalsBelow.has(c.place.kind):
 		found = append(found, c.me())
 	case property != nil && leadsTo[property.children[0].Name] == principalKind:
 		members, err := c.members()
@@ -191,7 +194,8 @@ func (c *call) principalSearch(root *element) error {
 		return status(http.StatusBadRequest)
 	}
 	a := c.startMultistatus(q)
-	if hits == searches || hits > 0 && root.attr("test") == "anyof" {
+	here := principalsBelow.has(c.place.kind) || root.child(nsDAV, "apply-to-principal-collection-set") != nil
+	if here && (hits == searches || hits > 0 && root.attr("test") == "anyof") {
 		q.respond(a, c.me())
 	}
 	return c.finish(a, nil)

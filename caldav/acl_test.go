@@ -74,3 +74,20 @@ func TestExpandProperty_Deep(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// A search goes over the place that is asked, unless it is for all principals
+// (RFC 3744 section 9.4).
+func TestPrincipalSearch_Where(t *testing.T) {
+	o := newOffice(t)
+	body := func(more string) string {
+		return `<D:principal-property-search ` + namespaces + `><D:property-search><D:prop><D:displayname/></D:prop><D:match>бел</D:match></D:property-search><D:prop><D:displayname/></D:prop>` + more + `</D:principal-property-search>`
+	}
+	for _, tt := range []struct {
+		path, more string
+		want       int
+	}{{"/dav/principals/", "", 1}, {"/dav/", "", 1}, {annaHome, "", 0}, {annaHome, "<D:apply-to-principal-collection-set/>", 1}} {
+		if got := o.parse(o.do("REPORT", tt.path, body(tt.more), "Depth: 0")); len(got.Responses) != tt.want {
+			t.Errorf("%s %s: %v", tt.path, tt.more, got.hrefs())
+		}
+	}
+}

@@ -3,6 +3,7 @@ package caldav
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,11 +59,14 @@ func filterOf(e *element) (*compFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.name != "VCALENDAR" {
+	if f.name != ical.CompCalendar {
 		return nil, badFilter()
 	}
 	return &f, nil
 }
+
+// timed are the components whose time can be asked for (section 9.9).
+var timed = []string{ical.CompEvent, ical.CompToDo, ical.CompJournal, ical.CompFreeBusy, ical.CompAlarm}
 
 func compFilterOf(e *element) (f compFilter, err error) {
 	if f.name = strings.ToUpper(e.attr("name")); f.name == "" {
@@ -76,6 +80,9 @@ func compFilterOf(e *element) (f compFilter, err error) {
 		case "is-not-defined":
 			f.notDefined = true
 		case "time-range":
+			if !slices.Contains(timed, f.name) {
+				return f, badFilter()
+			}
 			if f.between, err = timeRangeOf(c); err != nil {
 				return f, err
 			}
@@ -89,6 +96,9 @@ func compFilterOf(e *element) (f compFilter, err error) {
 			sub, err := compFilterOf(c)
 			if err != nil {
 				return f, err
+			}
+			if sub.name == ical.CompCalendar {
+				return f, badFilter() // it is the outermost
 			}
 			f.comps = append(f.comps, sub)
 		default:
@@ -125,6 +135,9 @@ func propFilterOf(e *element) (f propFilter, err error) {
 			if tm := c.child(nsCalDAV, "text-match"); tm != nil {
 				p.text, err = textMatchOf(tm)
 			}
+			if p.notDefined && p.text != nil {
+				return f, badFilter()
+			}
 			f.params = append(f.params, p)
 		default:
 			err = violated(http.StatusForbidden, nsCalDAV, "supported-filter")
@@ -133,7 +146,7 @@ func propFilterOf(e *element) (f propFilter, err error) {
 			return f, err
 		}
 	}
-	if f.notDefined && (f.between != nil || f.text != nil || f.params != nil) {
+	if f.notDefined && (f.between != nil || f.text != nil || f.params != nil) || f.between != nil && f.text != nil {
 		return f, badFilter()
 	}
 	return f, nil

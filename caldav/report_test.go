@@ -386,3 +386,50 @@ func TestReport_Timezone(t *testing.T) {
 		}
 	}
 }
+
+// Filters that say nothing or contradict themselves (RFC 4791 sections 9.7 and
+// 9.9).
+func TestReport_BadFilters(t *testing.T) {
+	o := newOffice(t)
+	const day = `<C:time-range start="20261124T000000Z" end="20261125T000000Z"/>`
+	event := func(s string) string { return `<C:comp-filter name="VEVENT">` + s + `</C:comp-filter>` }
+	for filter, want := range map[string]string{
+		day:                                 "valid-filter",
+		`<C:comp-filter name="VCALENDAR"/>`: "valid-filter",
+		`<C:comp-filter name="VTIMEZONE">` + day + `</C:comp-filter>`: "valid-filter",
+		`<C:comp-filter/>`:                               "valid-filter",
+		event(`<C:time-range/>`):                         "valid-filter",
+		event(`<C:time-range start="20261124T000000"/>`): "valid-filter",
+		event(`<C:time-range start="20261125T000000Z" end="20261124T000000Z"/>`):                                                                     "valid-filter",
+		event(`<C:is-not-defined/>` + day):                                                                                                           "valid-filter",
+		event(`<C:prop-filter/>`):                                                                                                                    "valid-filter",
+		event(`<C:prop-filter name="DTSTART">` + day + `<C:text-match>x</C:text-match></C:prop-filter>`):                                             "valid-filter",
+		event(`<C:prop-filter name="X"><C:is-not-defined/><C:text-match>x</C:text-match></C:prop-filter>`):                                           "valid-filter",
+		event(`<C:prop-filter name="X"><C:param-filter name="Y"><C:is-not-defined/><C:text-match>x</C:text-match></C:param-filter></C:prop-filter>`): "valid-filter",
+		event(`<C:prop-filter name="X"><C:text-match collation="i;nothing">x</C:text-match></C:prop-filter>`):                                        "supported-collation",
+		event(`<C:sounds-like/>`): "supported-filter",
+	} {
+		r := o.must(403, "REPORT", annaCurrent, report("calendar-query", `<D:prop/><C:filter><C:comp-filter name="VCALENDAR">`+filter+`</C:comp-filter></C:filter>`), "Depth: 1")
+		if !strings.Contains(r.body, "<C:"+want+"/>") {
+			t.Errorf("%s: %s", filter, r.body)
+		}
+	}
+	o.must(400, "REPORT", annaCurrent, expandQuery(`<C:comp name="VEVENT"/>`), "Depth: 1")
+}
+
+// sync-level as in RFC 6578 section 6.3, and a property that only some have
+// (section 3.8).
+func TestSync_Level(t *testing.T) {
+	o := newOffice(t)
+	o.put(annaCurrent+"a.ics", "a", "A", "20261124T100000Z")
+	for level, want := range map[string]int{"1": 207, "infinite": 207, "2": 400, "": 400} {
+		body := `<D:sync-collection xmlns:D="DAV:"><D:sync-token/><D:sync-level>` + level + `</D:sync-level><D:prop><D:getetag/><R:bigbox xmlns:R="urn:ns.example.com:boxschema"/></D:prop></D:sync-collection>`
+		r := o.must(want, "REPORT", annaCurrent, body)
+		if want == 207 {
+			m := o.parse(r)
+			if len(m.Responses) != 1 || len(m.Responses[0].Propstats) != 2 || m.Responses[0].Propstats[1].Status != "HTTP/1.1 404 Not Found" || m.Token == "" {
+				t.Errorf("%s: %s", level, r.body)
+			}
+		}
+	}
+}

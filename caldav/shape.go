@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/emersion/go-ical"
 )
 
 // shape is which part of an object a C:calendar-data asks for (RFC 4791
@@ -34,7 +36,9 @@ func shapeOf(e *element) (*shape, error) {
 	}
 	s := &shape{whole: true}
 	if comp := e.child(nsCalDAV, "comp"); comp != nil {
-		s = compShape(comp)
+		if s = compShape(comp); s.name != ical.CompCalendar {
+			return nil, status(http.StatusBadRequest) // section 9.6.1: the outermost
+		}
 	}
 	if err := s.readWindow(e); err != nil {
 		return nil, err

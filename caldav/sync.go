@@ -17,6 +17,11 @@ func (c *call) syncCollection(root *element) error {
 	if sent == nil {
 		return status(http.StatusBadRequest)
 	}
+	// A calendar has nothing below its members: infinite is 1. Programs of the
+	// drafts send Depth instead.
+	if level := root.child(nsDAV, "sync-level"); level != nil && trimmed(level) != "1" && trimmed(level) != "infinite" {
+		return status(http.StatusBadRequest)
+	}
 	q, err := askedOf(root, c.r)
 	if err != nil {
 		return err
