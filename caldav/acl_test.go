@@ -73,6 +73,15 @@ func TestExpandProperty_Deep(t *testing.T) {
 	if got := strings.ReplaceAll(r.body, "\n", ""); !strings.Contains(got, want) {
 		t.Errorf("got %s", got)
 	}
+	o.put(annaCurrent+"a.ics", "a", "A", "20261124T100000Z")
+	ask := `<D:expand-property xmlns:D="DAV:"><D:property name="owner"><D:property name="displayname"/></D:property></D:expand-property>`
+	for path, want := range map[string]int{annaHome: 6, annaCurrent: 2, annaCurrent + "a.ics": 1} {
+		m := o.parse(o.do("REPORT", path, ask, "Depth: 1"))
+		if len(m.Responses) != want || !strings.Contains(m.Responses[want-1].Propstats[0].Prop.Inner, "<D:displayname>Анна Белова</D:displayname>") {
+			t.Errorf("%s, depth 1: %v", path, m.hrefs())
+		}
+	}
+	o.must(403, "REPORT", annaHome, ask, "Depth: infinity")
 }
 
 // A search goes over the place that is asked, unless it is for all principals

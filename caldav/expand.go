@@ -15,11 +15,12 @@ import (
 // 9.6.6). C:limit-freebusy-set (section 9.6.7) changes nothing, since no
 // calendar here holds a VFREEBUSY.
 
-// How much one object and all objects of a report may become: short rules bring
-// many occurrences.
+// How much one object may become, and how much the rules of all objects of a
+// report may add: short rules bring many occurrences.
 const (
 	maxExpanded    = 4 << 20 // octets
 	maxExpandedAll = 64 << 20
+	costOfFailure  = maxExpandedAll / 256 // time has gone into it
 )
 
 // errExpanded tells that there are too many occurrences, or a rule that recur

@@ -75,6 +75,33 @@ func TestExpand_TooMany(t *testing.T) {
 	}
 }
 
+// One report gives so much and no more, and single events are not counted.
+func TestExpand_Budget(t *testing.T) {
+	s := &shape{whole: true, expand: &timeRange{utc(1, 0, 0), utc(1, 0, 0).AddDate(30, 0, 0)}, floating: time.UTC, left: maxExpandedAll}
+	daily := vcalendar(vevent("DTSTART:20261101T100000Z\nDESCRIPTION:" + strings.Repeat("x", 200) + "\nRRULE:FREQ=DAILY"))
+	single := vcalendar(vevent("DTSTART:20261101T100000Z"))
+	total := 0
+	for range 100 {
+		body, err := s.of(daily)
+		if err != nil {
+			break
+		}
+		total += len(body)
+	}
+	if total < maxExpandedAll || total > maxExpandedAll+maxExpanded+100*len(daily) {
+		t.Errorf("%d octets", total)
+	}
+	s.left = maxExpandedAll
+	for range 1000 {
+		if _, err := s.of(single); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.left != maxExpandedAll {
+		t.Errorf("%d octets for single events", maxExpandedAll-s.left)
+	}
+}
+
 // vcalendar is an object of components that are given without their UID and
 // line ends.
 func vcalendar(comps ...string) []byte {

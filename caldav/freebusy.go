@@ -14,9 +14,12 @@ import (
 // free-busy-query (RFC 4791 section 7.10): when the manager is taken, without
 // saying by what.
 
-// maxBusy bounds the occurrences that one answer is made of: hourly for six
-// years, or as many single meetings.
-const maxBusy = 50_000
+// Bounds of one answer: hourly for six years, or as many single meetings; and
+// what may be gone over to find them, for series begin long before.
+const (
+	maxBusy    = 50_000
+	maxVisited = 5_000_000
+)
 
 // period is [from, to).
 type period struct{ from, to time.Time }
@@ -25,6 +28,7 @@ type period struct{ from, to time.Time }
 type agenda struct {
 	timeRange
 	busy, tentative []period
+	visited         int
 }
 
 // freeBusy answers free-busy-query of a calendar, whatever the depth, and of a
@@ -104,6 +108,9 @@ func (a *agenda) add(body []byte, floating *time.Location) (err error) {
 
 // take takes in one occurrence, and reports true when there are too many.
 func (a *agenda) take(o occurrence) bool {
+	if a.visited++; a.visited > maxVisited {
+		return true
+	}
 	to := &a.busy
 	switch strings.ToUpper(text(o.comp, ical.PropStatus)) {
 	case "CANCELLED":

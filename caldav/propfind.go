@@ -328,6 +328,12 @@ func (c *call) propfind() error {
 	if err != nil {
 		return err
 	}
+	return c.show(q, depth)
+}
+
+// show answers with the properties of the place, and from depth 1 on of what
+// stands in it.
+func (c *call) show(q *asked, depth string) error {
 	if err := c.readDead(q); err != nil {
 		return err
 	}

@@ -307,16 +307,14 @@ func hrefsOf(root *element) (hrefs []string) {
 	return hrefs
 }
 
-// expandProperty answers expand-property (RFC 3253 section 3.8) one level
-// deep; Apple asks for delegates with it.
+// expandProperty answers expand-property (RFC 3253 section 3.8): a PROPFIND
+// that follows hrefs. Apple asks for delegates with it.
 func (c *call) expandProperty(root *element) error {
-	self, err := c.self()
-	if err != nil {
-		return err
+	depth := c.depth("0")
+	if depth == "infinity" {
+		return violated(http.StatusForbidden, nsDAV, "propfind-finite-depth")
 	}
-	a := c.startMultistatus(nil)
-	expanded(root).respond(a, self)
-	return c.finish(a, nil)
+	return c.show(expanded(root), depth)
 }
 
 func expanded(parent *element) *asked {

@@ -101,8 +101,12 @@ func (s *shape) of(body []byte) (_ []byte, err error) {
 		if s.left <= 0 {
 			return nil, errExpanded
 		}
-		body, err = expand(body, s.expand, s.floating)
-		s.left -= len(body)
+		var all []byte
+		if all, err = expand(body, s.expand, s.floating); err != nil {
+			s.left -= costOfFailure
+		}
+		s.left -= max(0, len(all)-len(body))
+		body = all
 	case s.limit != nil:
 		body, err = limitOverrides(body, s.limit, s.floating)
 	}
