@@ -215,6 +215,9 @@ func searched(name xml.Name, m *store.Manager) []string {
 // principalSearchProperties answers principal-search-property-set (RFC 3744
 // section 9.5).
 func (c *call) principalSearchProperties() error {
+	if c.depth("0") != "0" {
+		return status(http.StatusBadRequest)
+	}
 	a := newAnswer(c.w, http.StatusOK)
 	a.str(`<?xml version="1.0" encoding="utf-8"?>`, "\n<D:principal-search-property-set", declarations, ">")
 	for _, p := range [][2]string{{"D:displayname", "Name"}, {"CS:email-address-set", "E-mail address"}, {"C:calendar-user-address-set", "Calendar address"}} {

@@ -59,6 +59,7 @@ func TestPrincipalReports(t *testing.T) {
 	}
 	o.must(400, "REPORT", "/dav/principals/", body("principal-match", ""))
 	o.must(400, "REPORT", "/dav/principals/", body("principal-match", "<D:self/>"+owner))
+	o.must(400, "REPORT", "/dav/principals/", `<D:principal-search-property-set xmlns:D="DAV:"/>`, "Depth: 1")
 	o.must(404, "REPORT", annaHome+"none/", body("acl-principal-prop-set", ""))
 }
 

@@ -275,7 +275,7 @@ func writeMaxSize(a *answer, t *target) bool {
 var (
 	reportsOnAll = []string{"D:expand-property", "D:principal-property-search", "D:principal-search-property-set", "D:principal-match", "D:acl-principal-prop-set"}
 	reportsOn    = map[kind][]string{
-		homeKind:     {"C:calendar-multiget", "C:free-busy-query"},
+		homeKind:     {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query"},
 		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection"},
 		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget"},
 		entryKind:    {"C:calendar-query", "C:calendar-multiget"},

@@ -37,7 +37,7 @@ func (c *call) report() error {
 	onBook := c.place.kind == bookKind
 	switch root.Name {
 	case caldav("calendar-query"):
-		if onCalendar || onEntry {
+		if onCalendar || onEntry || onHome {
 			return c.calendarQuery(root)
 		}
 	case caldav("calendar-multiget"):
@@ -102,71 +102,101 @@ func (c *call) truncated(a *answer) {
 // errEnough ends a listing that has reached its limit.
 var errEnough = errors.New("limit reached")
 
-// calendarQuery answers calendar-query. Without a Depth header it is Depth 1,
-// since on a calendar nothing else makes sense (clients.md section 13).
+// calendarQuery is a calendar-query (RFC 4791 section 7.8).
+type calendarQuery struct {
+	asked  *asked
+	filter *compFilter
+	zone   *time.Location // asked for; nil: the calendar's
+	limit  int            // 0: none
+	found  int
+}
+
+func calendarQueryOf(root *element, r *http.Request) (*calendarQuery, error) {
+	var q calendarQuery
+	var err error
+	if q.asked, err = askedOf(root, r); err != nil {
+		return nil, err
+	}
+	if q.filter, err = filterOf(root.child(nsCalDAV, "filter")); err != nil {
+		return nil, err
+	}
+	if q.limit, err = limitOf(root); err != nil {
+		return nil, err
+	}
+	q.zone, err = zoneAsked(root)
+	return &q, err
+}
+
+// calendarQuery answers calendar-query on an entry, on a calendar, and with
+// Depth infinity on a home. Without a Depth header it is Depth 1 on a calendar,
+// since there nothing else makes sense (clients.md section 13).
 func (c *call) calendarQuery(root *element) error {
-	q, err := askedOf(root, c.r)
+	q, err := calendarQueryOf(root, c.r)
 	if err != nil {
 		return err
 	}
-	if err := c.readDead(q); err != nil {
+	if err := c.readDead(q.asked); err != nil {
 		return err
 	}
-	f, err := filterOf(root.child(nsCalDAV, "filter"))
+	var cols []store.Collection
+	if c.place.kind == homeKind {
+		cols, err = c.st.Collections(c.ctx, c.manager.ID)
+	} else {
+		cols = make([]store.Collection, 1)
+		cols[0], err = c.calendar()
+	}
 	if err != nil {
 		return err
 	}
-	limit, err := limitOf(root)
-	if err != nil {
-		return err
+	a := c.startMultistatus(q.asked)
+	switch {
+	case c.place.kind == homeKind && c.depth("0") != "infinity", c.place.kind == calendarKind && c.depth("1") == "0":
+		return c.finish(a, nil) // collections are no calendar objects
 	}
-	col, err := c.calendar()
-	if err != nil {
-		return err
-	}
-	zone, err := zoneAsked(root)
-	if err != nil {
-		return err
-	}
-	floating := c.floating(zone, &col)
-	q.shape.in(floating)
-	a := c.startMultistatus(q)
-	if c.place.kind == calendarKind && c.depth("1") == "0" {
-		return c.finish(a, nil) // a calendar itself is no calendar object
-	}
-	from, to := f.span()
-	exact := f.needsBytes(col.Component)
-	parts := q.parts()
-	if exact {
-		parts |= store.EntryBytes
-	}
-	t := c.entryTarget(&col)
-	found := 0
-	judge := func(e *store.Entry) error {
-		if exact && !f.surely(e) && !f.matchBytes(e.Bytes, floating) {
-			return nil
+	for i := range cols {
+		if err = c.queryOne(a, q, cols[i]); err != nil {
+			break
 		}
-		if found++; limit > 0 && found > limit {
-			c.truncated(a)
-			return errEnough
-		}
-		t.set(e)
-		q.respond(a, t)
-		return a.spill()
 	}
-	if c.place.kind == entryKind {
-		var e store.Entry
-		if e, err = c.st.Entry(c.ctx, col.ID, c.place.name); err == nil {
-			err = judge(&e)
-		}
-		return c.finish(a, err)
-	}
-	err = c.st.Entries(c.ctx, col.ID, from, to, parts,
-		func(now store.Collection) error { col = now; return nil }, judge)
 	if errors.Is(err, errEnough) {
 		err = nil
 	}
 	return c.finish(a, err)
+}
+
+// queryOne answers a query for one calendar, or for the entry of the place;
+// errEnough when the limit is reached.
+func (c *call) queryOne(a *answer, q *calendarQuery, col store.Collection) error {
+	floating := c.floating(q.zone, &col)
+	q.asked.shape.in(floating)
+	from, to := q.filter.span()
+	exact := q.filter.needsBytes(col.Component)
+	parts := q.asked.parts()
+	if exact {
+		parts |= store.EntryBytes
+	}
+	t := c.entryTarget(&col)
+	judge := func(e *store.Entry) error {
+		if exact && !q.filter.surely(e) && !q.filter.matchBytes(e.Bytes, floating) {
+			return nil
+		}
+		if q.found++; q.limit > 0 && q.found > q.limit {
+			c.truncated(a)
+			return errEnough
+		}
+		t.set(e)
+		q.asked.respond(a, t)
+		return a.spill()
+	}
+	if c.place.kind == entryKind {
+		e, err := c.st.Entry(c.ctx, col.ID, c.place.name)
+		if err != nil {
+			return err
+		}
+		return judge(&e)
+	}
+	return c.st.Entries(c.ctx, col.ID, from, to, parts,
+		func(now store.Collection) error { col = now; return nil }, judge)
 }
 
 // floating is the zone of times without one: the query's, else the

@@ -365,7 +365,15 @@ func TestReport_Places(t *testing.T) {
 	}
 	o.must(404, "REPORT", annaCurrent+"none.ics", query("24"))
 	o.must(404, "REPORT", annaCurrent+"none.ics", multiget(a))
-	o.must(403, "REPORT", annaHome, query("24"))
+	for depth, want := range map[string]int{"0": 0, "1": 0, "infinity": 3} {
+		if got := o.parse(o.do("REPORT", annaHome, query("24"), "Depth: "+depth)).hrefs(); len(got) != want {
+			t.Errorf("home, depth %s: %v", depth, got)
+		}
+	}
+	limited := strings.Replace(query("24"), "</C:calendar-query>", "<C:limit><C:nresults>2</C:nresults></C:limit></C:calendar-query>", 1)
+	if got := o.parse(o.do("REPORT", annaHome, limited, "Depth: infinity")).hrefs(); len(got) != 3 || got[annaHome] != "HTTP/1.1 507 Insufficient Storage" {
+		t.Errorf("home, limited: %v", got)
+	}
 }
 
 // C:timezone must hold a zone (RFC 4791 section 7.8, valid-calendar-data).
