@@ -318,7 +318,7 @@ func (c *call) propfind() error {
 	if err != nil {
 		return err
 	}
-	if root != nil && !root.is(nsDAV, "propfind") {
+	if root != nil && (!root.is(nsDAV, "propfind") || ways(root) != 1) {
 		return status(http.StatusBadRequest)
 	}
 	if c.answeredBefore(body) {
@@ -329,6 +329,17 @@ func (c *call) propfind() error {
 		return err
 	}
 	return c.show(q, depth)
+}
+
+// ways is in how many of the three ways a D:propfind says what it wants. What
+// else stands there is passed over (RFC 4918 appendix A.2).
+func ways(propfind *element) (n int) {
+	for _, e := range propfind.children {
+		if e.is(nsDAV, "prop") || e.is(nsDAV, "allprop") || e.is(nsDAV, "propname") {
+			n++
+		}
+	}
+	return n
 }
 
 // show answers with the properties of the place, and from depth 1 on of what

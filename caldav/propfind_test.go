@@ -228,3 +228,20 @@ func TestProppatch(t *testing.T) {
 	}
 	o.must(400, "PROPPATCH", annaCurrent, "")
 }
+
+// A body that says nothing, or two things at once (RFC 4918 sections 9.1 and
+// 9.2, appendix A.2).
+func TestProperties_Senseless(t *testing.T) {
+	o := newOffice(t)
+	for _, body := range []string{
+		`<D:propfind ` + namespaces + `/>`,
+		`<D:propfind ` + namespaces + ` xmlns:E="urn:e"><E:expired-props/></D:propfind>`,
+		`<D:propfind ` + namespaces + `><D:allprop/><D:propname/></D:propfind>`,
+		`<D:propfind ` + namespaces + `><D:prop/><D:prop/></D:propfind>`,
+	} {
+		o.must(400, "PROPFIND", annaCurrent, body, "Depth: 0")
+	}
+	o.must(207, "PROPFIND", annaCurrent, `<D:propfind `+namespaces+` xmlns:E="urn:e"><E:leave-out>x</E:leave-out><D:propname/></D:propfind>`, "Depth: 0")
+	o.must(400, "PROPPATCH", annaCurrent, `<D:propertyupdate `+namespaces+`/>`)
+	o.must(400, "PROPPATCH", annaCurrent, `<D:propertyupdate `+namespaces+`><D:set><D:prop/></D:set></D:propertyupdate>`)
+}

@@ -49,6 +49,9 @@ func (c *call) proppatch() error {
 		return err
 	}
 	patches, edit := c.readPatches(root, len(q.deadOf(self)))
+	if len(patches) == 0 {
+		return status(http.StatusBadRequest)
+	}
 	if !slices.ContainsFunc(patches, patch.refused) {
 		var invalid *store.Invalid
 		if c.place.kind == calendarKind {
