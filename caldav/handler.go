@@ -100,7 +100,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !c.authenticate() {
 		return
 	}
-	var err error = errNoSuchPlace
+	err := errNoSuchPlace
+	if !ok && (r.Method == http.MethodPut || r.Method == "MKCOL") {
+		err = status(http.StatusConflict) // what would hold it is not there (RFC 4918 sections 9.3.1, 9.7.1)
+	}
 	if ok && (p.login == "" || strings.EqualFold(p.login, c.manager.Login)) {
 		// Somebody else's places are not there, rather than forbidden.
 		c.place.login = c.manager.Login
@@ -114,7 +117,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // dispatch runs the method.
 func (c *call) dispatch() error {
 	k := c.place.kind
-	if c.r.Method == "MKCALENDAR" && k != calendarKind {
+	if c.r.Method == "MKCALENDAR" && k != calendarKind || c.r.Method == "MKCOL" && k == entryKind {
 		return violated(http.StatusForbidden, nsCalDAV, "calendar-collection-location-ok")
 	}
 	if !allowed(k, c.r.Method) {

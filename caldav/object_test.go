@@ -71,7 +71,7 @@ func TestPut_Refused(t *testing.T) {
 		{"Thunderbird's probe of /", "/", "", 405, "", []string{"If-Match: nothing"}},
 		{"Thunderbird's probe of /dav/", "/dav/", "", 405, "", []string{"If-Match: nothing"}},
 		{"a team calendar", "/dav/calendars/boris/team-anna/x.ics", meeting("x", "X", "20261124T100000Z"), 403, "<D:need-privileges>", []string{ics, "as: boris"}},
-		{"encoded slash", annaCurrent + "a%2Fb.ics", meeting("x", "X", "20261124T100000Z"), 404, "", []string{ics}},
+		{"encoded slash", annaCurrent + "a%2Fb.ics", meeting("x", "X", "20261124T100000Z"), 409, "", []string{ics}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := o.must(207, "PROPFIND", annaHome, propfindOf("<CS:getctag/>"), "Depth: 1").body

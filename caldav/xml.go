@@ -110,9 +110,10 @@ func parseXML(body []byte) (*element, error) {
 		start int64
 	}
 	var (
-		root  *element
-		stack []level
-		count int
+		root     *element
+		stack    []level
+		count    int
+		declared = map[string]bool{} // namespaces that some element above or before declares
 	)
 	for {
 		before := dec.InputOffset()
@@ -127,6 +128,18 @@ func parseXML(body []byte) (*element, error) {
 		case xml.StartElement:
 			if count++; count > maxElements || len(stack) >= maxNesting {
 				return nil, fmt.Errorf("%w: too many or too deep elements", errBadXML)
+			}
+			for _, a := range t.Attr {
+				if a.Name.Space == "xmlns" {
+					if declared[a.Value] = true; a.Value == "" { // Namespaces in XML 1.0, section 2.2
+						return nil, fmt.Errorf("%w: a prefix for nothing", errBadXML)
+					}
+				} else if a.Name == (xml.Name{Local: "xmlns"}) {
+					declared[a.Value] = true
+				}
+			}
+			if t.Name.Space != "" && !declared[t.Name.Space] { // encoding/xml leaves the prefix there
+				return nil, fmt.Errorf("%w: a prefix that is not declared", errBadXML)
 			}
 			e := &element{Name: t.Name, attrs: t.Attr}
 			lv := level{e: e, start: before}

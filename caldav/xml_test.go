@@ -199,3 +199,18 @@ func FuzzParseXML(f *testing.F) {
 		_, _ = filterOf(root)
 	})
 }
+
+// A prefix must be bound, and to something (Namespaces in XML 1.0).
+func TestXML_Prefixes(t *testing.T) {
+	for body, good := range map[string]bool{
+		`<D:propfind xmlns:D="DAV:"><D:prop><b:x xmlns:b="urn:b"/></D:prop></D:propfind>`: true,
+		`<propfind xmlns="DAV:"><prop><x xmlns=""/></prop></propfind>`:                    true,
+		`<D:propfind xmlns:D="DAV:"><D:prop><b:x xmlns:b=""/></D:prop></D:propfind>`:      false,
+		`<D:propfind xmlns:D="DAV:"><D:prop><b:x/></D:prop></D:propfind>`:                 false,
+		`<D:propfind><D:allprop/></D:propfind>`:                                           false,
+	} {
+		if _, err := parseXML([]byte(body)); (err == nil) != good {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
