@@ -407,26 +407,25 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		if !cond.holds(&e) {
 			return ErrStale
 		}
-		moved, err := t.movedAway(collectionID, e)
-		if err != nil {
-			return err
-		}
-		if moved {
-			return t.stay(collectionID, e)
-		}
 		return t.remove(actor, collectionID, e.Key)
 	})
 }
 
-// secondHalf reports whether deleting the entry is the second half of a move
-// between a saved filter and another calendar: Thunderbird moves by a PUT there
-// and a DELETE here, and a filter may rightly show the contact in both. Nothing
-// is cancelled then; what still matches comes back as changed.
+// secondHalf reports whether deleting the entry is the second half of a move,
+// and ends the move: Thunderbird and iOS move by a PUT there and a DELETE here.
+// Nothing is cancelled then. What still belongs here, since it is not overdue
+// and was moved into Overdue, or since a saved filter shows it beside another
+// calendar, comes back as changed.
 func (t *tx) secondHalf(collectionID int64, e Entry) (bool, error) {
 	half := false
-	if err := t.row(`SELECT EXISTS (SELECT 1 FROM entries n JOIN collections k ON k.id = n.collection_id JOIN collections this ON this.manager_id = k.manager_id
-		WHERE n.item = $1 AND NOT n.gone AND n.stays > $2 AND n.collection_id <> $3 AND this.id = $3 AND $4 IN (k.kind, this.kind))`,
-		[]any{e.Key.String(), t.now.Unix(), collectionID, string(FilterCalendar)}, &half); err != nil || !half {
+	err := t.row(`SELECT EXISTS (SELECT 1 FROM entries n JOIN collections k ON k.id = n.collection_id
+		JOIN entries this ON this.item = n.item AND this.uid = n.uid JOIN collections home ON home.id = this.collection_id AND home.manager_id = k.manager_id
+		WHERE this.collection_id = $1 AND this.name = $2 AND n.collection_id <> $1 AND NOT n.gone AND n.moved AND n.stays > $3)`,
+		[]any{collectionID, e.Name, t.now.Unix()}, &half)
+	if err != nil || !half {
+		return false, err
+	}
+	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1`, e.Key.String()); err != nil {
 		return false, err
 	}
 	t.touch(e.Key)
@@ -455,59 +454,6 @@ func (t *tx) remove(actor Actor, collectionID int64, k ItemKey) error {
 		}
 	}
 	return t.setState(actor, k, Cancelled)
-}
-
-// movedAway reports whether the entry that is to be deleted was moved into
-// another calendar of the home by a PUT a moment ago, and lingers there though
-// it does not belong there: this is the second half of the move. What is not
-// overdue and is moved into Overdue, or into a saved filter that does not match,
-// is planned as before, and cancelled by nobody.
-func (t *tx) movedAway(collectionID int64, e Entry) (bool, error) {
-	var elsewhere []int64
-	err := t.rows(`SELECT n.collection_id FROM entries n JOIN collections k ON k.id = n.collection_id
-		JOIN entries this ON this.item = n.item AND this.uid = n.uid JOIN collections home ON home.id = this.collection_id AND home.manager_id = k.manager_id
-		WHERE this.collection_id = $1 AND this.name = $2 AND n.collection_id <> $1 AND NOT n.gone AND n.moved AND n.stays > $3`,
-		[]any{collectionID, e.Name, t.now.Unix()}, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			elsewhere = append(elsewhere, id)
-			return err
-		})
-	if err != nil || len(elsewhere) == 0 {
-		return false, err
-	}
-	it, err := t.item(e.Key)
-	if err != nil {
-		return false, err
-	}
-	for _, id := range elsewhere {
-		c, err := t.collection("k.id = $1", id)
-		if err != nil {
-			return false, err
-		}
-		owner, err := t.manager("m.id = $1", c.ManagerID)
-		if err != nil {
-			return false, err
-		}
-		if c.Kind != LabelCalendar && !c.Filter.Match(&it, it.StatusAt(owner.Location(), t.now), t.now) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
-
-// stay ends a move that has not taken the entry away: the next sync names it
-// to the program that believes it gone, and the next DELETE is one.
-func (t *tx) stay(collectionID int64, e Entry) error {
-	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1`, e.Key.String()); err != nil {
-		return err
-	}
-	number, err := t.nextChange(collectionID)
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(`UPDATE entries SET change = $1 WHERE collection_id = $2 AND name = $3`, number, collectionID, e.Name)
-	return err
 }
 
 // MoveEntry moves an entry into another collection of the same home: the verb
