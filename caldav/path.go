@@ -150,6 +150,9 @@ func BookPath(login string) string {
 	return place{kind: bookKind, login: login, slug: bookSlug}.path()
 }
 
+// PrincipalPath is the path of the resource that stands for a manager.
+func PrincipalPath(login string) string { return principalPath(login) }
+
 func principalPath(login string) string { return principalsDir + url.PathEscape(login) + "/" }
 func homePath(login string) string      { return homesDir + url.PathEscape(login) + "/" }
 func bookHomePath(login string) string  { return bookHomesDir + url.PathEscape(login) + "/" }

@@ -63,7 +63,14 @@ func parseTemplates(lang store.Language) *template.Template {
 		"money": func(m store.Money) string { return m.Format(lang) },
 		"text":  linkify,
 		"clip":  clip,
+		"boxes": func(name string, all []option) boxes { return boxes{name, all} },
 	}).ParseFS(templateFiles, "templates/*.html"))
+}
+
+// boxes are the checkboxes of one name.
+type boxes struct {
+	Name    string
+	Options []option
 }
 
 func (p *pages) render(w io.Writer, lang store.Language, name string, f frame) error {

@@ -13,7 +13,13 @@ type setupView struct {
 	Insecure bool
 	Each     []namedAddress // of each calendar, and of the address book
 	Steps    []setupSteps
+	Profile  bool        // there is one for Apple devices
+	Records  []dnsRecord // to publish; none for an address without TLS
 }
+
+// dnsRecord lets programs find the server by the domain of an address
+// (RFC 6764 section 3).
+type dnsRecord struct{ Name, Type, Value string }
 
 type namedAddress struct{ Name, Address string }
 
@@ -25,8 +31,13 @@ type setupSteps struct {
 func newSetupView(say voice, base, login string) setupView {
 	view := setupView{Address: base + "/dav/", Login: login, Insecure: strings.HasPrefix(base, "http://")}
 	view.Host = view.Address
-	if u, err := url.Parse(base); err == nil && u.Scheme == "https" && u.Port() == "" && u.Path == "" {
+	u, err := url.Parse(base)
+	if err == nil && u.Scheme == "https" && u.Port() == "" && u.Path == "" {
 		view.Host = u.Host
+	}
+	if err == nil && u.Scheme == "https" {
+		view.Profile = true
+		view.Records = dnsRecords(u)
 	}
 	view.Steps = []setupSteps{
 		{say.t("setup.tb"), []string{say.t("setup.tb1"), say.t("setup.tb2", login, view.Address), say.t("setup.tb3")}},
@@ -37,13 +48,38 @@ func newSetupView(say voice, base, login string) setupView {
 	return view
 }
 
+// dnsRecords are for the domain of people's addresses, which the operator
+// knows: names are without it.
+func dnsRecords(u *url.URL) (list []dnsRecord) {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	for _, service := range []string{"_caldavs._tcp", "_carddavs._tcp"} {
+		list = append(list,
+			dnsRecord{service, "SRV", "0 1 " + port + " " + u.Hostname() + "."},
+			dnsRecord{service, "TXT", `"path=` + u.Path + `/dav/"`})
+	}
+	return list
+}
+
+// base is the address that people reach the pages by.
+func (s *server) base(v *visit) string {
+	if s.opt.PublicURL != "" {
+		return s.opt.PublicURL
+	}
+	return "http://" + v.Host
+}
+
 func (s *server) setup(v *visit) error {
 	v.name = "setup"
-	base := s.opt.PublicURL
-	if base == "" {
-		base = "http://" + v.Host
-	}
+	base := s.base(v)
 	view := newSetupView(v.say, base, v.who.Login)
+	if s.opt.FeedPath != nil {
+		view.Steps = append(view.Steps,
+			setupSteps{v.say.t("setup.google"), []string{v.say.t("setup.feed"), v.say.t("setup.google1"), v.say.t("setup.google2")}},
+			setupSteps{v.say.t("setup.outlook"), []string{v.say.t("setup.feed"), v.say.t("setup.outlook1"), v.say.t("setup.outlook2")}})
+	}
 	if s.opt.CalendarPath != nil {
 		collections, err := s.st.Collections(v.ctx, v.who.ID)
 		if err != nil {

@@ -49,6 +49,11 @@ type Options struct {
 	// server's address.
 	CalendarPath func(login, slug string) string
 	BookPath     func(login string) string
+	// PrincipalPath is the manager as the calendar server names it.
+	PrincipalPath func(login string) string
+	// FeedPath is where a calendar is read by its secret; without it the pages
+	// give no feeds out.
+	FeedPath func(secret string) string
 	// Version of the program, for the status page.
 	Version string
 	// Log receives failures; slog.Default when nil.
@@ -112,6 +117,12 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /deals/{id}/events/{event}", s.editEvent)
 	page("GET /status", s.status)
 	page("GET /setup", s.setup)
+	page("GET /setup/intouch.mobileconfig", s.profile)
+	page("GET /calendars", s.calendars)
+	page("POST /calendars", s.makeFilter)
+	page("GET /calendars/new", s.newFilter)
+	page("GET /calendars/{id}", s.savedFilter)
+	page("POST /calendars/{id}", s.editCalendar)
 	page("/", s.nowhere)
 	s.mux.Handle("GET /static/", s.guard(http.HandlerFunc(s.pages.static)))
 	return s.mux

@@ -19,7 +19,7 @@ func (h *house) everyPage() []string {
 	return []string{
 		"/", "/?manager=all&status=overdue&status=current&status=postponed&status=done&kind=letter&kind=call", "/clients", "/clients?name=" + url.QueryEscape(hostile),
 		id("/clients/%d", "Ромашка"), id("/clients/%d", "Evil"), id("/contacts/%d", "Переговоры о поставке"), id("/contacts/%d", hostile),
-		fmt.Sprintf("/deals/%d", h.deal), id("/deals/%d", "evil deal"), "/status", "/setup", "/contacts/new", id("/contacts/new?client=%d", "Evil"), "/nowhere",
+		fmt.Sprintf("/deals/%d", h.deal), id("/deals/%d", "evil deal"), "/status", "/setup", "/calendars", "/calendars/new", "/contacts/new", id("/contacts/new?client=%d", "Evil"), "/nowhere",
 	}
 }
 
@@ -41,7 +41,7 @@ func TestPages_BothLanguages(t *testing.T) {
 				continue
 			}
 			a.has(t, `<html lang="`+lang+`">`, `</html>`)
-			for _, key := range []string{"error.", "do.", "status.", "client.", "deal.", "contact.", "filter.", "plan.", "item.", "setup.", "nav."} {
+			for _, key := range []string{"error.", "do.", "status.", "client.", "deal.", "contact.", "filter.", "plan.", "item.", "setup.", "nav.", "calendars.", "stage."} {
 				// A text that is missing shows its key.
 				for _, tail := range []string{">" + key, `"` + key} {
 					if strings.Contains(a.body, tail) {
@@ -285,7 +285,13 @@ func TestSetup_Page(t *testing.T) {
 	b.header.Set("Cookie", cookie.Name+"="+cookie.Value) // the jar keeps it from http
 	page := b.get("/setup")
 	page.has(t, "https://crm.vector.test/dav/", "<code>boris</code>", "Server: crm.vector.test. User name: boris.", "DAVx⁵")
-	page.lacks(t, "not encrypted")
+	page.has(t, "_caldavs._tcp", "_carddavs._tcp", "0 1 443 crm.vector.test.", "path=/dav/", `href="/setup/intouch.mobileconfig"`, `href="/calendars"`)
+	page.lacks(t, "not encrypted", "Google Calendar") // without FeedPath there are no feeds
+	profile := b.get("/setup/intouch.mobileconfig")
+	if got := profile.header.Get("Content-Type"); profile.code != http.StatusOK || got != "application/x-apple-aspen-config" {
+		t.Errorf("profile: %d %q", profile.code, got)
+	}
+	profile.has(t, "<string>boris</string>", "<string>crm.vector.test</string>")
 }
 
 func TestOthers_NotFound(t *testing.T) {

@@ -99,8 +99,10 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			Version:   version,
 			Log:       log.With("part", "pages"),
 
-			CalendarPath: caldav.CalendarPath,
-			BookPath:     caldav.BookPath,
+			CalendarPath:  caldav.CalendarPath,
+			BookPath:      caldav.BookPath,
+			PrincipalPath: caldav.PrincipalPath,
+			FeedPath:      caldav.FeedPath,
 		}),
 		readyHandler(a.st, a.workerStates),
 	)

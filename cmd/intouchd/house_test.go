@@ -52,6 +52,7 @@ var owners = map[string][]string{
 	"github.com/teambition/rrule-go":                          {"caldav"},
 	"github.com/emersion/go-webdav":                           {"caldav"},
 	"golang.org/x/time":                                       {"caldav"},
+	"github.com/google/uuid":                                  {"web"},
 	"github.com/emersion/go-smtp":                             {"mailer", "cmd/intouchd"},
 	"github.com/emersion/go-sasl":                             {"mailer", "mailsync"},
 	"golang.org/x/oauth2":                                     {"oauth"},
