@@ -29,7 +29,7 @@ func (t *tx) adopt(r *invitation, id int64, letter *Contact) error {
 		state := Cancelled
 		e.State, r.cancelled = &state, true
 	}
-	if _, err := t.editContact(Actor{Origin: FromMail}, c, e); err != nil {
+	if err := t.editContact(Actor{Origin: FromMail}, c, e); err != nil {
 		return err
 	}
 	return t.joinMeeting(id, letter.Managers)

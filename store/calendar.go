@@ -93,6 +93,7 @@ type Entry struct {
 	// former are earlier ETags of the entry, since which the record itself has
 	// not changed: only what we show beside it (last contacts, a deal's sums).
 	former []string
+	uid    string
 }
 
 // Change is one line of a sync report (RFC 6578).

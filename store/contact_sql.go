@@ -222,7 +222,10 @@ func (s *Store) EditContact(ctx context.Context, actor Actor, id, version int64,
 				return err
 			}
 		}
-		c, err = t.editContact(actor, c, e)
+		if err := t.editContact(actor, c, e); err != nil {
+			return err
+		}
+		c, err = t.contact(c.ID)
 		return err
 	})
 	return c, err
@@ -230,7 +233,7 @@ func (s *Store) EditContact(ctx context.Context, actor Actor, id, version int64,
 
 // editContact writes what the edit changes; an edit that changes nothing
 // writes nothing.
-func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) (Contact, error) {
+func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 	c := old
 	if e.Kind != nil {
 		c.Kind = *e.Kind
@@ -272,7 +275,7 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) (Contact, erro
 		c.setState(*e.State, t.now)
 	}
 	if err := c.check(); err != nil {
-		return c, err
+		return err
 	}
 	d := changes{}
 	d.note("kind", string(old.Kind), string(c.Kind))
@@ -286,7 +289,7 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) (Contact, erro
 	d.note("recurrence", old.Recurrence, c.Recurrence)
 	d.note("minutes", strconv.Itoa(old.Minutes), strconv.Itoa(c.Minutes))
 	if len(d) == 0 {
-		return old, nil
+		return nil
 	}
 	_, err := t.exec(`UPDATE contacts SET kind = $1, state = $2, importance = $3, client_id = $4, deal_id = $5, subject = $6, body = $7,
 		start_at = $8, end_at = $9, first_day = $10, last_day = $11, recurrence = $12, minutes = $13, estimated = $14,
@@ -295,22 +298,22 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) (Contact, erro
 		unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last), c.Recurrence, c.Minutes, c.Estimated,
 		unix(c.Completed), unix(c.PostponedT), t.now.Unix(), c.ID)
 	if err != nil {
-		return c, err
+		return err
 	}
 	if err := t.remember(actor, "contact", c.ID, editVerb(old.State, c.State, d), d); err != nil {
-		return c, err
+		return err
 	}
 	t.touch(ItemKey{ID: c.ID})
 	if c.State == Done || old.State == Done { // "last contacts" of the client's other entries
 		for _, id := range []int64{old.ClientID, c.ClientID} {
 			if id != 0 {
 				if err := t.touchClient(id); err != nil {
-					return c, err
+					return err
 				}
 			}
 		}
 	}
-	return t.contact(c.ID)
+	return nil
 }
 
 // editVerb names an edit for the history.

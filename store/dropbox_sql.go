@@ -216,7 +216,7 @@ func (o *obedience) complete() (bool, error) {
 			return cmp.Or(cmp.Compare(own(a), own(b)), cmp.Compare(far(a), far(b)), cmp.Compare(a.ID, b.ID))
 		})
 		done := Done
-		if _, err := t.editContact(o.actor, nearest, ContactEdit{State: &done}); err != nil {
+		if err := t.editContact(o.actor, nearest, ContactEdit{State: &done}); err != nil {
 			return false, err
 		}
 		any = true

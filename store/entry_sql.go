@@ -107,17 +107,17 @@ func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e E
 
 func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
 	const all = EntryDetails | EntryBytes
-	found, former := false, ""
-	err = t.rows(`SELECT `+entryColumns(all)+`, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
+	found, uid, former := false, "", ""
+	err = t.rows(`SELECT `+entryColumns(all)+`, n.uid, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
 		[]any{collectionID, name}, func(scan func(...any) error) error {
 			found = true
-			e, err = scanEntry(scan, all, &former)
+			e, err = scanEntry(scan, all, &uid, &former)
 			return err
 		})
 	if err == nil && !found {
 		err = ErrNotFound
 	}
-	e.former = strings.Fields(former)
+	e.uid, e.former = uid, strings.Fields(former)
 	return e, err
 }
 

@@ -235,7 +235,7 @@ func (t *tx) meetAgain(r *invitation, was said, newest bool, managers []int64) e
 	if state != c.State {
 		e.State = &state
 	}
-	if _, err := t.editContact(Actor{Origin: FromMail}, c, e); err != nil {
+	if err := t.editContact(Actor{Origin: FromMail}, c, e); err != nil {
 		return err
 	}
 	return t.joinMeeting(r.contact, managers)

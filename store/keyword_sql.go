@@ -91,7 +91,7 @@ func (t *filing) turnLetter(key string, from, to State, condition string) error 
 		}
 		var c Contact
 		if c, err = t.tx.contact(id); err == nil {
-			_, err = t.editContact(Actor{Origin: FromMail}, c, ContactEdit{State: &to})
+			err = t.editContact(Actor{Origin: FromMail}, c, ContactEdit{State: &to})
 		}
 	}
 	return err

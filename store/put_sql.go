@@ -58,7 +58,7 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 			return ErrStale
 		}
 		exists := err == nil
-		if err := t.uidFree(collectionID, name, w.UID, exists); err != nil {
+		if err := t.uidFree(collectionID, name, w.UID, old.uid); err != nil {
 			return err
 		}
 		var k ItemKey
@@ -95,21 +95,17 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 }
 
 // uidFree reports *UIDConflict where the collection has the UID under another
-// name, or the name holds another UID.
-func (t *tx) uidFree(collectionID int64, name, uid string, exists bool) error {
+// name, or the name holds another one; held is "" where it holds none.
+func (t *tx) uidFree(collectionID int64, name, uid, held string) error {
 	var other string
 	err := t.row(`SELECT name FROM entries WHERE collection_id = $1 AND uid = $2 AND NOT gone AND name <> $3`, []any{collectionID, uid, name}, &other)
 	if err == nil {
 		return &UIDConflict{other}
 	}
-	if !errors.Is(err, ErrNotFound) || !exists {
-		return ignoreNotFound(err)
-	}
-	var held string
-	if err := t.row(`SELECT uid FROM entries WHERE collection_id = $1 AND name = $2`, []any{collectionID, name}, &held); err != nil {
+	if !errors.Is(err, ErrNotFound) {
 		return err
 	}
-	if held != uid {
+	if held != "" && held != uid {
 		return &UIDConflict{name}
 	}
 	return nil
@@ -264,7 +260,7 @@ func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *C
 	if moved {
 		e = col.adopting(c, e)
 	}
-	_, err = t.editContact(actor, c, e)
+	err = t.editContact(actor, c, e)
 	return err
 }
 
@@ -384,7 +380,7 @@ func (t *tx) setState(actor Actor, k ItemKey, state State) error {
 	if it.Event != nil {
 		_, err = t.editEvent(actor, it, EventEdit{State: &state})
 	} else {
-		_, err = t.editContact(actor, *it.Contact, ContactEdit{State: &state})
+		err = t.editContact(actor, *it.Contact, ContactEdit{State: &state})
 	}
 	return err
 }
@@ -518,7 +514,7 @@ func (t *tx) putInto(actor Actor, it Item, to *Collection) error {
 		return t.setState(actor, it.Key(), state)
 	}
 	t.touch(it.Key())
-	_, err := t.editContact(actor, *it.Contact, to.adopting(*it.Contact, ContactEdit{State: &state}))
+	err := t.editContact(actor, *it.Contact, to.adopting(*it.Contact, ContactEdit{State: &state}))
 	return err
 }
 
