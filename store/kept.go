@@ -82,6 +82,37 @@ func (c *keptConn) PrepareContext(ctx context.Context, query string) (driver.Stm
 	return &keptStmt{s.(sqliteStmt), c, query}, nil
 }
 
+// BeginTx begins a transaction. The driver prepares BEGIN and ROLLBACK anew
+// each time, which was a fifth of a GET; one that only reads waits for nobody,
+// and needs nothing of the care that the driver takes with its own.
+func (c *keptConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	if !opts.ReadOnly {
+		return c.sqliteConn.BeginTx(ctx, opts)
+	}
+	if err := c.do("BEGIN"); err != nil {
+		return nil, err
+	}
+	return reading{c}, nil
+}
+
+// do runs a statement without arguments and rows.
+func (c *keptConn) do(query string) error {
+	ctx := context.Background()
+	s, err := c.PrepareContext(ctx, query)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	_, err = s.(driver.StmtExecContext).ExecContext(ctx, nil)
+	return err
+}
+
+// reading is a transaction that only reads.
+type reading struct{ conn *keptConn }
+
+func (r reading) Commit() error   { return r.conn.do("ROLLBACK") }
+func (r reading) Rollback() error { return r.conn.do("ROLLBACK") }
+
 // Close closes the connection with its statements.
 func (c *keptConn) Close() error {
 	for query, s := range c.idle {
