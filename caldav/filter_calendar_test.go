@@ -47,6 +47,14 @@ func TestFilterCalendar(t *testing.T) {
 	o.must(404, "PROPFIND", path, "", "Depth: 0")
 	o.must(200, "GET", annaHome+"current/two.ics", "")
 
+	// Where nothing written can stay, it is refused rather than lost.
+	payments := o.makeFilter(o.anna, "Payments", store.Filter{Types: []store.ItemType{store.PaymentItem}})
+	r = o.must(403, "PUT", annaHome+payments.Slug+"/new.ics", meeting("new", "Call", "20261124T100000Z"), ics)
+	if !strings.Contains(r.body, "need-privileges") {
+		t.Errorf("without the precondition:\n%s", r.body)
+	}
+	o.must(404, "GET", annaHome+"current/new.ics", "")
+
 	// What a head sees of the team is read-only.
 	team := o.makeFilter(o.head, "Team", store.Filter{})
 	home := "/dav/calendars/boris/" + team.Slug + "/"

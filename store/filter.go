@@ -193,9 +193,16 @@ func (c *Collection) ReadOnly() bool {
 	return false
 }
 
+// takes reports whether such an item may be put into the calendar: a contact
+// never becomes a payment, and a program that was told 201 takes it ill when
+// what it wrote is gone.
+func (c *Collection) takes(t ItemType) bool {
+	return c.Kind != FilterCalendar || among(c.Filter.Types, t)
+}
+
 // adopt gives a contact that is put into a saved filter what the filter asks
 // for where it leaves one answer, so that it stays where it was put: an event
-// written into "VIP payments" is important. The words of a filter cannot be
+// written into "VIP" is important. The words of a filter cannot be
 // given to it; such an event lingers (lingering) and is then in the calendar
 // of its status.
 func (c *Collection) adopt(kind *Kind, importance *Importance, client *int64) {

@@ -148,6 +148,19 @@ func TestFilter_Written(t *testing.T) {
 		h.expect("does not say the word", h.shown(h.anna, words.Slug))
 		h.expect("is in its status", h.shown(h.anna, "current"), "Обед", "Ужин", "payment")
 
+		// A contact is no payment, so a filter of payments takes none; its
+		// payments can be moved in it.
+		payments := h.filter(h.anna, "Payments", store.Filter{Types: []store.ItemType{store.PaymentItem}})
+		for _, uid := range []string{"uid-2", "uid-3"} {
+			if _, err := h.PutEntry(ctx, actor, payments.ID, "x.ics", store.Condition{}, write(uid, "Ужин", "")); !errors.Is(err, store.ErrForbidden) {
+				h.t.Errorf("%s among payments: %v", uid, err)
+			}
+		}
+		if _, err := h.MoveEntry(ctx, actor, h.collection(h.anna, "current").ID, "uid-2.ics", payments.ID, "uid-2.ics", true, store.Condition{}); !errors.Is(err, store.ErrForbidden) {
+			h.t.Errorf("moved among payments: %v", err)
+		}
+		h.expect("only payments", h.shown(h.anna, payments.Slug), "payment")
+
 		// Thunderbird's move: PUT there, DELETE here.
 		res, err = h.PutEntry(ctx, actor, vip.ID, "dinner.ics", store.Condition{}, write("uid-2", "Ужин", ""))
 		h.must(err)

@@ -70,6 +70,9 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 		default:
 			k, err = t.itemByUID(actor, col, w.UID)
 			if errors.Is(err, ErrNotFound) {
+				if !col.takes(ContactItem) {
+					return ErrForbidden
+				}
 				k, err = t.writeNew(actor, col, w)
 				res.Created = true
 			} else if err == nil {
@@ -220,6 +223,9 @@ func (t *tx) applyWrite(actor Actor, col Collection, k ItemKey, moved bool, w *C
 	it, err := t.item(k)
 	if err != nil {
 		return err
+	}
+	if moved && !col.takes(it.Type) {
+		return ErrForbidden
 	}
 	if it.Event != nil {
 		return t.applyEvent(actor, col, it, moved, w)
@@ -534,7 +540,7 @@ func (t *tx) transferred(e Entry, fromID, toID int64, keep bool) (from, to Colle
 	if component == EventsAndTodos {
 		component = it.component()
 	}
-	if !to.Component.Holds(component) || from.ManagerID != to.ManagerID {
+	if !to.Component.Holds(component) || from.ManagerID != to.ManagerID || !to.takes(it.Type) {
 		return from, to, it, ErrForbidden
 	}
 	if keep && (from.Kind != LabelCalendar || to.Kind != LabelCalendar) {
