@@ -87,6 +87,9 @@ func (f *filterFlags) filter(cmd *cobra.Command, st *store.Store, owner store.Ma
 		to.Managers = nil
 		for _, login := range f.managers {
 			if login == "all" {
+				if owner.Role != store.RoleHead {
+					return to, store.ErrForbidden
+				}
 				continue
 			}
 			m, err := managerNamed(cmd.Context(), st, login)

@@ -57,6 +57,7 @@ func TestCalendarCommand(t *testing.T) {
 	refused("no calendar", "calendar", "delete", "anna", "Calls")
 	refused("not a saved filter", "calendar", "delete", "anna", "current")
 	refused("for heads", "calendar", "add", "anna", "x", "--manager", "boris")
+	refused("for heads", "calendar", "add", "anna", "x", "--manager", "all")
 	refused("telepathy", "calendar", "add", "anna", "x", "--kind", "telepathy")
 	refused("no client", "calendar", "add", "anna", "x", "--client", "Nobody")
 	refused("add, change", "calendar")
