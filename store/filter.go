@@ -17,7 +17,8 @@ type Filter struct {
 	Importances []Importance `json:"importances,omitempty"`
 	Clients     []int64      `json:"clients,omitempty"`
 	// Classes (ABC) and Stages are the client's; what has no client does not
-	// pass where they are given.
+	// pass where they are given. What is done is not looked at again when only
+	// the client changes (touchClient).
 	Classes []string `json:"classes,omitempty"`
 	Stages  []string `json:"stages,omitempty"`
 	// Words must all occur in the subject, the text that the owner may see or
