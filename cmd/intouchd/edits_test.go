@@ -80,6 +80,7 @@ type editHouse struct {
 	ahead    time.Duration
 	programs []*calendarProgram
 	fates    map[string]*fate // by the mark in the title: "u12"
+	filter   string           // the slug of a saved filter: what is of high importance
 	written  int              // revisions and UIDs made so far
 	labels   int
 	counts   map[string]int
@@ -109,6 +110,10 @@ type calendarCopy struct {
 type entryCopy struct{ etag, body string }
 
 const editHome = "/dav/calendars/anna/"
+
+var defaultSlugs = []string{"overdue", "current", "postponed", "done", "todo"}
+
+func slugOf(calendar string) string { return strings.Trim(calendar[len(editHome):], "/") }
 
 func newEditHouse(t *testing.T, seed uint64) *editHouse {
 	addr, err := freeAddress("127.0.0.1:0")
@@ -145,6 +150,15 @@ password = "correct horse"
 	for _, kind := range []string{"clients", "deals"} {
 		if got := command(t, "", "--config", h.config, "import", kind, filepath.Join(dir, kind+".csv")); got.code != exitDone {
 			t.Fatalf("import %s: %+v", kind, got)
+		}
+	}
+	added := command(t, "", "--config", h.config, "calendar", "add", "anna", "VIP", "--importance", "high")
+	if added.code != exitDone {
+		t.Fatalf("save a filter: %+v", added)
+	}
+	for _, path := range h.calendarPaths() {
+		if !slices.Contains(defaultSlugs, slugOf(path)) {
+			h.filter = slugOf(path)
 		}
 	}
 	for range 2 {
@@ -595,7 +609,7 @@ func (c *calendarProgram) move() string { return c.transfer("MOVE") }
 
 // verb is the state that a move into a calendar means.
 func verb(calendar string) store.State {
-	return map[string]store.State{"postponed": store.Postponed, "done": store.Done, "current": store.Planned, "overdue": store.Planned}[strings.Trim(calendar[len(editHome):], "/")]
+	return map[string]store.State{"postponed": store.Postponed, "done": store.Done, "current": store.Planned, "overdue": store.Planned}[slugOf(calendar)]
 }
 
 func (c *calendarProgram) copy() string { return c.transfer("COPY") }
@@ -871,7 +885,7 @@ func (h *editHouse) compareRecord(full map[string]map[string]entryCopy) {
 	for path, entries := range full {
 		for _, e := range entries {
 			mark := markOf(e.body)
-			shown[mark] = append(shown[mark], strings.Trim(path[len(editHome):], "/"))
+			shown[mark] = append(shown[mark], slugOf(path))
 		}
 	}
 	contacts := map[string]map[string]any{}
@@ -906,6 +920,11 @@ func (h *editHouse) compareRecord(full map[string]map[string]entryCopy) {
 			want = []string{status}
 		}
 		inLabel := slices.ContainsFunc(where, func(s string) bool { return strings.HasPrefix(s, "label") })
+		filtered := slices.Contains(where, h.filter)
+		if is := c["importance"] == string(store.High) && !inLabel && c["status"] != string(store.StatusCancelled); is != filtered {
+			h.Errorf("%s (%v, importance %v) is in the saved filter: %v", mark, c["subject"], c["importance"], filtered)
+		}
+		where = slices.DeleteFunc(where, func(s string) bool { return s == h.filter })
 		if !inLabel && !slices.Equal(where, want) {
 			h.Errorf("%s (%v, %s to %v) stands in %q, want %q", mark, c["subject"], c["status"], c["end"], where, want)
 		}
