@@ -84,10 +84,12 @@ func TestMeanings(t *testing.T) {
 }
 
 // desk is Anna's: a client, a deal, and the calendars that come with her and
-// two of her own, Work and Home.
+// two of her own, Work and Home; VIP is a saved filter
+// that shows what is of high importance.
 type desk struct {
 	*testing.T
 	o   *office
+	vip string // the slug of the saved filter, another one each time
 	had string // what the program held before the edit
 }
 
@@ -111,7 +113,8 @@ func newDesk(t *testing.T) *desk {
 	}
 	o.must(201, "MKCALENDAR", annaWork, mkcalendar("<D:displayname>Work</D:displayname>"))
 	o.must(201, "MKCALENDAR", annaOwn, mkcalendar("<D:displayname>Home</D:displayname>"))
-	return &desk{T: t, o: o}
+	vip := o.makeFilter(o.anna, "VIP", store.Filter{Importances: []store.Importance{store.High}})
+	return &desk{T: t, o: o, vip: vip.Slug}
 }
 
 // planned is a meeting with the client on the 24th at 13:00, planned on the
@@ -227,11 +230,19 @@ func into(calendar string) func(*desk, string) {
 func byPut(calendar string) func(*desk, string) {
 	return func(d *desk, path string) {
 		from := d.standing(path)
-		d.o.must(201, "PUT", annaHome+calendar+path[strings.LastIndex(path, "/"):], d.get(from), ics, "If-None-Match: *")
+		d.o.must(201, "PUT", d.calendar(calendar)+path[strings.LastIndex(path, "/")+1:], d.get(from), ics, "If-None-Match: *")
 		if r := d.o.do("DELETE", from, ""); r.status != 204 && r.status != 404 {
 			d.Errorf("DELETE %s: %d", from, r.status)
 		}
 	}
+}
+
+// calendar is the path of a calendar by its slug, or of the saved filter.
+func (d *desk) calendar(slug string) string {
+	if slug == "vip" {
+		slug = d.vip
+	}
+	return annaHome + slug + "/"
 }
 
 // standing is where the event of that name stands now.
@@ -269,6 +280,9 @@ func (d *desk) record() map[string]map[string]string {
 	shown := map[string][]string{}
 	things := map[string]map[string]string{}
 	for _, c := range d.calendars() {
+		if c.Slug == d.vip {
+			c.Slug = "vip"
+		}
 		err := d.o.st.Entries(ctx, c.ID, time.Time{}, time.Time{}, store.EntryDetails, nil, func(e *store.Entry) error {
 			shown[e.Key.String()] = append(shown[e.Key.String()], c.Slug)
 			return nil

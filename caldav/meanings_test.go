@@ -15,7 +15,7 @@ const meetingAgain = "20261124T100000Z"
 // writing makes an event of that title in a calendar.
 func writing(calendar, title string, lines ...string) func(*desk, string) {
 	return func(d *desk, _ string) {
-		d.o.must(201, "PUT", annaHome+calendar+"/new.ics", meeting("new", title, meetingAgain, lines...), ics, "If-None-Match: *")
+		d.o.must(201, "PUT", d.calendar(calendar)+"new.ics", meeting("new", title, meetingAgain, lines...), ics, "If-None-Match: *")
 	}
 }
 
@@ -98,6 +98,8 @@ var meanings = []meaning{
 		do: writing("done", "Обед"), back: deletingNew},
 	{edit: "write one in a calendar of one's own", sent: "PUT of a VEVENT", undo: "deleting it", once: true,
 		do: writing("work", "Обед"), back: deletingNew},
+	{edit: "write one in a saved filter", sent: "PUT of a VEVENT", undo: "deleting it", once: true,
+		do: writing("vip", "Обед"), back: deletingNew},
 	{edit: "write a task", sent: "PUT of a VTODO", undo: "deleting it", once: true,
 		do: func(d *desk, _ string) {
 			d.o.must(201, "PUT", annaHome+"todo/new.ics", newTask("SUMMARY:Обед", "DUE:20261124T100000Z"), ics)
@@ -143,6 +145,8 @@ var meanings = []meaning{
 		do: into("done"), back: byPut("current")},
 	{edit: "move what is not overdue into Overdue", sent: "MOVE, or PUT there and DELETE here", undo: "–", on: planned,
 		do: byPut("overdue"), back: func(*desk, string) {}},
+	{edit: "move into a saved filter", sent: "PUT there and DELETE here", undo: "priority normal", on: planned,
+		do: byPut("vip"), back: saving("PRIORITY:5")},
 	{edit: "move into a calendar of one's own", sent: "MOVE, or PUT there and DELETE here", undo: "moving into Current", on: planned,
 		do: byPut("work"), back: byPut("current")},
 	{edit: "move from one's own calendar to another of them", sent: "MOVE, or PUT there and DELETE here", undo: "moving back", on: own,
