@@ -58,6 +58,8 @@ func (t *target) privileges() []string {
 		if !t.col.ReadOnly() {
 			granted = append(granted, "D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 		}
+	case bookKind, cardKind:
+		granted = append(granted, "D:write", "D:write-properties", "D:write-content", "D:bind", "D:unbind")
 	}
 	return granted
 }

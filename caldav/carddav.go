@@ -1,38 +1,47 @@
 package caldav
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"mime"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"intouch/store"
 )
 
-// The address book of persons, read-only: one card for each person whom the
-// manager may see. There is one directory of addresses, and its version is the
-// book's ctag; sync-collection is not offered, since persons leave no
-// tombstones, and a program then compares ETags when the ctag moves.
+// The address book of persons: one card for each person whom the manager may
+// see, and the cards of the manager's own. Its version, ctag and sync-token,
+// counts the changes of its cards.
 
 // book is the address book as a resource.
 type book struct {
 	name string
-	ctag string
+	store.Book
+}
+
+// inBook refuses address books that are not there.
+func (c *call) inBook() error {
+	if c.place.slug != "" && c.place.slug != bookSlug {
+		return errNoSuchPlace
+	}
+	return nil
 }
 
 func (c *call) book() (*book, error) {
-	if c.place.slug != "" && c.place.slug != bookSlug {
-		return nil, errNoSuchPlace
-	}
-	version, err := c.st.PartiesVersion(c.ctx)
-	if err != nil {
+	if err := c.inBook(); err != nil {
 		return nil, err
 	}
-	b := &book{name: BookName, ctag: strconv.FormatInt(version, 10)}
+	now, err := c.st.Book(c.ctx, c.manager, func(card *store.Card) string { return cardTag(c.vcard(card)) })
+	if err != nil {
+		return nil, fmt.Errorf("address book: %w", err)
+	}
+	b := &book{name: BookName, Book: now}
 	if c.manager.Language == store.Russian {
 		b.name = "Контактные лица клиентов"
 	}
@@ -46,32 +55,37 @@ func (c *call) bookTarget(b *book) *target {
 
 // bookSelf is the book, or one of its cards, as a target.
 func (c *call) bookSelf() (*target, error) {
-	b, err := c.book()
+	if c.place.kind == bookKind {
+		b, err := c.book()
+		if err != nil {
+			return nil, err
+		}
+		return c.bookTarget(b), nil
+	}
+	body, err := c.cardHere()
 	if err != nil {
 		return nil, err
 	}
-	if c.place.kind == bookKind {
-		return c.bookTarget(b), nil
+	t := c.cardTarget(c.place.name, body)
+	t.data = nil // address-data is for reports
+	return t, nil
+}
+
+// cardHere is the card at the call's place.
+func (c *call) cardHere() ([]byte, error) {
+	if err := c.inBook(); err != nil {
+		return nil, err
 	}
-	var t *target
-	err = c.eachCard(func(name string, card []byte) error {
-		if name == c.place.name {
-			t = c.cardTarget(name, card)
-			t.data = nil
-		}
-		return nil
-	})
-	if err == nil && t == nil {
-		err = errNoSuchPlace
+	card, err := c.st.Card(c.ctx, c.manager, c.place.name)
+	if err != nil {
+		return nil, err
 	}
-	return t, err
+	return c.vcard(&card), nil
 }
 
 // eachCard calls fn for every card, with its name.
 func (c *call) eachCard(fn func(name string, card []byte) error) error {
-	return c.st.Persons(c.ctx, c.manager, func(p *store.Person, client string) error {
-		return fn(fmt.Sprintf("person-%d.vcf", p.ID), vcard(p, client, c.publicURL))
-	})
+	return c.st.Cards(c.ctx, c.manager, func(card *store.Card) error { return fn(card.File, c.vcard(card)) })
 }
 
 func (c *call) cardTarget(name string, card []byte) *target {
@@ -82,47 +96,6 @@ func (c *call) cardTarget(name string, card []byte) *target {
 func cardTag(card []byte) string {
 	sum := sha256.Sum256(card)
 	return hex.EncodeToString(sum[:12])
-}
-
-// vcard writes a person as vCard 3.0 (RFC 2426), which every program reads.
-// The same person always gives the same bytes: the ETag is their hash.
-func vcard(p *store.Person, client, publicURL string) []byte {
-	w := &writer{}
-	name := fitText(oneLine(p.Name))
-	w.line("BEGIN:VCARD")
-	w.line("VERSION:3.0")
-	w.line("PRODID:" + prodID)
-	w.line("UID:person-" + strconv.FormatInt(p.ID, 10) + "@intouch")
-	w.line("FN:" + escape(name))
-	w.line("N:" + escape(name) + ";;;;") // which word is the family name is not known
-	if client != "" {
-		w.line("ORG:" + escape(oneLine(client)))
-	}
-	if p.Position != "" {
-		w.line("TITLE:" + escape(oneLine(p.Position)))
-	}
-	for i, email := range p.Emails {
-		w.line("EMAIL;TYPE=INTERNET" + preferred(i) + ":" + escape(oneLine(email)))
-	}
-	for i, phone := range p.Phones {
-		w.line("TEL;TYPE=WORK" + preferred(i) + ":" + escape(oneLine(phone)))
-	}
-	if p.Birthday != "" {
-		w.line("BDAY:" + string(p.Birthday))
-	}
-	if p.ClientID != 0 && publicURL != "" {
-		w.line("URL:" + publicURL + "/clients/" + strconv.FormatInt(p.ClientID, 10))
-	}
-	w.line("END:VCARD")
-	return w.Bytes()
-}
-
-// preferred marks the first of several.
-func preferred(i int) string {
-	if i == 0 {
-		return ",PREF"
-	}
-	return ""
 }
 
 // propfindCards lists the book and its cards.
@@ -144,32 +117,105 @@ func (c *call) propfindCards(q *asked) error {
 
 // getCard answers GET and HEAD of a card.
 func (c *call) getCard() error {
-	if _, err := c.book(); err != nil {
-		return err
-	}
-	var found []byte
-	err := c.eachCard(func(name string, card []byte) error {
-		if name == c.place.name {
-			found = card
-		}
-		return nil
-	})
+	body, err := c.cardHere()
 	if err != nil {
 		return err
 	}
-	if found == nil {
-		return errNoSuchPlace
-	}
-	c.serve(cardKind, found, cardTag(found), time.Time{})
+	c.serve(cardKind, body, cardTag(body), time.Time{})
 	return nil
 }
 
-// refuseCard answers PUT and DELETE of a card.
-func (c *call) refuseCard() error {
-	if _, err := c.book(); err != nil {
+// putCard answers PUT of a card (RFC 6352 section 6.3.2).
+func (c *call) putCard() error {
+	if err := c.inBook(); err != nil {
+		return status(http.StatusConflict) // RFC 4918 section 9.7.1: no parent
+	}
+	if err := cardType(c.r.Header.Get("Content-Type")); err != nil {
 		return err
 	}
-	return needPrivilege(c.place.path(), "write-content")
+	body, err := readBody(c.r, maxRequest)
+	if errors.Is(err, errTooLarge) {
+		c.w.Header().Set("Connection", "close")
+		return violated(http.StatusForbidden, nsCardDAV, "max-resource-size")
+	}
+	if err != nil {
+		return err
+	}
+	write, err := ReadCard(body)
+	if err != nil {
+		return err
+	}
+	card, created, err := c.st.PutCard(c.ctx, c.manager, c.place.name, c.cardCondition, write)
+	var (
+		held *store.UIDConflict
+		inv  *store.Invalid
+	)
+	switch {
+	case errors.As(err, &held):
+		p := c.place
+		p.name = held.Name
+		return &refusal{status: http.StatusForbidden, precondition: carddav("no-uid-conflict"), body: func(a *answer) { a.href(p.path()) }}
+	case errors.As(err, &inv):
+		return errBadCard
+	case errors.Is(err, store.ErrForbidden):
+		return needPrivilege(c.place.path(), "bind")
+	case err != nil:
+		return err
+	}
+	now := c.vcard(&card)
+	c.written(store.PutResult{Created: created, Entry: store.Entry{ETag: cardTag(now), Exact: bytes.Equal(now, body)}})
+	return nil
+}
+
+// cardCondition judges If-Match and If-None-Match by the card that is there,
+// nil for none (RFC 9110 section 13.1).
+func (c *call) cardCondition(card *store.Card) error {
+	tag := ""
+	if card != nil {
+		tag = cardTag(c.vcard(card))
+	}
+	holds := func(tags []string) bool {
+		return card != nil && (slices.Contains(tags, "*") || slices.Contains(tags, tag))
+	}
+	if v := c.r.Header.Values("If-Match"); len(v) > 0 && !holds(etagsOf(v)) {
+		return store.ErrStale
+	}
+	if holds(etagsOf(c.r.Header.Values("If-None-Match"))) {
+		return store.ErrStale
+	}
+	return nil
+}
+
+// cardType refuses what does not call itself vCard. No type at all is taken
+// for it.
+func cardType(header string) error {
+	t, _, _ := mime.ParseMediaType(header)
+	switch t {
+	case "", "text/vcard", "text/x-vcard", "text/directory":
+		return nil
+	}
+	return violated(http.StatusForbidden, nsCardDAV, "supported-address-data")
+}
+
+// deleteCard answers DELETE of a card. A person is not removed by a program:
+// the company's record of a client would lose whom it knows there.
+func (c *call) deleteCard() error {
+	if err := c.inBook(); err != nil {
+		return err
+	}
+	err := c.st.DeleteCard(c.ctx, c.manager, c.place.name, func(card *store.Card) error {
+		if card == nil {
+			return store.ErrNotFound
+		}
+		return c.cardCondition(card)
+	})
+	if errors.Is(err, store.ErrForbidden) {
+		return needPrivilege(c.place.path(), "unbind")
+	}
+	if err == nil {
+		c.w.WriteHeader(http.StatusNoContent)
+	}
+	return err
 }
 
 // addressbookMultiget answers addressbook-multiget (RFC 6352 section 8.7).
@@ -178,7 +224,7 @@ func (c *call) addressbookMultiget(root *element) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.book(); err != nil {
+	if err := c.inBook(); err != nil {
 		return err
 	}
 	hrefs := hrefsOf(root)
@@ -222,7 +268,7 @@ func (c *call) addressbookQuery(root *element) error {
 	if err != nil {
 		return err
 	}
-	if _, err := c.book(); err != nil {
+	if err := c.inBook(); err != nil {
 		return err
 	}
 	a := c.startMultistatus(q)
@@ -244,119 +290,4 @@ func (c *call) addressbookQuery(root *element) error {
 		return a.spill()
 	})
 	return c.finish(a, err)
-}
-
-// cardFilter is CR:filter (RFC 6352 section 10.5).
-type cardFilter struct {
-	all   bool // test="allof"
-	props []cardPropFilter
-}
-
-type cardPropFilter struct {
-	name       string
-	notDefined bool
-	all        bool
-	texts      []*textMatch
-	params     []paramFilter
-}
-
-func cardFilterOf(e *element) (*cardFilter, error) {
-	f := &cardFilter{}
-	if e == nil {
-		return f, nil
-	}
-	f.all = e.attr("test") == "allof"
-	for _, c := range e.children {
-		if !c.is(nsCardDAV, "prop-filter") {
-			return nil, violated(http.StatusForbidden, nsCardDAV, "supported-filter")
-		}
-		p := cardPropFilter{name: strings.ToUpper(c.attr("name")), all: c.attr("test") == "allof", notDefined: c.child(nsCardDAV, "is-not-defined") != nil}
-		for _, sub := range c.children {
-			switch {
-			case sub.is(nsCardDAV, "text-match"):
-				m, err := cardTextOf(sub)
-				if err != nil {
-					return nil, err
-				}
-				p.texts = append(p.texts, m)
-			case sub.is(nsCardDAV, "param-filter"):
-				pf := paramFilter{name: strings.ToUpper(sub.attr("name")), notDefined: sub.child(nsCardDAV, "is-not-defined") != nil}
-				if tm := sub.child(nsCardDAV, "text-match"); tm != nil {
-					m, err := cardTextOf(tm)
-					if err != nil {
-						return nil, err
-					}
-					pf.text = m
-				}
-				p.params = append(p.params, pf)
-			}
-		}
-		f.props = append(f.props, p)
-	}
-	return f, nil
-}
-
-// cardTextOf reads a text-match, whose collation is i;unicode-casemap here
-// unless it says otherwise.
-func cardTextOf(e *element) (*textMatch, error) {
-	if c := e.attr("collation"); c == "" || c == "default" {
-		e.attrs = append(slices.Clone(e.attrs), attribute("collation", "i;unicode-casemap"))
-	}
-	m, err := textMatchOf(e)
-	if err != nil {
-		return nil, violated(http.StatusForbidden, nsCardDAV, "supported-collation")
-	}
-	return m, nil
-}
-
-// cardLine is one property of a card.
-type cardLine struct {
-	params map[string][]string
-	value  string
-}
-
-// match judges a card as we write them.
-func (f *cardFilter) match(card []byte) bool {
-	lines := map[string][]cardLine{}
-	for rest := card; len(rest) > 0; {
-		var raw []byte
-		raw, rest = cutLine(rest)
-		head, value, _ := strings.Cut(unfold(raw), ":")
-		name, params, _ := strings.Cut(head, ";")
-		l := cardLine{value: unescape(value), params: map[string][]string{}}
-		for param := range strings.SplitSeq(params, ";") {
-			if k, v, ok := strings.Cut(param, "="); ok {
-				l.params[k] = strings.Split(v, ",")
-			}
-		}
-		lines[name] = append(lines[name], l)
-	}
-	return hold(f.all, len(f.props), func(i int) bool {
-		p := &f.props[i]
-		have := lines[p.name]
-		if p.notDefined || len(have) == 0 {
-			return p.notDefined && len(have) == 0
-		}
-		return slices.ContainsFunc(have, p.match)
-	})
-}
-
-func (p *cardPropFilter) match(l cardLine) bool {
-	return hold(p.all, len(p.texts)+len(p.params), func(i int) bool {
-		if i < len(p.texts) {
-			return p.texts[i].match(l.value) != p.texts[i].negate
-		}
-		pf := &p.params[i-len(p.texts)]
-		return pf.match(l.params[pf.name])
-	})
-}
-
-// hold reports whether all, or any, of n tests pass; none at all pass.
-func hold(all bool, n int, test func(int) bool) bool {
-	for i := range n {
-		if test(i) != all {
-			return !all
-		}
-	}
-	return all || n == 0
 }

@@ -52,8 +52,8 @@ func TestCardDAV(t *testing.T) {
 		if r.Propstats[0].Status != "HTTP/1.1 200 OK" {
 			t.Errorf("%s: first status %q hides the address book", r.Href, r.Propstats[0].Status)
 		}
-		if strings.Contains(r.Propstats[0].Prop.Inner, "write") {
-			t.Errorf("%s is writable", r.Href)
+		if strings.Contains(r.Propstats[0].Prop.Inner, "write") != (r.Href == annaBook) {
+			t.Errorf("%s: privileges %s", r.Href, r.Propstats[0].Prop.Inner)
 		}
 	}
 	list := o.parse(o.do("PROPFIND", annaBook, propfindOf("<D:resourcetype/><D:getetag/><CS:getctag/>"), "Depth: 1"))
@@ -78,7 +78,9 @@ func TestCardDAV(t *testing.T) {
 		if got.header.Get("ETag") != etag || got.header.Get("Content-Type") != "text/vcard;charset=utf-8" {
 			t.Errorf("%s: %v, listed with %s", href, got.header, etag)
 		}
-		o.must(403, "PUT", href, got.body, "Content-Type: text/vcard")
+		if r := o.must(204, "PUT", href, got.body, "Content-Type: text/vcard"); r.header.Get("ETag") != etag {
+			t.Errorf("%s: unchanged, ETag %q after %s", href, r.header.Get("ETag"), etag)
+		}
 		o.must(403, "DELETE", href, "")
 		o.must(207, "PROPFIND", href, propfindOf("<D:getetag/>"), "Depth: 0")
 	}

@@ -19,7 +19,10 @@
 //	kept        answers given again as long as nothing has changed
 //	collection  what a calendar is to a client: tokens; MKCALENDAR
 //	acl         privileges, and the reports about principals
-//	carddav     the address book
+//	carddav     the address book: reading and writing cards, its reports
+//	booksync    sync-collection on it
+//	cardfilter  the filter of addressbook-query
+//	vcard       a card as bytes, and what a program put as a card
 //	feed        a calendar at a secret address, as one iCalendar file
 //	quirks      what particular programs need beyond the RFCs
 //

@@ -142,7 +142,7 @@ func (c *call) dispatch() error {
 		return c.get()
 	case http.MethodPut:
 		if k == cardKind {
-			return c.refuseCard()
+			return c.putCard()
 		}
 		return c.put()
 	case http.MethodPost:
@@ -152,7 +152,7 @@ func (c *call) dispatch() error {
 		case calendarKind:
 			return c.deleteCollection()
 		case cardKind:
-			return c.refuseCard()
+			return c.deleteCard()
 		}
 		return c.delete()
 	case "MOVE":

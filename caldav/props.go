@@ -106,7 +106,8 @@ var table = []*property{
 	{name: dav("supported-report-set"), on: everywhere, write: writeReports},
 	{name: dav("sync-token"), on: calendars | books, write: func(a *answer, t *target) bool {
 		if t.book != nil {
-			return false
+			a.str(t.book.token())
+			return true
 		}
 		a.str(syncToken(t.col))
 		return true
@@ -138,7 +139,7 @@ var table = []*property{
 	}},
 	{name: cs("getctag"), on: calendars | books, write: func(a *answer, t *target) bool {
 		if t.book != nil {
-			a.str(t.book.ctag)
+			a.buf = strconv.AppendInt(a.buf, t.book.Change, 10)
 			return true
 		}
 		a.buf = strconv.AppendInt(a.buf, t.col.Epoch, 10)
@@ -277,7 +278,7 @@ var (
 	reportsOn    = map[kind][]string{
 		homeKind:     {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query"},
 		calendarKind: {"C:calendar-query", "C:calendar-multiget", "C:free-busy-query", "D:sync-collection"},
-		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget"},
+		bookKind:     {"CR:addressbook-query", "CR:addressbook-multiget", "D:sync-collection"},
 		entryKind:    {"C:calendar-query", "C:calendar-multiget"},
 	}
 )

@@ -55,6 +55,9 @@ func (c *call) report() error {
 			}
 			return c.syncCollection(root)
 		}
+		if onBook {
+			return c.syncBook(root)
+		}
 	case carddav("addressbook-query"):
 		if onBook {
 			return c.addressbookQuery(root)

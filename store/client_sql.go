@@ -138,40 +138,6 @@ func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
 	return out, t.bounced(ids, func(id int64, address string) { at[id].Bounced = append(at[id].Bounced, address) })
 }
 
-// Persons whom a manager may see, by client and name: a head everybody, a
-// manager those of the own clients. Each is called with the client's name.
-func (s *Store) Persons(ctx context.Context, viewer Manager, each func(*Person, string) error) error {
-	return s.read(ctx, func(t *tx) error {
-		where, args := "TRUE", []any{}
-		if viewer.Role != RoleHead {
-			where, args = "cl.manager_id = $1", []any{viewer.ID}
-		}
-		names := map[int64]string{}
-		err := t.rows(`SELECT cl.id, cl.name FROM clients cl WHERE `+where, args, func(scan func(...any) error) error {
-			var id int64
-			var name string
-			if err := scan(&id, &name); err != nil {
-				return err
-			}
-			names[id] = name
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		found, err := t.persons(`p.client_id IN (SELECT cl.id FROM clients cl WHERE `+where+`)`, "", args...)
-		if err != nil {
-			return err
-		}
-		for i := range found {
-			if err := each(&found[i], names[found[i].ClientID]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
 // seesClient is the condition that a manager may know of a client: is
 // responsible, took part in one of its contacts or deals, or is a head.
 func (t *tx) seesClient(viewer Manager, c Client) error {

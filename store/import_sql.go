@@ -293,7 +293,8 @@ func (im *Import) Person(row PersonRow) (RowChange, error) {
 	return im.done(t.savePerson(im.actor, id, p))
 }
 
-// savePerson writes a person; id 0 makes a new one.
+// savePerson writes a person of whom not everything may be said; id 0 makes a
+// new one.
 func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 	old := Person{}
 	if id != 0 {
@@ -310,6 +311,13 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 			p.Phones = old.Phones
 		}
 	}
+	return t.writePerson(actor, &old, &p)
+}
+
+// writePerson makes a person what p says, whole, and tells p its ID. An old
+// one without ID is none.
+func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
+	id := old.ID
 	d := changes{}
 	d.note("client", idText(old.ClientID), idText(p.ClientID))
 	d.note("name", old.Name, p.Name)
@@ -333,6 +341,7 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
+	p.ID = id
 	if err := t.setPoints("person_points", "person_id", id, map[string][]string{"email": p.Emails, "phone": p.Phones}); err != nil {
 		return "", err
 	}

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Card is what one manager's address-book programs see: a person, or a card of
+// the manager's own, of somebody who is at no client; that one has no ID.
+type Card struct {
+	Person
+	Client string // its name
+	UID    string
+	File   string // last part of its address
+	// Overlay is what a program of this manager last put, nil for nothing.
+	Overlay []byte
+}
+
+// CardWrite is a card as a program put it: the person whole, and the bytes.
+type CardWrite struct {
+	UID      string
+	Name     string
+	Position string
+	Emails   []string
+	Phones   []string
+	Birthday Date
+	Bytes    []byte
+}
+
+// Book is the state of a manager's address book: Change grows when a card
+// comes, changes or goes.
+type Book struct {
+	ManagerID int64
+	Change    int64
+}
+
+// BookChange is the last change of one card of a book.
+type BookChange struct {
+	File   string
+	ETag   string // "" when the card has gone
+	Number int64
+}
+
+// personFile is where the card of a person stands until a program names it.
+func personFile(id int64) string { return fmt.Sprintf("person-%d.vcf", id) }
+
+func personUID(id int64) string { return fmt.Sprintf("person-%d@intouch", id) }
+
+// personOf is the person whose card such a file is.
+func personOf(file string) (id int64, ok bool) {
+	digits, found := strings.CutPrefix(strings.TrimSuffix(file, ".vcf"), "person-")
+	id, err := strconv.ParseInt(digits, 10, 64)
+	return id, found && err == nil && id > 0 && file == personFile(id)
+}
+
+// Phone is the form in which phones are kept.
+func Phone(s string) string { return clip(strings.TrimSpace(clean(s)), 60) }
+
+// PersonText is the form in which names and positions of persons are kept.
+func PersonText(s string) string { return clip(strings.TrimSpace(clean(s)), 500) }
+
+// person is old as the card says it.
+func (w *CardWrite) person(old *Person) (Person, error) {
+	p := *old
+	p.Name, p.Position, p.Birthday = PersonText(w.Name), PersonText(w.Position), w.Birthday
+	if err := firstFault(required("name", p.Name, 500)); err != nil {
+		return p, err
+	}
+	if w.Birthday != "" {
+		if _, err := ParseDate(string(w.Birthday)); err != nil {
+			return p, invalid("birthday", "%v", err)
+		}
+	}
+	var err error
+	if p.Emails, err = addresses("emails", append([]string{}, w.Emails...)); err != nil {
+		return p, err
+	}
+	p.Phones = tidy(append([]string{}, w.Phones...), 60)
+	return p, nil
+}

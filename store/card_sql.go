@@ -1,0 +1,305 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"strings"
+)
+
+// ownClients is the condition on clients cl, from whose persons a manager's
+// address book is made: a head's everybody, a manager's those of the own ones.
+func ownClients(viewer Manager) (where string, args []any) {
+	if viewer.Role == RoleHead {
+		return "TRUE", nil
+	}
+	return "cl.manager_id = $1", []any{viewer.ID}
+}
+
+// Cards of a manager's address book: persons in their order, then own cards.
+func (s *Store) Cards(ctx context.Context, viewer Manager, each func(*Card) error) error {
+	return s.read(ctx, func(t *tx) error { return t.cards(viewer, each) })
+}
+
+func (t *tx) cards(viewer Manager, each func(*Card) error) error {
+	where, args := ownClients(viewer)
+	names := map[int64]string{}
+	err := t.rows(`SELECT cl.id, cl.name FROM clients cl WHERE `+where, args, func(scan func(...any) error) error {
+		var id int64
+		var name string
+		if err := scan(&id, &name); err != nil {
+			return err
+		}
+		names[id] = name
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	overlaid := map[int64]bool{}
+	var own []string
+	err = t.rows(`SELECT person_id, name FROM cards WHERE manager_id = $1 ORDER BY id`, []any{viewer.ID}, func(scan func(...any) error) error {
+		var id *int64
+		var file string
+		if err := scan(&id, &file); err != nil {
+			return err
+		}
+		if id == nil {
+			own = append(own, file)
+		} else {
+			overlaid[*id] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	found, err := t.persons(`p.client_id IN (SELECT cl.id FROM clients cl WHERE `+where+`)`, "", args...)
+	if err != nil {
+		return err
+	}
+	// Bytes are read one by one: photos of a whole book are too much at once.
+	for i := range found {
+		card := Card{Person: found[i], Client: names[found[i].ClientID], File: personFile(found[i].ID), UID: personUID(found[i].ID)}
+		if overlaid[card.ID] {
+			if err := t.overlay(viewer.ID, &card); err != nil {
+				return err
+			}
+		}
+		if err := each(&card); err != nil {
+			return err
+		}
+	}
+	for _, file := range own {
+		card, err := t.ownCard(viewer.ID, file)
+		if err != nil {
+			return err
+		}
+		if err := each(&card); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ownCard is a card without a person, or ErrNotFound.
+func (t *tx) ownCard(managerID int64, file string) (Card, error) {
+	card := Card{File: file}
+	err := t.row(`SELECT uid, bytes FROM cards WHERE manager_id = $1 AND name = $2 AND person_id IS NULL`, []any{managerID, file}, &card.UID, &card.Overlay)
+	return card, err
+}
+
+// overlay fills in what the manager's program put for the card's person.
+func (t *tx) overlay(managerID int64, card *Card) error {
+	return ignoreNotFound(t.row(`SELECT bytes FROM cards WHERE person_id = $1 AND manager_id = $2`, []any{card.ID, managerID}, &card.Overlay))
+}
+
+// card of a manager's address book, or ErrNotFound.
+func (t *tx) card(viewer Manager, file string) (card Card, err error) {
+	id, ok := personOf(file)
+	if !ok {
+		return t.ownCard(viewer.ID, file)
+	}
+	found, err := t.persons("p.id = $1", "", id)
+	if err != nil {
+		return card, err
+	}
+	if len(found) == 0 {
+		return card, ErrNotFound
+	}
+	client, err := t.client(found[0].ClientID)
+	if err != nil {
+		return card, err
+	}
+	if viewer.Role != RoleHead && client.ManagerID != viewer.ID {
+		return card, ErrNotFound
+	}
+	card = Card{Person: found[0], Client: client.Name, File: file, UID: personUID(id)}
+	return card, t.overlay(viewer.ID, &card)
+}
+
+// Card of a manager's address book, or ErrNotFound.
+func (s *Store) Card(ctx context.Context, viewer Manager, file string) (card Card, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		card, err = t.card(viewer, file)
+		return err
+	})
+	return card, err
+}
+
+// PutCard takes what a program put at an address of the manager's book, and
+// keeps its bytes. A person becomes what the card says; where nothing stands
+// yet, the card is one of the manager's own. check is asked within the
+// transaction, with nil where nothing stands, whether that may be written over.
+//
+// ErrForbidden: a new card under the address of a person. *UIDConflict: the
+// UID stands elsewhere, or another one here (RFC 6352 section 6.3.2.1).
+func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check func(*Card) error, w *CardWrite) (card Card, created bool, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		old, err := t.checkedCard(viewer, file, check)
+		if err != nil {
+			return err
+		}
+		created = old == nil
+		if _, reserved := personOf(file); created && reserved {
+			return ErrForbidden
+		}
+		if !created && old.UID != w.UID {
+			return &UIDConflict{file}
+		}
+		if err := t.freeUID(viewer, file, w.UID); err != nil {
+			return err
+		}
+		if created {
+			old = &Card{}
+		}
+		if old.ID != 0 {
+			p, err := w.person(&old.Person)
+			if err != nil {
+				return err
+			}
+			if _, err := t.writePerson(Actor{ManagerID: viewer.ID, Origin: FromCalendar}, &old.Person, &p); err != nil {
+				return err
+			}
+		}
+		if !bytes.Equal(old.Overlay, w.Bytes) {
+			if _, err := t.exec(`INSERT INTO cards (manager_id, person_id, name, uid, bytes) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (manager_id, name) DO UPDATE SET bytes = $5`, viewer.ID, ref(old.ID), file, w.UID, w.Bytes); err != nil {
+				return err
+			}
+		}
+		card, err = t.card(viewer, file)
+		return err
+	})
+	return card, created, err
+}
+
+// DeleteCard removes an own card; ErrForbidden for that of a person.
+func (s *Store) DeleteCard(ctx context.Context, viewer Manager, file string, check func(*Card) error) error {
+	return s.write(ctx, func(t *tx) error {
+		old, err := t.checkedCard(viewer, file, check)
+		if err != nil {
+			return err
+		}
+		if old == nil {
+			return ErrNotFound
+		}
+		if old.ID != 0 {
+			return ErrForbidden
+		}
+		_, err = t.exec(`DELETE FROM cards WHERE manager_id = $1 AND name = $2`, viewer.ID, file)
+		return err
+	})
+}
+
+// checkedCard is the card of that address, nil for none, when check lets it
+// be written over.
+func (t *tx) checkedCard(viewer Manager, file string, check func(*Card) error) (*Card, error) {
+	if err := t.lock("managers", viewer.ID); err != nil { // one program at a time
+		return nil, err
+	}
+	id, _ := personOf(file)
+	if err := ignoreNotFound(t.lock("persons", id)); err != nil {
+		return nil, err
+	}
+	old, err := t.card(viewer, file)
+	switch {
+	case err == nil:
+		return &old, check(&old)
+	case ignoreNotFound(err) != nil:
+		return nil, err
+	}
+	return nil, check(nil)
+}
+
+// freeUID is a *UIDConflict where a UID stands under another address of the
+// manager's book.
+func (t *tx) freeUID(viewer Manager, file, uid string) error {
+	var held string
+	err := t.row(`SELECT name FROM cards WHERE manager_id = $1 AND uid = $2 AND name <> $3`, []any{viewer.ID, uid, file}, &held)
+	if err == nil {
+		return &UIDConflict{held}
+	}
+	if ignoreNotFound(err) != nil {
+		return err
+	}
+	if of := strings.TrimSuffix(uid, "@intouch") + ".vcf"; of != file {
+		if id, ok := personOf(of); ok && uid == personUID(id) {
+			if _, err := t.card(viewer, of); err == nil {
+				return &UIDConflict{of}
+			} else {
+				return ignoreNotFound(err)
+			}
+		}
+	}
+	return nil
+}
+
+// Book brings the log of a manager's book up to what its cards are now, and
+// gives its state. A card depends on much (the client, its contacts, what is
+// owed), so what changed is found by comparing ETags rather than told by
+// whoever writes. etag is that of a card.
+func (s *Store) Book(ctx context.Context, viewer Manager, etag func(*Card) string) (Book, error) {
+	b := Book{ManagerID: viewer.ID}
+	compare := func(t *tx) (changed []BookChange, err error) {
+		had := map[string]string{}
+		err = t.bookChanges(viewer.ID, -1, func(c BookChange) error {
+			had[c.File] = c.ETag
+			b.Change = max(b.Change, c.Number)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		err = t.cards(viewer, func(card *Card) error {
+			if tag := etag(card); had[card.File] != tag {
+				changed = append(changed, BookChange{File: card.File, ETag: tag})
+			}
+			delete(had, card.File)
+			return nil
+		})
+		for file, tag := range had {
+			if tag != "" {
+				changed = append(changed, BookChange{File: file})
+			}
+		}
+		return changed, err
+	}
+	var changed []BookChange
+	err := s.read(ctx, func(t *tx) (err error) {
+		changed, err = compare(t)
+		return err
+	})
+	if err != nil || len(changed) == 0 {
+		return b, err
+	}
+	err = s.write(ctx, func(t *tx) error {
+		if err := t.lock("managers", viewer.ID); err != nil {
+			return err
+		}
+		changed, err := compare(t)
+		for _, c := range changed {
+			b.Change++
+			if _, err := t.exec(`INSERT INTO book_changes (manager_id, name, etag, change) VALUES ($1, $2, $3, $4)
+				ON CONFLICT (manager_id, name) DO UPDATE SET etag = $3, change = $4`, viewer.ID, c.File, c.ETag, b.Change); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	return b, err
+}
+
+// BookChanges are the last changes of cards after one, in their order.
+func (s *Store) BookChanges(ctx context.Context, managerID, after int64, each func(BookChange) error) error {
+	return s.read(ctx, func(t *tx) error { return t.bookChanges(managerID, after, each) })
+}
+
+func (t *tx) bookChanges(managerID, after int64, each func(BookChange) error) error {
+	return t.rows(`SELECT name, etag, change FROM book_changes WHERE manager_id = $1 AND change > $2 ORDER BY change`, []any{managerID, after}, func(scan func(...any) error) error {
+		var c BookChange
+		if err := scan(&c.File, &c.ETag, &c.Number); err != nil {
+			return err
+		}
+		return each(c)
+	})
+}
