@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"intouch/store"
 )
@@ -214,5 +215,57 @@ func TestSyncBook(t *testing.T) {
 		if !strings.Contains(r.body, "<D:valid-sync-token/>") {
 			t.Errorf("%s: %s", bad, r.body)
 		}
+	}
+}
+
+func TestCardNote(t *testing.T) {
+	o := newOffice(t)
+	directory(o)
+	if err := o.st.Import(context.Background(), store.Actor{}, false, func(im *store.Import) error {
+		_, err := im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка», Тверь", Manager: "m1", Stage: "regular"})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	note := func(card string) string {
+		for rest := []byte(card); len(rest) > 0; {
+			var raw []byte
+			if raw, rest = cutLine(rest); strings.HasPrefix(string(raw), "NOTE:") {
+				return unescape(strings.TrimPrefix(unfold(raw), "NOTE:"))
+			}
+		}
+		return ""
+	}
+	path, card := o.petrov()
+	block := note(card)
+	for _, want := range []string{separator, "ООО «Ромашка», Тверь", "постоянный"} {
+		if !strings.Contains(block, want) {
+			t.Errorf("%q is missing in %q", want, block)
+		}
+	}
+	at := time.Date(2099, 1, 1, 10, 0, 0, 0, time.UTC)
+	// What a person writes above our part stays; our part is renewed.
+	mine := strings.Replace(card, "NOTE:", "NOTE:Любит рыбалку\\n\\n", 1)
+	if !strings.Contains(mine, "рыбалку") {
+		t.Fatal(card)
+	}
+	o.must(204, "PUT", path, mine, "Content-Type: text/vcard")
+	if got := note(o.must(200, "GET", path, "").body); got != "Любит рыбалку\n\n"+block {
+		t.Errorf("note is %q", got)
+	}
+	if _, err := o.st.PlanContact(context.Background(), store.Actor{ManagerID: o.anna.ID}, store.ContactDraft{
+		ClientID: o.person("Иван Петров").ClientID, Subject: "Встреча", When: store.Span{Start: at, End: at.Add(time.Hour)},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.st.Import(context.Background(), store.Actor{}, false, func(im *store.Import) error {
+		_, err := im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка», Тверь", Manager: "m1", Stage: "lost"})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	got := note(o.must(200, "GET", path, "").body)
+	if !strings.HasPrefix(got, "Любит рыбалку\n\n"+separator) || !strings.Contains(got, "потерянный") || strings.Contains(got, "постоянный") || !strings.Contains(got, "01.01.2099") {
+		t.Errorf("note is now %q", got)
 	}
 }

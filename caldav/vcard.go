@@ -135,6 +135,8 @@ func known(l *line) string {
 		return store.Phone(oneLine(value))
 	case "BDAY":
 		return birthday(l, value)
+	case "NOTE":
+		return value
 	}
 	return ""
 }
@@ -175,13 +177,34 @@ func (c *call) vcard(card *store.Card) []byte {
 	case card.ID == 0:
 		return card.Overlay
 	case card.Overlay != nil:
-		return mergeCard(card)
+		return mergeCard(card, cardBlock(card, c.manager.Language))
 	}
-	return writeCard(card, c.publicURL)
+	return writeCard(card, c.publicURL, cardBlock(card, c.manager.Language))
+}
+
+// cardBlock is our part of a person's NOTE.
+func cardBlock(card *store.Card, lang store.Language) string {
+	lines := []string{clientLine(lang, &card.Client)}
+	if card.Client.Stage != "" {
+		lines = append(lines, phrase(lang, "stage", phrase(lang, card.Client.Stage)))
+	}
+	for _, m := range card.Balance {
+		lines = append(lines, store.Word(lang, "balance")+": "+m.Format(lang))
+	}
+	if card.Last != "" {
+		lines = append(lines, phrase(lang, "last contact", dayText(lang, card.Last)))
+	}
+	if card.Next != "" {
+		lines = append(lines, phrase(lang, "next contact", dayText(lang, card.Next)))
+	}
+	for i := range lines {
+		lines[i] = oneLine(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // writeCard writes a person as vCard 3.0 (RFC 2426), which every program reads.
-func writeCard(p *store.Card, publicURL string) []byte {
+func writeCard(p *store.Card, publicURL, block string) []byte {
 	w := &writer{}
 	name := fitText(oneLine(p.Name))
 	w.line("BEGIN:VCARD")
@@ -190,9 +213,7 @@ func writeCard(p *store.Card, publicURL string) []byte {
 	w.line("UID:" + p.UID)
 	w.line("FN:" + escape(name))
 	w.line("N:" + escape(name) + ";;;;") // which word is the family name is not known
-	if p.Client != "" {
-		w.line("ORG:" + escape(oneLine(p.Client)))
-	}
+	w.line("ORG:" + escape(oneLine(p.Client.Name)))
 	if p.Position != "" {
 		w.line("TITLE:" + escape(oneLine(p.Position)))
 	}
@@ -205,9 +226,10 @@ func writeCard(p *store.Card, publicURL string) []byte {
 	if p.Birthday != "" {
 		w.line("BDAY:" + string(p.Birthday))
 	}
-	if p.ClientID != 0 && publicURL != "" {
+	if publicURL != "" {
 		w.line("URL:" + publicURL + "/clients/" + strconv.FormatInt(p.ClientID, 10))
 	}
+	w.line("NOTE:" + escape(describe("", block)))
 	w.line("END:VCARD")
 	return w.Bytes()
 }
@@ -223,22 +245,23 @@ func preferred(i int) string {
 // modelled are the properties that the record has a place for, in the order in
 // which they are written. Of those said once only the first line counts.
 var (
-	modelled = []string{"FN", "ORG", "TITLE", "EMAIL", "TEL", "BDAY"}
-	saidOnce = []string{"FN", "ORG", "TITLE", "BDAY"}
+	modelled = []string{"FN", "ORG", "TITLE", "EMAIL", "TEL", "BDAY", "NOTE"}
+	saidOnce = []string{"FN", "ORG", "TITLE", "BDAY", "NOTE"}
 )
 
 // mergeCard puts what the person has into the bytes that a program of this
 // manager wrote. Where they say the same, they stay byte for byte.
-func mergeCard(card *store.Card) []byte {
+func mergeCard(card *store.Card, block string) []byte {
 	lines, err := readCard(card.Overlay)
 	if err != nil {
 		return nil
 	}
 	wanted := map[string][]string{
-		"FN": some(store.PersonText(oneLine(card.Name))), "ORG": some(oneLine(card.Client)), "TITLE": some(store.PersonText(oneLine(card.Position))),
+		"FN": some(store.PersonText(oneLine(card.Name))), "ORG": some(oneLine(card.Client.Name)), "TITLE": some(store.PersonText(oneLine(card.Position))),
 		"EMAIL": slices.Clone(card.Emails), "TEL": slices.Clone(card.Phones), "BDAY": some(string(card.Birthday)),
 	}
 	named := slices.ContainsFunc(lines, func(l line) bool { return l.name == "FN" && slices.Contains(wanted["FN"], known(&l)) })
+	wanted["NOTE"] = []string{describe(ownNote(lines), block)}
 	seen := map[string]bool{}
 	left := map[string]bool{} // groups whose line was dropped
 	var kept []line
@@ -268,13 +291,24 @@ func mergeCard(card *store.Card) []byte {
 	}
 	for _, name := range modelled {
 		for _, value := range wanted[name] {
-			w.line(name + ":" + escape(oneLine(value)))
+			w.line(name + ":" + escape(value))
 		}
 	}
 	if w.Len() == 0 && len(kept) == len(lines) {
 		return card.Overlay
 	}
 	return splice(kept, w.Bytes())
+}
+
+// ownNote is what people wrote of a card's note, above our part of it.
+func ownNote(lines []line) string {
+	for i := range lines {
+		if lines[i].name == "NOTE" {
+			own, _ := splitNote(unescape(lines[i].value))
+			return own
+		}
+	}
+	return ""
 }
 
 // groupOf is the group of a line, upper case: that of item1.EMAIL is ITEM1.

@@ -10,9 +10,15 @@ import (
 // the manager's own, of somebody who is at no client; that one has no ID.
 type Card struct {
 	Person
-	Client string // its name
-	UID    string
-	File   string // last part of its address
+	Client Client // its name, importance, class and stage
+	// Balance is what the client owes us, by currency.
+	Balance []Money
+	// Last is the day of the last contact with the client, Next that of the
+	// first planned one outside of a series, in the viewer's zone; "" none.
+	Last, Next Date
+
+	UID  string
+	File string // last part of its address
 	// Overlay is what a program of this manager last put, nil for nothing.
 	Overlay []byte
 }

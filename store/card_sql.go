@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"time"
 )
 
 // ownClients is the condition on clients cl, from whose persons a manager's
@@ -22,16 +23,7 @@ func (s *Store) Cards(ctx context.Context, viewer Manager, each func(*Card) erro
 
 func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 	where, args := ownClients(viewer)
-	names := map[int64]string{}
-	err := t.rows(`SELECT cl.id, cl.name FROM clients cl WHERE `+where, args, func(scan func(...any) error) error {
-		var id int64
-		var name string
-		if err := scan(&id, &name); err != nil {
-			return err
-		}
-		names[id] = name
-		return nil
-	})
+	clients, err := t.cardClients(viewer, where, args...)
 	if err != nil {
 		return err
 	}
@@ -59,7 +51,7 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 	}
 	// Bytes are read one by one: photos of a whole book are too much at once.
 	for i := range found {
-		card := Card{Person: found[i], Client: names[found[i].ClientID], File: personFile(found[i].ID), UID: personUID(found[i].ID)}
+		card := clients[found[i].ClientID].with(found[i])
 		if overlaid[card.ID] {
 			if err := t.overlay(viewer.ID, &card); err != nil {
 				return err
@@ -79,6 +71,52 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 		}
 	}
 	return nil
+}
+
+// cardClients are cards without a person: what they say of each client.
+func (t *tx) cardClients(viewer Manager, where string, args ...any) (map[int64]*Card, error) {
+	clients := map[int64]*Card{}
+	loc := viewer.Location()
+	day := func(at *int64) Date {
+		if at == nil {
+			return ""
+		}
+		return DateOf(time.Unix(*at, 0), loc)
+	}
+	err := t.rows(`SELECT cl.id, cl.name, cl.importance, cl.abc, cl.xyz, cl.stage, COALESCE(cl.manager_id, 0),
+		(SELECT c.start_at FROM contacts c WHERE c.client_id = cl.id AND c.state = 'done' AND NOT c.private ORDER BY c.start_at DESC LIMIT 1),
+		(SELECT MIN(c.start_at) FROM contacts c WHERE c.client_id = cl.id AND c.state IN ('planned', 'postponed') AND c.start_at > 0 AND c.recurrence = '')
+		FROM clients cl WHERE `+where, args, func(scan func(...any) error) error {
+		c := &Card{}
+		var last, next *int64
+		cl := &c.Client
+		if err := scan(&cl.ID, &cl.Name, &cl.Importance, &cl.ABC, &cl.XYZ, &cl.Stage, &cl.ManagerID, &last, &next); err != nil {
+			return err
+		}
+		c.Last, c.Next = day(last), day(next)
+		clients[cl.ID] = c
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return clients, t.rows(`SELECT s.client_id, s.currency, CAST(SUM(s.amount) AS BIGINT) FROM settlements s JOIN clients cl ON cl.id = s.client_id
+		WHERE `+where+` GROUP BY s.client_id, s.currency ORDER BY s.client_id, s.currency`, args, func(scan func(...any) error) error {
+		var id int64
+		var m Money
+		if err := scan(&id, &m.Currency, &m.Minor); err != nil {
+			return err
+		}
+		clients[id].Balance = append(clients[id].Balance, m)
+		return nil
+	})
+}
+
+// with is the card of a person at the client of c.
+func (c *Card) with(p Person) Card {
+	card := *c
+	card.Person, card.File, card.UID = p, personFile(p.ID), personUID(p.ID)
+	return card
 }
 
 // ownCard is a card without a person, or ErrNotFound.
@@ -106,14 +144,15 @@ func (t *tx) card(viewer Manager, file string) (card Card, err error) {
 	if len(found) == 0 {
 		return card, ErrNotFound
 	}
-	client, err := t.client(found[0].ClientID)
+	clients, err := t.cardClients(viewer, "cl.id = $1", found[0].ClientID)
 	if err != nil {
 		return card, err
 	}
-	if viewer.Role != RoleHead && client.ManagerID != viewer.ID {
+	of, ok := clients[found[0].ClientID]
+	if !ok || viewer.Role != RoleHead && of.Client.ManagerID != viewer.ID {
 		return card, ErrNotFound
 	}
-	card = Card{Person: found[0], Client: client.Name, File: file, UID: personUID(id)}
+	card = of.with(found[0])
 	return card, t.overlay(viewer.ID, &card)
 }
 
