@@ -121,7 +121,11 @@ func (c *call) getCard() error {
 	if err != nil {
 		return err
 	}
-	c.serve(cardKind, body, cardTag(body), time.Time{})
+	// The tag is that of the card whatever version is sent: a program uses it
+	// to write the card, whose versions say the same.
+	c.w.Header().Set("Vary", "Accept")
+	version := acceptedVersion(c.r.Header.Get("Accept"))
+	c.serve(cardKind, cardShape{version: version}.of(body), cardTag(body), time.Time{})
 	return nil
 }
 

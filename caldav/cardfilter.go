@@ -13,6 +13,7 @@ type cardFilter struct {
 }
 
 type cardPropFilter struct {
+	group      string // item1 of item1.TEL; "" any
 	name       string
 	notDefined bool
 	all        bool
@@ -20,94 +21,124 @@ type cardPropFilter struct {
 	params     []paramFilter
 }
 
+var errCardFilter = violated(http.StatusForbidden, nsCardDAV, "supported-filter")
+
 func cardFilterOf(e *element) (*cardFilter, error) {
 	f := &cardFilter{}
 	if e == nil {
 		return f, nil
 	}
-	f.all = e.attr("test") == "allof"
+	var err error
+	if f.all, err = testAll(e); err != nil {
+		return nil, err
+	}
 	for _, c := range e.children {
 		if !c.is(nsCardDAV, "prop-filter") {
-			return nil, violated(http.StatusForbidden, nsCardDAV, "supported-filter")
+			return nil, errCardFilter
 		}
-		p := cardPropFilter{name: strings.ToUpper(c.attr("name")), all: c.attr("test") == "allof", notDefined: c.child(nsCardDAV, "is-not-defined") != nil}
-		for _, sub := range c.children {
-			switch {
-			case sub.is(nsCardDAV, "text-match"):
-				m, err := cardTextOf(sub)
-				if err != nil {
-					return nil, err
-				}
-				p.texts = append(p.texts, m)
-			case sub.is(nsCardDAV, "param-filter"):
-				pf := paramFilter{name: strings.ToUpper(sub.attr("name")), notDefined: sub.child(nsCardDAV, "is-not-defined") != nil}
-				if tm := sub.child(nsCardDAV, "text-match"); tm != nil {
-					m, err := cardTextOf(tm)
-					if err != nil {
-						return nil, err
-					}
-					pf.text = m
-				}
-				p.params = append(p.params, pf)
-			}
+		p, err := cardPropFilterOf(c)
+		if err != nil {
+			return nil, err
 		}
 		f.props = append(f.props, p)
 	}
 	return f, nil
 }
 
+func cardPropFilterOf(e *element) (p cardPropFilter, err error) {
+	p.group, p.name = cutGroup(strings.ToUpper(e.attr("name")))
+	if p.all, err = testAll(e); err != nil {
+		return p, err
+	}
+	for _, c := range e.children {
+		switch {
+		case c.is(nsCardDAV, "is-not-defined"):
+			p.notDefined = true
+		case c.is(nsCardDAV, "text-match"):
+			m, err := cardTextOf(c)
+			if err != nil {
+				return p, err
+			}
+			p.texts = append(p.texts, m)
+		case c.is(nsCardDAV, "param-filter"):
+			pf := paramFilter{name: strings.ToUpper(c.attr("name")), notDefined: c.child(nsCardDAV, "is-not-defined") != nil}
+			if tm := c.child(nsCardDAV, "text-match"); tm != nil {
+				if pf.text, err = cardTextOf(tm); err != nil {
+					return p, err
+				}
+			}
+			if pf.name == "" {
+				return p, errCardFilter
+			}
+			p.params = append(p.params, pf)
+		default:
+			return p, errCardFilter
+		}
+	}
+	if p.name == "" || p.notDefined && len(e.children) > 1 {
+		return p, errCardFilter
+	}
+	return p, nil
+}
+
+// testAll reads the attribute test, anyof or allof.
+func testAll(e *element) (bool, error) {
+	switch e.attr("test") {
+	case "", "anyof":
+		return false, nil
+	case "allof":
+		return true, nil
+	}
+	return false, errCardFilter
+}
+
 // cardTextOf reads a text-match, whose collation is i;unicode-casemap here
 // unless it says otherwise.
 func cardTextOf(e *element) (*textMatch, error) {
-	if c := e.attr("collation"); c == "" || c == "default" {
+	switch c := e.attr("collation"); {
+	case c == "" || c == "default":
 		e.attrs = append(slices.Clone(e.attrs), attribute("collation", "i;unicode-casemap"))
+	case !slices.Contains(collations, c):
+		return nil, violated(http.StatusForbidden, nsCardDAV, "supported-collation")
 	}
 	m, err := textMatchOf(e)
 	if err != nil {
-		return nil, violated(http.StatusForbidden, nsCardDAV, "supported-collation")
+		return nil, errCardFilter
 	}
 	return m, nil
 }
 
-// cardLine is one property of a card.
-type cardLine struct {
-	params map[string][]string
-	value  string
-}
-
-// match judges a card as we write them.
+// match judges a card.
 func (f *cardFilter) match(card []byte) bool {
-	lines := map[string][]cardLine{}
-	for rest := card; len(rest) > 0; {
-		var raw []byte
-		raw, rest = cutLine(rest)
-		head, value, _ := strings.Cut(unfold(raw), ":")
-		name, params, _ := strings.Cut(head, ";")
-		l := cardLine{value: unescape(value), params: map[string][]string{}}
-		for param := range strings.SplitSeq(params, ";") {
-			if k, v, ok := strings.Cut(param, "="); ok {
-				l.params[k] = strings.Split(v, ",")
-			}
-		}
-		lines[name] = append(lines[name], l)
+	if len(f.props) == 0 {
+		return true
+	}
+	lines, err := readCard(card)
+	if err != nil {
+		return false // ours cannot fail
 	}
 	return hold(f.all, len(f.props), func(i int) bool {
 		p := &f.props[i]
-		have := lines[p.name]
-		if p.notDefined || len(have) == 0 {
-			return p.notDefined && len(have) == 0
+		have := false
+		for j := range lines {
+			if l := &lines[j]; l.name == p.name && (p.group == "" || strings.EqualFold(l.group, p.group)) {
+				have = true
+				if !p.notDefined && p.match(l) {
+					return true
+				}
+			}
 		}
-		return slices.ContainsFunc(have, p.match)
+		return p.notDefined && !have
 	})
 }
 
-func (p *cardPropFilter) match(l cardLine) bool {
+func (p *cardPropFilter) match(l *line) bool {
 	return hold(p.all, len(p.texts)+len(p.params), func(i int) bool {
 		if i < len(p.texts) {
-			return p.texts[i].match(l.value) != p.texts[i].negate
+			return p.texts[i].match(unescape(l.value)) != p.texts[i].negate
 		}
 		pf := &p.params[i-len(p.texts)]
-		return pf.match(l.params[pf.name])
+		return pf.match(paramValues(l, pf.name))
 	})
 }
 
@@ -119,4 +150,13 @@ func hold(all bool, n int, test func(int) bool) bool {
 		}
 	}
 	return all || n == 0
+}
+
+// paramValues are the values of a parameter, also of TYPE="cell,voice", which
+// is a list in version 4.0.
+func paramValues(l *line, name string) (values []string) {
+	for _, v := range l.params[name] {
+		values = append(values, strings.Split(v, ",")...)
+	}
+	return values
 }

@@ -21,6 +21,7 @@
 //	acl         privileges, and the reports about principals
 //	carddav     the address book: reading and writing cards, its reports
 //	booksync    sync-collection on it
+//	cardshape   the part and the version of a card that is asked for
 //	cardfilter  the filter of addressbook-query
 //	vcard       a card as bytes, and what a program put as a card
 //	feed        a calendar at a secret address, as one iCalendar file

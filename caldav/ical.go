@@ -37,6 +37,7 @@ const (
 // line is one content line (RFC 5545 section 3.1).
 type line struct {
 	raw    []byte // as received, with its folds, without its last line end
+	group  string // of a card's line: item1 of item1.TEL
 	name   string // upper case
 	params ical.Params
 	value  string // unfolded, still escaped

@@ -18,7 +18,8 @@ type asked struct {
 	names []xml.Name
 	props []*property // beside names; nil: not in the table
 	mode  askMode
-	shape *shape // of calendar-data
+	shape *shape    // of calendar-data
+	card  cardShape // of address-data
 	// minimal leaves out what is not there (Prefer: return=minimal, RFC 8144).
 	minimal bool
 	// expand says what to show of the principal that a property leads to
@@ -67,6 +68,12 @@ func (q *asked) want(prop *element) error {
 		if e.is(nsCalDAV, "calendar-data") {
 			var err error
 			if q.shape, err = shapeOf(e); err != nil {
+				return err
+			}
+		}
+		if e.is(nsCardDAV, "address-data") {
+			var err error
+			if q.card, err = cardShapeOf(e); err != nil {
 				return err
 			}
 		}
@@ -145,7 +152,9 @@ func (c *call) finish(a *answer, err error) error {
 func (q *asked) respond(a *answer, t *target) {
 	a.str("<D:response>")
 	a.href(t.path)
-	if t.data != nil {
+	if t.data != nil && t.kind == cardKind {
+		t.data = q.card.of(t.data)
+	} else if t.data != nil {
 		var err error
 		if t.data, err = q.shape.of(t.data); err != nil {
 			a.str(tooMany, "</D:response>\n")

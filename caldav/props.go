@@ -181,14 +181,22 @@ var table = []*property{
 		return true
 	}},
 	{name: caldav("supported-collation-set"), on: calendars, write: func(a *answer, t *target) bool {
-		a.str(`<C:supported-collation>i;ascii-casemap</C:supported-collation>`,
-			`<C:supported-collation>i;octet</C:supported-collation>`,
-			`<C:supported-collation>i;unicode-casemap</C:supported-collation>`)
+		for _, c := range collations {
+			a.el("C:supported-collation", c)
+		}
 		return true
 	}},
 	{name: caldav("max-resource-size"), on: calendars, write: writeMaxSize},
 	{name: carddav("supported-address-data"), on: books, write: func(a *answer, t *target) bool {
-		a.str(`<CR:address-data-type content-type="text/vcard" version="3.0"/>`)
+		for _, version := range []string{vcard3, vcard4} {
+			a.str(`<CR:address-data-type content-type="text/vcard" version="`, version, `"/>`)
+		}
+		return true
+	}},
+	{name: carddav("supported-collation-set"), on: books, write: func(a *answer, t *target) bool {
+		for _, c := range collations {
+			a.el("CR:supported-collation", c)
+		}
 		return true
 	}},
 	{name: carddav("max-resource-size"), on: books, write: writeMaxSize},
@@ -221,6 +229,9 @@ var live = func() map[xml.Name]*property {
 	}
 	return m
 }()
+
+// collations are those of text-match (RFC 4790, RFC 5051).
+var collations = []string{"i;ascii-casemap", "i;octet", "i;unicode-casemap"}
 
 func empty(*answer, *target) bool { return true }
 

@@ -33,10 +33,19 @@ func readCard(body []byte) ([]line, error) {
 		if err != nil || len(lines) == maxLines {
 			return nil, errBadCard
 		}
-		l.name = l.name[strings.LastIndexByte(l.name, '.')+1:] // item1.EMAIL
+		l.group, l.name = cutGroup(l.name)
+		if as := string(raw[:len(l.group)]); strings.EqualFold(as, l.group) {
+			l.group = as // item1, as careless readers need it again
+		}
 		lines = append(lines, l)
 	}
 	return lines, lintCard(lines)
+}
+
+// cutGroup takes the group off a property's name: item1.TEL.
+func cutGroup(name string) (group, rest string) {
+	i := strings.LastIndexByte(name, '.')
+	return name[:max(i, 0)], name[i+1:]
 }
 
 // lintCard refuses what is not one whole card of a version that we know
@@ -63,7 +72,7 @@ func lintCard(lines []line) error {
 	switch {
 	case count["BEGIN"] != 1 || count["END"] != 1 || count["VERSION"] != 1 || count["UID"] != 1 || count["FN"] == 0:
 		return errBadCard
-	case version != "3.0" && version != "4.0":
+	case version != vcard3 && version != vcard4:
 		return violated(http.StatusForbidden, nsCardDAV, "supported-address-data")
 	}
 	return nil
@@ -208,7 +217,7 @@ func writeCard(p *store.Card, publicURL, block string) []byte {
 	w := &writer{}
 	name := fitText(oneLine(p.Name))
 	w.line("BEGIN:VCARD")
-	w.line("VERSION:3.0")
+	w.line("VERSION:" + vcard3)
 	w.line("PRODID:" + prodID)
 	w.line("UID:" + p.UID)
 	w.line("FN:" + escape(name))
@@ -276,7 +285,7 @@ func mergeCard(card *store.Card, block string) []byte {
 			case at >= 0:
 				wanted[l.name] = slices.Delete(wanted[l.name], at, at+1)
 			case value != "" || len(wanted[l.name]) > 0 && slices.Contains(saidOnce, l.name):
-				left[groupOf(&l)] = true
+				left[strings.ToUpper(l.group)] = true
 				continue
 			}
 			seen[l.name] = value != ""
@@ -284,7 +293,7 @@ func mergeCard(card *store.Card, block string) []byte {
 		kept = append(kept, l)
 	}
 	delete(left, "")
-	kept = slices.DeleteFunc(kept, func(l line) bool { return l.name == "X-ABLABEL" && left[groupOf(&l)] })
+	kept = slices.DeleteFunc(kept, func(l line) bool { return l.name == "X-ABLABEL" && left[strings.ToUpper(l.group)] })
 	w := &writer{}
 	if !named {
 		w.line("N:" + escape(fitText(oneLine(card.Name))) + ";;;;")
@@ -309,17 +318,6 @@ func ownNote(lines []line) string {
 		}
 	}
 	return ""
-}
-
-// groupOf is the group of a line, upper case: that of item1.EMAIL is ITEM1.
-func groupOf(l *line) string {
-	name, _, _ := strings.Cut(string(l.raw), ":")
-	name, _, _ = strings.Cut(name, ";")
-	group, _, grouped := strings.Cut(name, ".")
-	if !grouped {
-		return ""
-	}
-	return strings.ToUpper(group)
 }
 
 // some is a list of what is not empty.
