@@ -3,6 +3,7 @@ package caldav
 import (
 	"context"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,8 @@ func TestSyncBook(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	o.must(404, "GET", path, "")
+	o.must(403, "PUT", path, card, "Content-Type: text/vcard")
 	got := sync("")
 	if len(got) != 3 {
 		t.Errorf("after all have gone: %v", got)
@@ -267,5 +270,61 @@ func TestCardNote(t *testing.T) {
 	got := note(o.must(200, "GET", path, "").body)
 	if !strings.HasPrefix(got, "Любит рыбалку\n\n"+separator) || !strings.Contains(got, "потерянный") || strings.Contains(got, "постоянный") || !strings.Contains(got, "01.01.2099") {
 		t.Errorf("note is now %q", got)
+	}
+}
+
+func TestPutCard_NewPerson(t *testing.T) {
+	o := newOffice(t)
+	directory(o)
+	if err := o.st.Import(context.Background(), store.Actor{}, false, func(im *store.Import) error {
+		_, err := im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка», Тверь", Manager: "m1", Domains: []string{"romashka.test"}})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	client := o.person("Иван Петров").ClientID
+	for i, tt := range []struct {
+		name, lines string
+		person      bool
+	}{
+		{"By Domain", "EMAIL:new@romashka.test", true},
+		{"By Organisation", "ORG:Ромашка\\, Тверь;Склад", true},
+		{"Of Boris", "ORG:Other", false},
+		{"By Nothing", "EMAIL:a@elsewhere.test", false},
+		{"Known Address", "EMAIL:ivan@romashka.test", false},
+		{"Maria", "EMAIL:another@romashka.test", false},
+		{"A Group", "ORG:Ромашка\\, Тверь\r\nX-ADDRESSBOOKSERVER-KIND:group", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := annaBook + "new" + strconv.Itoa(i) + ".vcf"
+			card := phone("new"+strconv.Itoa(i), "FN:"+tt.name, "N:;;;;", tt.lines, "X-KEPT:1")
+			o.must(201, "PUT", path, card, "Content-Type: text/vcard")
+			got := o.must(200, "GET", path, "")
+			list := o.parse(o.do("PROPFIND", annaBook, propfindOf("<D:getetag/>"), "Depth: 1")).hrefs()
+			if list[path] != got.header.Get("ETag") || !strings.Contains(got.body, "X-KEPT:1") {
+				t.Errorf("listed with %s, got %s\n%s", list[path], got.header.Get("ETag"), got.body)
+			}
+			if !tt.person {
+				if got.body != card {
+					t.Errorf("own card not kept:\n%s", got.body)
+				}
+				o.must(204, "DELETE", path, "")
+				return
+			}
+			p := o.person(tt.name)
+			if p.ClientID != client || !strings.Contains(got.body, "ORG:") {
+				t.Errorf("person %+v\n%s", p, got.body)
+			}
+			if _, twice := list[annaBook+p.File]; twice {
+				t.Errorf("%s is listed too", p.File)
+			}
+			o.must(404, "GET", annaBook+p.File, "")
+			o.must(403, "PUT", annaBook+p.File, phone(p.UID, "FN:X"), "Content-Type: text/vcard")
+			o.must(204, "PUT", path, strings.Replace(got.body, "END:VCARD", "TITLE:Chief\r\nEND:VCARD", 1), "Content-Type: text/vcard")
+			if p := o.person(tt.name); p.Position != "Chief" {
+				t.Errorf("not changed: %+v", p)
+			}
+			o.must(403, "DELETE", path, "")
+		})
 	}
 }

@@ -95,6 +95,10 @@ func ReadCard(body []byte) (*store.CardWrite, error) {
 		case value == "":
 		case l.name == "FN" && w.Name == "":
 			w.Name = value
+		case l.name == "ORG" && w.Company == "":
+			w.Company = value
+		case l.name == "KIND" || l.name == groupKind:
+			w.Group = strings.EqualFold(value, "group")
 		case l.name == "TITLE" && w.Position == "":
 			w.Position = value
 		case l.name == "BDAY" && w.Birthday == "":
@@ -144,7 +148,7 @@ func known(l *line) string {
 		return store.Phone(oneLine(value))
 	case "BDAY":
 		return birthday(l, value)
-	case "NOTE":
+	case "NOTE", "KIND", groupKind:
 		return value
 	}
 	return ""

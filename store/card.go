@@ -31,6 +31,8 @@ type CardWrite struct {
 	Emails   []string
 	Phones   []string
 	Birthday Date
+	Company  string // its ORG, which only says whose a new card is
+	Group    bool   // a list of cards, which is nobody
 	Bytes    []byte
 }
 

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -27,18 +29,18 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 	if err != nil {
 		return err
 	}
-	overlaid := map[int64]bool{}
+	put := map[int64]string{} // person → file
 	var own []string
-	err = t.rows(`SELECT person_id, name FROM cards WHERE manager_id = $1 ORDER BY id`, []any{viewer.ID}, func(scan func(...any) error) error {
-		var id *int64
+	err = t.rows(`SELECT COALESCE(person_id, 0), name FROM cards WHERE manager_id = $1 ORDER BY id`, []any{viewer.ID}, func(scan func(...any) error) error {
+		var id int64
 		var file string
 		if err := scan(&id, &file); err != nil {
 			return err
 		}
-		if id == nil {
+		if id == 0 {
 			own = append(own, file)
 		} else {
-			overlaid[*id] = true
+			put[id] = file
 		}
 		return nil
 	})
@@ -52,8 +54,8 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 	// Bytes are read one by one: photos of a whole book are too much at once.
 	for i := range found {
 		card := clients[found[i].ClientID].with(found[i])
-		if overlaid[card.ID] {
-			if err := t.overlay(viewer.ID, &card); err != nil {
+		if file := put[card.ID]; file != "" {
+			if err := t.overlay(viewer.ID, file, &card); err != nil {
 				return err
 			}
 		}
@@ -62,8 +64,8 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 		}
 	}
 	for _, file := range own {
-		card, err := t.ownCard(viewer.ID, file)
-		if err != nil {
+		var card Card
+		if err := t.overlay(viewer.ID, file, &card); err != nil {
 			return err
 		}
 		if err := each(&card); err != nil {
@@ -119,23 +121,39 @@ func (c *Card) with(p Person) Card {
 	return card
 }
 
-// ownCard is a card without a person, or ErrNotFound.
-func (t *tx) ownCard(managerID int64, file string) (Card, error) {
-	card := Card{File: file}
-	err := t.row(`SELECT uid, bytes FROM cards WHERE manager_id = $1 AND name = $2 AND person_id IS NULL`, []any{managerID, file}, &card.UID, &card.Overlay)
-	return card, err
+// overlay fills in what a program of the manager put at that address.
+func (t *tx) overlay(managerID int64, file string, card *Card) error {
+	card.File = file
+	return t.row(`SELECT uid, bytes FROM cards WHERE manager_id = $1 AND name = $2`, []any{managerID, file}, &card.UID, &card.Overlay)
 }
 
-// overlay fills in what the manager's program put for the card's person.
-func (t *tx) overlay(managerID int64, card *Card) error {
-	return ignoreNotFound(t.row(`SELECT bytes FROM cards WHERE person_id = $1 AND manager_id = $2`, []any{card.ID, managerID}, &card.Overlay))
+// cardPerson is the person whose card stands at that address, 0 for an own
+// card; put is whether a program has put it. ErrNotFound: nothing is there.
+func (t *tx) cardPerson(managerID int64, file string) (id int64, put bool, err error) {
+	err = t.row(`SELECT COALESCE(person_id, 0) FROM cards WHERE manager_id = $1 AND name = $2`, []any{managerID, file}, &id)
+	if err == nil || ignoreNotFound(err) != nil {
+		return id, err == nil, err
+	}
+	id, ok := personOf(file)
+	if !ok {
+		return 0, false, ErrNotFound
+	}
+	var elsewhere string // a program made this person, and named the card
+	err = t.row(`SELECT name FROM cards WHERE manager_id = $1 AND person_id = $2`, []any{managerID, id}, &elsewhere)
+	if err == nil {
+		return 0, false, ErrNotFound
+	}
+	return id, false, ignoreNotFound(err)
 }
 
 // card of a manager's address book, or ErrNotFound.
 func (t *tx) card(viewer Manager, file string) (card Card, err error) {
-	id, ok := personOf(file)
-	if !ok {
-		return t.ownCard(viewer.ID, file)
+	id, put, err := t.cardPerson(viewer.ID, file)
+	if err != nil {
+		return card, err
+	}
+	if id == 0 {
+		return card, t.overlay(viewer.ID, file, &card)
 	}
 	found, err := t.persons("p.id = $1", "", id)
 	if err != nil {
@@ -153,7 +171,10 @@ func (t *tx) card(viewer Manager, file string) (card Card, err error) {
 		return card, ErrNotFound
 	}
 	card = of.with(found[0])
-	return card, t.overlay(viewer.ID, &card)
+	if put {
+		err = t.overlay(viewer.ID, file, &card)
+	}
+	return card, err
 }
 
 // Card of a manager's address book, or ErrNotFound.
@@ -166,9 +187,10 @@ func (s *Store) Card(ctx context.Context, viewer Manager, file string) (card Car
 }
 
 // PutCard takes what a program put at an address of the manager's book, and
-// keeps its bytes. A person becomes what the card says; where nothing stands
-// yet, the card is one of the manager's own. check is asked within the
-// transaction, with nil where nothing stands, whether that may be written over.
+// keeps its bytes. A person becomes what the card says. Where nothing stands
+// yet, the card is a new person of the client that it names, and one of the
+// manager's own where it names none. check is asked within the transaction,
+// with nil where nothing stands, whether that may be written over.
 //
 // ErrForbidden: a new card under the address of a person. *UIDConflict: the
 // UID stands elsewhere, or another one here (RFC 6352 section 6.3.2.1).
@@ -179,8 +201,12 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 			return err
 		}
 		created = old == nil
-		if _, reserved := personOf(file); created && reserved {
-			return ErrForbidden
+		if created {
+			// Of nobody, or of a person who has left this book.
+			_, reserved := personOf(file)
+			if id, _, err := t.cardPerson(viewer.ID, file); reserved || err == nil && id != 0 {
+				return ErrForbidden
+			}
 		}
 		if !created && old.UID != w.UID {
 			return &UIDConflict{file}
@@ -188,12 +214,17 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 		if err := t.freeUID(viewer, file, w.UID); err != nil {
 			return err
 		}
+		var p Person
 		if created {
 			old = &Card{}
+			if p.ClientID, err = t.cardClient(viewer, w); err != nil {
+				return err
+			}
+		} else {
+			p = old.Person
 		}
-		if old.ID != 0 {
-			p, err := w.person(&old.Person)
-			if err != nil {
+		if p.ClientID != 0 {
+			if p, err = w.person(&p); err != nil {
 				return err
 			}
 			if _, err := t.writePerson(Actor{ManagerID: viewer.ID, Origin: FromCalendar}, &old.Person, &p); err != nil {
@@ -202,7 +233,7 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 		}
 		if !bytes.Equal(old.Overlay, w.Bytes) {
 			if _, err := t.exec(`INSERT INTO cards (manager_id, person_id, name, uid, bytes) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (manager_id, name) DO UPDATE SET bytes = $5`, viewer.ID, ref(old.ID), file, w.UID, w.Bytes); err != nil {
+				ON CONFLICT (manager_id, name) DO UPDATE SET bytes = $5`, viewer.ID, ref(p.ID), file, w.UID, w.Bytes); err != nil {
 				return err
 			}
 		}
@@ -230,14 +261,62 @@ func (s *Store) DeleteCard(ctx context.Context, viewer Manager, file string, che
 	})
 }
 
+// cardClient is the client of the manager's book that a new card names by its
+// organisation or addresses, 0 for none, for several, and where the client has
+// such a person already: then it stays with the manager.
+func (t *tx) cardClient(viewer Manager, w *CardWrite) (int64, error) {
+	if w.Group {
+		return 0, nil
+	}
+	points := slices.Clone(w.Emails)
+	free := FreeMail()
+	for _, email := range w.Emails {
+		if _, domain, _ := strings.Cut(email, "@"); !free[domain] {
+			points = append(points, domain)
+		}
+	}
+	core := ""
+	if w.Company != "" {
+		core = clip(coreName(w.Company), 500)
+	}
+	where, args := ownClients(viewer)
+	n := len(args)
+	list := t.s.dialect.texts(fmt.Sprintf("$%d", n+1))
+	args = append(args, asJSON(append([]string{}, points...)), core, PersonText(w.Name))
+	rest := fmt.Sprintf(`(cl.core <> '' AND cl.core = $%d OR cl.id IN (SELECT cp.client_id FROM client_points cp WHERE cp.kind IN ('email', 'domain') AND cp.value IN %s)
+		OR cl.id IN (SELECT p.client_id FROM persons p JOIN person_points pp ON pp.person_id = p.id WHERE pp.kind = 'email' AND pp.value IN %s))`, n+2, list, list)
+	known := fmt.Sprintf(`EXISTS (SELECT 1 FROM persons p LEFT JOIN person_points pp ON pp.person_id = p.id AND pp.kind = 'email'
+		WHERE p.client_id = cl.id AND (p.name = $%d OR pp.value IN %s))`, n+3, list)
+	var found []int64
+	err := t.rows(`SELECT cl.id, `+known+` FROM clients cl WHERE `+where+` AND `+rest+` LIMIT 2`, args, func(scan func(...any) error) error {
+		var id int64
+		var has bool
+		if err := scan(&id, &has); err != nil {
+			return err
+		}
+		if has {
+			id = 0
+		}
+		found = append(found, id)
+		return nil
+	})
+	if err != nil || len(found) != 1 {
+		return 0, err
+	}
+	return found[0], nil
+}
+
 // checkedCard is the card of that address, nil for none, when check lets it
 // be written over.
 func (t *tx) checkedCard(viewer Manager, file string, check func(*Card) error) (*Card, error) {
 	if err := t.lock("managers", viewer.ID); err != nil { // one program at a time
 		return nil, err
 	}
-	id, _ := personOf(file)
-	if err := ignoreNotFound(t.lock("persons", id)); err != nil {
+	id, _, err := t.cardPerson(viewer.ID, file)
+	if err == nil && id != 0 {
+		err = t.lock("persons", id)
+	}
+	if ignoreNotFound(err) != nil {
 		return nil, err
 	}
 	old, err := t.card(viewer, file)
