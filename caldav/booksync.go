@@ -60,7 +60,7 @@ func (c *call) syncBook(root *element) error {
 	}
 	had, err := b.changeOf(trimmed(sent))
 	if err != nil {
-		return err
+		return c.startAnew(err)
 	}
 	a := c.startMultistatus(q)
 	next, count, more := b.Change, 0, false
@@ -89,10 +89,7 @@ func (c *call) syncBook(root *element) error {
 	})
 	if err == nil && len(changed) > 0 {
 		// What changed again in between comes once more with the next token.
-		err = c.eachCard(func(name string, card []byte) error {
-			if !changed[name] {
-				return nil
-			}
+		err = c.eachCardOf(changed, func(name string, card []byte) error {
 			q.respond(a, c.cardTarget(name, card))
 			return a.spill()
 		})

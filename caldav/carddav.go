@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -86,6 +87,33 @@ func (c *call) cardHere() ([]byte, error) {
 // eachCard calls fn for every card, with its name.
 func (c *call) eachCard(fn func(name string, card []byte) error) error {
 	return c.st.Cards(c.ctx, c.manager, func(card *store.Card) error { return fn(card.File, c.vcard(card)) })
+}
+
+// eachCardOf calls fn for the cards of those names that are there. Up to some
+// number they are read one by one: a book is thousands of cards, and a program
+// that has written one asks for that one.
+func (c *call) eachCardOf(names map[string]bool, fn func(name string, card []byte) error) error {
+	if len(names) > 100 {
+		return c.eachCard(func(name string, card []byte) error {
+			if !names[name] {
+				return nil
+			}
+			return fn(name, card)
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		card, err := c.st.Card(c.ctx, c.manager, name)
+		if errors.Is(err, store.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := fn(name, c.vcard(&card)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (c *call) cardTarget(name string, card []byte) *target {
@@ -236,23 +264,21 @@ func (c *call) addressbookMultiget(root *element) error {
 		return status(http.StatusBadRequest)
 	}
 	a := c.startMultistatus(q)
-	wanted := map[string]string{} // name → href, for what is still missing
+	wanted := map[string]bool{}
+	missing := map[string]string{} // name → href
 	for _, href := range hrefs {
 		if p, _, ok := parseHref(href); ok && p.kind == cardKind && p.slug == bookSlug && strings.EqualFold(p.login, c.manager.Login) {
-			wanted[p.name] = href
+			wanted[p.name], missing[p.name] = true, href
 		} else {
 			notThere(a, href)
 		}
 	}
-	err = c.eachCard(func(name string, card []byte) error {
-		if _, ok := wanted[name]; !ok {
-			return nil
-		}
-		delete(wanted, name)
+	err = c.eachCardOf(wanted, func(name string, card []byte) error {
+		delete(missing, name)
 		q.respond(a, c.cardTarget(name, card))
 		return a.spill()
 	})
-	for _, href := range wanted {
+	for _, href := range missing {
 		notThere(a, href)
 	}
 	return c.finish(a, err)

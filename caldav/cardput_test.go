@@ -218,6 +218,8 @@ func TestSyncBook(t *testing.T) {
 		if !strings.Contains(r.body, "<D:valid-sync-token/>") {
 			t.Errorf("%s: %s", bad, r.body)
 		}
+		o.must(400, "REPORT", annaBook, `<D:sync-collection `+namespaces+`><D:sync-token>`+bad+`</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>`,
+			"User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Thunderbird/153.0")
 	}
 }
 

@@ -1,6 +1,9 @@
 package caldav
 
-import "strings"
+import (
+	"net/http"
+	"strings"
+)
 
 // What particular programs need beyond the RFCs. Each names who and why.
 
@@ -28,4 +31,15 @@ func etagsOf(header []string) (tags []string) {
 		tag, after, _ := strings.Cut(rest, ",")
 		tags, rest = append(tags, strings.TrimSpace(tag)), after
 	}
+}
+
+// startAnew answers a sync-token of the address book that is not ours. RFC 6578
+// section 3.2 says 403 with valid-sync-token; at that Thunderbird's address
+// book keeps the dead token for ever, and only 400 makes it read all again
+// (clients.md section 9).
+func (c *call) startAnew(err error) error {
+	if strings.Contains(c.r.UserAgent(), "Thunderbird/") {
+		return &refusal{status: http.StatusBadRequest, precondition: dav("valid-sync-token")}
+	}
+	return err
 }
