@@ -89,8 +89,8 @@ func (c *call) syncBook(root *element) error {
 	})
 	if err == nil && len(changed) > 0 {
 		// What changed again in between comes once more with the next token.
-		err = c.eachCardOf(changed, func(name string, card []byte) error {
-			q.respond(a, c.cardTarget(name, card))
+		err = c.eachCardOf(changed, func(r rendered) error {
+			q.respond(a, c.cardTarget(r))
 			return a.spill()
 		})
 	}

@@ -38,7 +38,7 @@ func (c *call) book() (*book, error) {
 	if err := c.inBook(); err != nil {
 		return nil, err
 	}
-	now, err := c.st.Book(c.ctx, c.manager, func(card *store.Card) string { return cardTag(c.vcard(card)) })
+	now, err := c.st.Book(c.ctx, c.manager, func(card *store.Card) string { return c.render(card).etag })
 	if err != nil {
 		return nil, fmt.Errorf("address book: %w", err)
 	}
@@ -63,42 +63,42 @@ func (c *call) bookSelf() (*target, error) {
 		}
 		return c.bookTarget(b), nil
 	}
-	body, err := c.cardHere()
+	card, err := c.cardHere()
 	if err != nil {
 		return nil, err
 	}
-	t := c.cardTarget(c.place.name, body)
+	t := c.cardTarget(card)
 	t.data = nil // address-data is for reports
 	return t, nil
 }
 
 // cardHere is the card at the call's place.
-func (c *call) cardHere() ([]byte, error) {
+func (c *call) cardHere() (r rendered, err error) {
 	if err := c.inBook(); err != nil {
-		return nil, err
+		return r, err
 	}
 	card, err := c.st.Card(c.ctx, c.manager, c.place.name)
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	return c.vcard(&card), nil
+	return c.render(&card), nil
 }
 
-// eachCard calls fn for every card, with its name.
-func (c *call) eachCard(fn func(name string, card []byte) error) error {
-	return c.st.Cards(c.ctx, c.manager, func(card *store.Card) error { return fn(card.File, c.vcard(card)) })
+// eachCard calls fn for every card.
+func (c *call) eachCard(fn func(rendered) error) error {
+	return c.st.Cards(c.ctx, c.manager, func(card *store.Card) error { return fn(c.render(card)) })
 }
 
 // eachCardOf calls fn for the cards of those names that are there. Up to some
 // number they are read one by one: a book is thousands of cards, and a program
 // that has written one asks for that one.
-func (c *call) eachCardOf(names map[string]bool, fn func(name string, card []byte) error) error {
+func (c *call) eachCardOf(names map[string]bool, fn func(rendered) error) error {
 	if len(names) > 100 {
-		return c.eachCard(func(name string, card []byte) error {
-			if !names[name] {
+		return c.eachCard(func(r rendered) error {
+			if !names[r.name] {
 				return nil
 			}
-			return fn(name, card)
+			return fn(r)
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
@@ -109,21 +109,38 @@ func (c *call) eachCardOf(names map[string]bool, fn func(name string, card []byt
 		if err != nil {
 			return err
 		}
-		if err := fn(name, c.vcard(&card)); err != nil {
+		if err := fn(c.render(&card)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *call) cardTarget(name string, card []byte) *target {
-	p := place{kind: cardKind, login: c.manager.Login, slug: bookSlug, name: name}
-	return &target{kind: cardKind, path: p.path(), manager: &c.manager, etag: cardTag(card), size: int64(len(card)), data: card}
+func (c *call) cardTarget(r rendered) *target {
+	p := place{kind: cardKind, login: c.manager.Login, slug: bookSlug, name: r.name}
+	return &target{kind: cardKind, path: p.path(), manager: &c.manager, etag: r.etag, size: int64(len(r.body)), data: r.body}
 }
 
-func cardTag(card []byte) string {
-	sum := sha256.Sum256(card)
-	return hex.EncodeToString(sum[:12])
+// rendered is a card as the manager's programs get it. The tag has two halves:
+// the state of the record and of what the program put, and the bytes.
+type rendered struct {
+	name, etag string
+	body       []byte
+}
+
+func (c *call) render(card *store.Card) rendered {
+	body := c.vcard(card)
+	state := sha256.New()
+	fmt.Fprintf(state, "%d %d %q ", card.ID, card.Version, card.Client.Name)
+	state.Write(card.Overlay)
+	bytes := sha256.Sum256(body)
+	return rendered{card.File, hex.EncodeToString(state.Sum(nil)[:8]) + "-" + hex.EncodeToString(bytes[:8]), body}
+}
+
+// stateOfTag is the first half of a card's tag.
+func stateOfTag(tag string) string {
+	state, _, _ := strings.Cut(tag, "-")
+	return state
 }
 
 // propfindCards lists the book and its cards.
@@ -134,8 +151,8 @@ func (c *call) propfindCards(q *asked) error {
 	}
 	a := c.startMultistatus(q)
 	q.respond(a, c.bookTarget(b))
-	err = c.eachCard(func(name string, card []byte) error {
-		t := c.cardTarget(name, card)
+	err = c.eachCard(func(r rendered) error {
+		t := c.cardTarget(r)
 		t.data = nil // address-data is for reports
 		q.respond(a, t)
 		return a.spill()
@@ -145,7 +162,7 @@ func (c *call) propfindCards(q *asked) error {
 
 // getCard answers GET and HEAD of a card.
 func (c *call) getCard() error {
-	body, err := c.cardHere()
+	r, err := c.cardHere()
 	if err != nil {
 		return err
 	}
@@ -153,7 +170,7 @@ func (c *call) getCard() error {
 	// to write the card, whose versions say the same.
 	c.w.Header().Set("Vary", "Accept")
 	version := acceptedVersion(c.r.Header.Get("Accept"))
-	c.serve(cardKind, cardShape{version: version}.of(body), cardTag(body), time.Time{})
+	c.serve(cardKind, cardShape{version: version}.of(r.body), r.etag, time.Time{})
 	return nil
 }
 
@@ -194,25 +211,28 @@ func (c *call) putCard() error {
 	case err != nil:
 		return err
 	}
-	now := c.vcard(&card)
-	c.written(store.PutResult{Created: created, Entry: store.Entry{ETag: cardTag(now), Exact: bytes.Equal(now, body)}})
+	now := c.render(&card)
+	c.written(store.PutResult{Created: created, Entry: store.Entry{ETag: now.etag, Exact: bytes.Equal(now.body, body)}})
 	return nil
 }
 
 // cardCondition judges If-Match and If-None-Match by the card that is there,
-// nil for none (RFC 9110 section 13.1).
+// nil for none (RFC 9110 section 13.1). What the NOTE tells of the client
+// changes with every letter and makes no conflict: If-Match holds for every tag
+// of the same state.
 func (c *call) cardCondition(card *store.Card) error {
 	tag := ""
 	if card != nil {
-		tag = cardTag(c.vcard(card))
+		tag = c.render(card).etag
 	}
-	holds := func(tags []string) bool {
-		return card != nil && (slices.Contains(tags, "*") || slices.Contains(tags, tag))
-	}
-	if v := c.r.Header.Values("If-Match"); len(v) > 0 && !holds(etagsOf(v)) {
+	if v := c.r.Header.Values("If-Match"); len(v) > 0 && !slices.ContainsFunc(etagsOf(v), func(known string) bool {
+		return card != nil && (known == "*" || stateOfTag(known) == stateOfTag(tag))
+	}) {
 		return store.ErrStale
 	}
-	if holds(etagsOf(c.r.Header.Values("If-None-Match"))) {
+	if slices.ContainsFunc(etagsOf(c.r.Header.Values("If-None-Match")), func(known string) bool {
+		return card != nil && (known == "*" || known == tag)
+	}) {
 		return store.ErrStale
 	}
 	return nil
@@ -273,9 +293,9 @@ func (c *call) addressbookMultiget(root *element) error {
 			notThere(a, href)
 		}
 	}
-	err = c.eachCardOf(wanted, func(name string, card []byte) error {
-		delete(missing, name)
-		q.respond(a, c.cardTarget(name, card))
+	err = c.eachCardOf(wanted, func(r rendered) error {
+		delete(missing, r.name)
+		q.respond(a, c.cardTarget(r))
 		return a.spill()
 	})
 	for _, href := range missing {
@@ -306,8 +326,8 @@ func (c *call) addressbookQuery(root *element) error {
 		return c.finish(a, nil)
 	}
 	found := 0
-	err = c.eachCard(func(name string, card []byte) error {
-		if !f.match(card) {
+	err = c.eachCard(func(r rendered) error {
+		if !f.match(r.body) {
 			return nil
 		}
 		if found++; limit > 0 && found > limit {
@@ -316,7 +336,7 @@ func (c *call) addressbookQuery(root *element) error {
 			}
 			return nil
 		}
-		q.respond(a, c.cardTarget(name, card))
+		q.respond(a, c.cardTarget(r))
 		return a.spill()
 	})
 	return c.finish(a, err)

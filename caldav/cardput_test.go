@@ -255,6 +255,7 @@ func TestCardNote(t *testing.T) {
 		t.Fatal(card)
 	}
 	o.must(204, "PUT", path, mine, "Content-Type: text/vcard")
+	known := o.etag(path)
 	if got := note(o.must(200, "GET", path, "").body); got != "Любит рыбалку\n\n"+block {
 		t.Errorf("note is %q", got)
 	}
@@ -269,10 +270,18 @@ func TestCardNote(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	got := note(o.must(200, "GET", path, "").body)
+	now := o.must(200, "GET", path, "")
+	got := note(now.body)
 	if !strings.HasPrefix(got, "Любит рыбалку\n\n"+separator) || !strings.Contains(got, "потерянный") || strings.Contains(got, "постоянный") || !strings.Contains(got, "01.01.2099") {
 		t.Errorf("note is now %q", got)
 	}
+	// Facts of the client make no conflict; another edit does.
+	if now.header.Get("ETag") == known {
+		t.Error("other bytes, the same ETag")
+	}
+	mine = strings.Replace(mine, "END:VCARD", "NICKNAME:Ваня\r\nEND:VCARD", 1)
+	o.must(204, "PUT", path, mine, "Content-Type: text/vcard", "If-Match: "+known)
+	o.must(412, "PUT", path, mine, "Content-Type: text/vcard", "If-Match: "+known)
 }
 
 func TestPutCard_NewPerson(t *testing.T) {
