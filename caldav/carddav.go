@@ -208,6 +208,8 @@ func (c *call) putCard() error {
 		return errBadCard
 	case errors.Is(err, store.ErrForbidden):
 		return needPrivilege(c.place.path(), "bind")
+	case errors.Is(err, store.ErrFull):
+		return violated(http.StatusInsufficientStorage, nsDAV, "quota-not-exceeded") // RFC 4331 section 6
 	case err != nil:
 		return err
 	}

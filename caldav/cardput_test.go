@@ -2,6 +2,7 @@ package caldav
 
 import (
 	"context"
+	"database/sql"
 	"regexp"
 	"strconv"
 	"strings"
@@ -338,4 +339,24 @@ func TestPutCard_NewPerson(t *testing.T) {
 			o.must(403, "DELETE", path, "")
 		})
 	}
+}
+
+func TestPutCard_Full(t *testing.T) {
+	o := newOffice(t)
+	db, err := sql.Open("sqlite", "file:"+o.file+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9999)
+		INSERT INTO cards (manager_id, name, uid, bytes) SELECT ` + strconv.FormatInt(o.anna.ID, 10) + `, 'n' || i, 'n' || i, '' FROM n`); err != nil {
+		t.Fatal(err)
+	}
+	o.must(201, "PUT", annaBook+"last.vcf", phone("last", "FN:A"), "Content-Type: text/vcard")
+	if r := o.must(507, "PUT", annaBook+"more.vcf", phone("more", "FN:A"), "Content-Type: text/vcard"); !strings.Contains(r.body, "<D:quota-not-exceeded/>") {
+		t.Error(r.body)
+	}
+	o.must(204, "PUT", annaBook+"last.vcf", phone("last", "FN:B"), "Content-Type: text/vcard")
+	o.must(204, "DELETE", annaBook+"last.vcf", "")
+	o.must(201, "PUT", annaBook+"more.vcf", phone("more", "FN:A"), "Content-Type: text/vcard")
 }

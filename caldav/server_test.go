@@ -25,6 +25,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 // office is a server for two managers on a database of its own: Anna, and
 // Boris, who is her head.
 type office struct {
+	file string // the database
 	testing.TB
 	st   *store.Store
 	srv  *httptest.Server
@@ -37,10 +38,10 @@ const password = "correct horse"
 
 func newOffice(t testing.TB) *office {
 	t.Helper()
-	o := &office{TB: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	o := &office{TB: t, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC), file: filepath.Join(t.TempDir(), "test.db")}
 	ctx := context.Background()
 	st, err := store.Open(ctx, store.Options{
-		URL:    "sqlite:" + filepath.Join(t.TempDir(), "test.db"),
+		URL:    "sqlite:" + o.file,
 		Render: NewRenderer("https://crm.vector.test"),
 		Now:    func() time.Time { return o.now },
 		Log:    slog.New(slog.DiscardHandler),

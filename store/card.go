@@ -50,6 +50,9 @@ type BookChange struct {
 	Number int64
 }
 
+// maxCards is how many cards the programs of one manager may keep.
+const maxCards = 10_000
+
 // personFile is where the card of a person stands until a program names it.
 func personFile(id int64) string { return fmt.Sprintf("person-%d.vcf", id) }
 

@@ -192,7 +192,8 @@ func (s *Store) Card(ctx context.Context, viewer Manager, file string) (card Car
 // manager's own where it names none. check is asked within the transaction,
 // with nil where nothing stands, whether that may be written over.
 //
-// ErrForbidden: a new card under the address of a person. *UIDConflict: the
+// ErrFull: a new card where the manager has 10,000. ErrForbidden: one under the
+// address of a person. *UIDConflict: the
 // UID stands elsewhere, or another one here (RFC 6352 section 6.3.2.1).
 func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check func(*Card) error, w *CardWrite) (card Card, created bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
@@ -206,6 +207,13 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 			_, reserved := personOf(file)
 			if id, _, err := t.cardPerson(viewer.ID, file); reserved || err == nil && id != 0 {
 				return ErrForbidden
+			}
+			var kept int
+			if err := t.row(`SELECT COUNT(*) FROM cards WHERE manager_id = $1`, []any{viewer.ID}, &kept); err != nil {
+				return err
+			}
+			if kept >= maxCards {
+				return ErrFull
 			}
 		}
 		if !created && old.UID != w.UID {

@@ -65,6 +65,8 @@ var (
 	ErrForbidden = errors.New("not allowed")
 	// ErrBadLogin: unknown login or wrong password.
 	ErrBadLogin = errors.New("wrong login or password")
+	// ErrFull: so much is there already that no more is kept.
+	ErrFull = errors.New("no room for more")
 	// ErrTooManyLogins: failures from this address or on this account are
 	// being slowed down; try again later.
 	ErrTooManyLogins = errors.New("too many failed logins, try again later")
