@@ -10,7 +10,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
 
 # Tests against real peers, by their names.
-PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|PythonCaldav|Thunderbird|Interop
+PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|Khal|PythonCaldav|Evolution|Litmus|Thunderbird|Interop
 
 # How long make soak bears each bad network, and with which faults.
 SOAK ?= 10m
@@ -35,7 +35,7 @@ race:
 
 check:
 	@out=$$(gofmt -l . ); if [ -n "$$out" ]; then echo "gofmt: not formatted:"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -tags evolution ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) mod tidy -diff
 
@@ -64,8 +64,9 @@ soak: packages
 	INTOUCH_SOAK=$(SOAK) INTOUCH_SEED=$(SEED) $(GO) test -count=1 -v -timeout 4h -run BadNetwork ./mailsync
 
 # Only the tests against real peers, anew.
-interop: packages
-	$(GO) test -count=1 -v -run '$(PEERS)' ./...
+interop:
+	@.ci/packages evolution-data-server gir1.2-ecal-2.0 gir1.2-edataserver-1.2 python3-gi dbus
+	$(GO) test -tags evolution -count=1 -v -run '$(PEERS)' ./...
 
 # The peers, from Debian. Only root can install them.
 packages:

@@ -325,27 +325,6 @@ func TestPythonCaldav(t *testing.T) {
 	demo.end(t)
 }
 
-// TestEvolution: the backends of Evolution and GNOME Calendar, without their
-// windows, hold the calendars, write, move, prioritise, delete and tick off.
-func TestEvolution(t *testing.T) {
-	if testing.Short() {
-		t.Skip("SKIPPED: short")
-	}
-	const python = "/usr/bin/python3"
-	session, _ := exec.LookPath("dbus-run-session")
-	if err := exec.Command(python, "-c", "import gi; gi.require_version('ECal', '2.0'); from gi.repository import ECal").Run(); err != nil || session == "" {
-		// Not required anywhere: it brings 250 MB of packages with it.
-		t.Skip("SKIPPED, NOT PROVED: Evolution's data server is not here (Debian: apt-get install evolution-data-server gir1.2-ecal-2.0 gir1.2-edataserver-1.2 python3-gi dbus)")
-	}
-	demo := startDemo(t)
-	dir := t.TempDir()
-	cmd := exec.Command(session, "--", python, "testdata/evolution_peer.py", demo.info["caldav"]+"calendars/james/", "james", demo.info["password"])
-	cmd.Env = append(os.Environ(), "LC_ALL=C.UTF-8", "HOME="+dir, "XDG_RUNTIME_DIR="+dir, "XDG_CONFIG_HOME="+filepath.Join(dir, "config"),
-		"XDG_CACHE_HOME="+filepath.Join(dir, "cache"), "XDG_DATA_HOME="+filepath.Join(dir, "data"))
-	expectFromPeer(t, demo, cmd)
-	demo.end(t)
-}
-
 // expectFromPeer runs a program that drives the demo as James and prints what
 // must have become of his contacts, and looks whether it did.
 func expectFromPeer(t *testing.T, demo *runningDemo, cmd *exec.Cmd) {
