@@ -104,17 +104,16 @@ func (t *tx) saveFilter(c Collection, f Filter, e CollectionEdit) error {
 	if _, err := t.exec(`UPDATE collections SET filter = $1, shows = $2 WHERE id = $3`, is, shows, c.ID); err != nil {
 		return err
 	}
-	return t.refill(c.ManagerID)
+	return t.refill("id = $1", c.ID)
 }
 
-// refill marks a manager's saved filters to be filled anew: what is in them is
-// looked at by turnEntries, all else by fillFilters.
-func (t *tx) refill(managerID int64) error {
-	if _, err := t.exec(`UPDATE collections SET filling = '' WHERE manager_id = $1 AND kind = $2`, managerID, string(FilterCalendar)); err != nil {
+// refill marks calendars to be filled anew: what is in them is looked at by
+// turnEntries, all else by fillFilters.
+func (t *tx) refill(where string, arg any) error {
+	if _, err := t.exec(`UPDATE collections SET filling = '' WHERE `+where, arg); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE entries SET turns = 1 WHERE NOT gone AND collection_id IN (SELECT id FROM collections WHERE manager_id = $1 AND kind = $2)`,
-		managerID, string(FilterCalendar))
+	_, err := t.exec(`UPDATE entries SET turns = 1 WHERE NOT gone AND collection_id IN (SELECT id FROM collections WHERE `+where+`)`, arg)
 	return err
 }
 
@@ -122,8 +121,8 @@ func (t *tx) refill(managerID int64) error {
 // holds the writer for long.
 const fillBatch = 500
 
-// fillFilters looks at all items that may belong into a filter that has
-// changed, and then again at what is in it; it returns how many it renewed. A
+// fillFilters looks at all items that may belong into a calendar that is marked
+// to be filled, and then again at what is in it; it returns how many it renewed. A
 // daemon that dies meanwhile leaves the rest to the next tick.
 func (s *Store) fillFilters(ctx context.Context) (int, error) {
 	for any := false; ; any = true {

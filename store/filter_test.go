@@ -107,6 +107,14 @@ func TestFilter_Head(t *testing.T) {
 		_, err = h.TurnStatuses(ctx)
 		h.must(err)
 		h.expect("no head any more", h.shown(h.boris, team.Slug))
+		h.expect("nor in the calendars of the team", h.shown(h.boris, "team-anna"))
+		h.call("Ещё звонок", h.clock.t.Add(2*time.Hour))
+		h.expect("not what is planned later either", h.shown(h.boris, "team-anna"))
+		_, _, err = h.SaveManager(ctx, store.Actor{}, store.ManagerRow{ID: "m3", Login: "boris", Name: "Борис", Role: "head", TimeZone: "Europe/Moscow"})
+		h.must(err)
+		_, err = h.TurnStatuses(ctx)
+		h.must(err)
+		h.expect("a head again", h.shown(h.boris, "team-anna"), "Ещё звонок", "Звонок о ценах", "payment", "shipment")
 	})
 }
 

@@ -208,7 +208,7 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 		return 0, "", err
 	}
 	if found && (old.TimeZone != m.TimeZone || old.Language != m.Language || old.Role != m.Role) {
-		if err := t.refill(m.ID); err != nil {
+		if err := t.refill("kind IN ('filter', 'team') AND manager_id = $1", m.ID); err != nil { // those that show others' contacts
 			return 0, "", err
 		}
 		if err := t.refreshManager(m.ID); err != nil {

@@ -181,7 +181,7 @@ func (c *ownedCollection) holding(it *Item) *ownedCollection {
 }
 
 // may reports whether the owner may look at the item: one who was a head when
-// the filter was made may be none now.
+// the calendar was made may be none now.
 func (c *ownedCollection) may(it *Item) bool {
 	return c.owner.Role == RoleHead || slices.Contains(it.Managers, c.ManagerID)
 }
@@ -262,6 +262,8 @@ func (r *renewal) item(k ItemKey) error {
 			belongs = labels[id]
 		case StatusCalendar, TodoList:
 			belongs = !labelledBy[c.ManagerID]
+		case TeamCalendar:
+			belongs = c.may(&it)
 		case FilterCalendar:
 			belongs = c.may(&it) && (c.Filter.Labelled || !labelledBy[c.ManagerID])
 		}
