@@ -276,11 +276,20 @@ func (w *feedWriter) entry(body []byte) {
 			w.zone(strings.TrimSpace(text(c.Component, ical.PropTimezoneID)), obj, c)
 		}
 	}
+	private := slices.ContainsFunc(obj.root.children, isPrivate)
 	for _, c := range obj.root.children {
 		if c.Name == ical.CompEvent {
-			w.event(obj, c)
+			w.event(obj, c, private)
 		}
 	}
+}
+
+// isPrivate reports whether a component is not for everybody. A class that is
+// not known is private (RFC 5545 section 3.8.1.3); so are all occurrences of a
+// series of which one is, since programs leave CLASS out of moved ones.
+func isPrivate(c *component) bool {
+	class := strings.TrimSpace(text(c.Component, ical.PropClass))
+	return class != "" && !strings.EqualFold(class, "PUBLIC")
 }
 
 // zone writes a VTIMEZONE, once for each TZID: ours where the name is known,
@@ -306,12 +315,7 @@ func (w *feedWriter) zone(tzid string, obj *object, c *component) {
 }
 
 // event writes a VEVENT without what a feed leaves out.
-func (w *feedWriter) event(obj *object, c *component) {
-	private := false
-	switch strings.ToUpper(strings.TrimSpace(text(c.Component, ical.PropClass))) {
-	case "PRIVATE", "CONFIDENTIAL":
-		private = true
-	}
+func (w *feedWriter) event(obj *object, c *component, private bool) {
 	w.line("BEGIN:VEVENT")
 	for _, at := range c.props { // its own, not those of its alarms
 		l := &obj.lines[at]

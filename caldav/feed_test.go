@@ -82,6 +82,25 @@ func TestFeed_Text(t *testing.T) {
 	}
 }
 
+// Of what is private a feed tells only that the time is taken: also where the
+// class is one that we do not know (RFC 5545 section 3.8.1.3), and where a
+// moved occurrence of a private series does not say it again.
+func TestFeed_Private(t *testing.T) {
+	o := newOffice(t)
+	series := meeting("s", "Doctor", "20261124T100000Z", "RRULE:FREQ=DAILY;COUNT=3", "CLASS:PRIVATE")
+	moved := meeting("s", "Doctor again", "20261125T120000Z", "RECURRENCE-ID:20261125T100000Z")
+	moved = moved[strings.Index(moved, "BEGIN:VEVENT"):]
+	series = series[:strings.Index(series, "END:VCALENDAR")] + moved
+	o.must(201, "MKCALENDAR", annaWork, "")
+	o.must(201, "PUT", annaWork+"s.ics", series, ics)
+	o.must(201, "PUT", annaWork+"x.ics", meeting("x", "Doctor elsewhere", "20261124T100000Z", "CLASS:X-SECRET"), ics)
+	o.must(201, "PUT", annaWork+"p.ics", meeting("p", "Call Ivan", "20261124T100000Z", "CLASS:Public"), ics)
+	r := o.must(200, "GET", o.makeFeed("work"), "", "as: nobody")
+	if strings.Contains(r.body, "Doctor") || strings.Count(r.body, "BEGIN:VEVENT") != 4 || !strings.Contains(r.body, "Call Ivan") {
+		t.Error(r.body[strings.Index(r.body, "BEGIN:VEVENT"):])
+	}
+}
+
 func TestFeed_Conditions(t *testing.T) {
 	o := newOffice(t)
 	o.must(201, "PUT", annaHome+"current/a.ics", meeting("a", "Call Ivan", "20261124T100000Z"), ics)
