@@ -71,6 +71,11 @@ func (c *call) post() error {
 	if col.ReadOnly() {
 		return needPrivilege(c.place.path(), "bind")
 	}
+	if c.r.Header.Get("Content-Type") == "" {
+		// Pages of other sites may send this, and a browser adds the login that it
+		// knows; of our type, or by another method, they may not (CORS).
+		return violated(http.StatusForbidden, nsCalDAV, "supported-calendar-data")
+	}
 	c.place.kind, c.place.name = entryKind, rand.Text()+".ics"
 	c.w.Header().Set("Location", origin(c.r, c.publicHost)+c.place.path())
 	if err := c.write(&col, store.Condition{IfNoneMatch: true}); err != nil {

@@ -163,6 +163,12 @@ func TestPost_AddMember(t *testing.T) {
 		t.Errorf("again: %v\n%s", r.header, r.body)
 	}
 	o.must(403, "POST", annaCurrent, "no calendar", ics)
+	// What a page of another site can send by a browser that knows the login.
+	for _, kind := range []string{"", "text/plain", "application/x-www-form-urlencoded", "text/plain; x=text/calendar"} {
+		if r := o.must(403, "POST", annaCurrent, meeting("csrf", "x", "20261124T100000Z"), "Content-Type: "+kind); !strings.Contains(r.body, "supported-calendar-data") {
+			t.Errorf("type %q: %s", kind, r.body)
+		}
+	}
 	o.must(404, "POST", annaHome+"nothing/", body, ics)
 	o.must(405, "POST", annaHome, body, ics)
 	o.must(201, "MKCALENDAR", annaWork, "")
