@@ -48,3 +48,39 @@ func TestMove_ByPutAndDelete(t *testing.T) {
 	o.must(204, "DELETE", annaCurrent+"m.ics", "") // a deletion by itself is one
 	o.must(404, "GET", annaCurrent+"m.ics", "")
 }
+
+// Between the PUT and the DELETE of a move other things happen: the program
+// writes an alarm, a colleague moves the same meeting. The DELETE is its second
+// half all the same.
+func TestMove_Interrupted(t *testing.T) {
+	o := newOffice(t)
+	ctx := context.Background()
+	planned, err := o.st.PlanContact(ctx, store.Actor{ManagerID: o.head.ID}, store.ContactDraft{Kind: store.Meeting, Subject: "Meeting",
+		Managers: []int64{o.anna.ID, o.head.ID}, When: store.Span{Start: o.now.Add(24 * time.Hour), End: o.now.Add(25 * time.Hour)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const headHome = "/dav/calendars/boris/"
+	from := func(home, who string) string {
+		for href := range o.parse(o.do("PROPFIND", home+"current/", "", "Depth: 1", "as: "+who)).hrefs() {
+			if strings.HasSuffix(href, ".ics") {
+				return href
+			}
+		}
+		t.Fatalf("nothing in %s", home)
+		return ""
+	}
+	anna, head := from(annaHome, "anna"), from(headHome, "boris")
+	body := o.must(200, "GET", anna, "").body
+	o.must(201, "PUT", annaHome+"overdue/m.ics", body, ics)
+	o.must(201, "PUT", headHome+"overdue/m.ics", o.must(200, "GET", head, "", "as: boris").body, ics, "as: boris")
+	o.must(204, "DELETE", head, "", "as: boris")
+	if code := o.do("PUT", annaHome+"overdue/m.ics", strings.Replace(body, "END:VEVENT", "COMMENT:x\r\nEND:VEVENT", 1), ics).status; code != 204 {
+		t.Fatalf("the next PUT: %d", code)
+	}
+	o.do("DELETE", anna, "")
+	c, err := o.st.Contact(ctx, o.anna, planned.ID)
+	if err != nil || c.State != store.Planned {
+		t.Errorf("%s %v", c.State, err)
+	}
+}

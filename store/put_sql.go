@@ -137,7 +137,8 @@ func (t *tx) settle(actor Actor, col Collection, k ItemKey, name string, w *Cale
 			}
 		}
 	}
-	if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1 AND collection_id <> $2`, k.String(), col.ID); err != nil {
+	if _, err := t.exec(`UPDATE entries SET stays = 0 WHERE item = $1 AND collection_id <> $2
+		AND collection_id IN (SELECT id FROM collections WHERE manager_id = $3)`, k.String(), col.ID, col.ManagerID); err != nil {
 		return Entry{}, err
 	}
 	t.touch(k)
@@ -427,7 +428,8 @@ func (t *tx) secondHalf(collectionID int64, e Entry) (bool, error) {
 	if err != nil || !half {
 		return false, err
 	}
-	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1`, e.Key.String()); err != nil {
+	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1 AND collection_id IN
+		(SELECT k.id FROM collections k JOIN collections this ON this.manager_id = k.manager_id WHERE this.id = $2)`, e.Key.String(), collectionID); err != nil {
 		return false, err
 	}
 	t.touch(e.Key)

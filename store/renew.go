@@ -372,7 +372,7 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 	_, err = t.exec(`INSERT INTO entries (collection_id, name, item, uid, etag, change, gone, begins, ends, turns, stays, changed, size, bytes, version, former)
 		VALUES ($1, $2, $3, $4, $5, $6, FALSE, $7, $8, $9, $10, $11, $12, $13, $14, $15)
 		ON CONFLICT (collection_id, name) DO UPDATE SET item = $3, uid = $4, etag = $5, change = $6, gone = FALSE,
-		begins = $7, ends = $8, turns = $9, stays = $10, changed = $11, size = $12, bytes = $13, version = $14, former = $15, moved = FALSE`,
+		begins = $7, ends = $8, turns = $9, stays = $10, changed = $11, size = $12, bytes = $13, version = $14, former = $15, moved = entries.moved AND NOT entries.gone`,
 		c.ID, name, k.String(), view.UID, etag, number, unix(begins), unix(ends), unix(turns), unix(stays), t.now.Unix(), len(body), body, view.Version, former)
 	return err
 }
