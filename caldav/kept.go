@@ -82,7 +82,8 @@ func (c *call) answeredBefore(body []byte) bool {
 		return false
 	}
 	h := sha256.New()
-	fmt.Fprintf(h, "%d\n%s\n%q\n%q\n%q\n", c.manager.ID, c.r.Method, c.r.URL.Path, c.r.Header.Values("Depth"), c.r.Header.Values("Prefer"))
+	// The manager was read in an earlier state, and may be another now.
+	fmt.Fprintf(h, "%d %d\n%s\n%q\n%q\n%q\n", c.manager.ID, c.manager.Version, c.r.Method, c.r.URL.Path, c.r.Header.Values("Depth"), c.r.Header.Values("Prefer"))
 	h.Write(body)
 	k := &keeping{at: at}
 	h.Sum(k.question[:0])

@@ -56,6 +56,8 @@ func (c *Collection) defaultColor() string {
 		return c.Filter.Statuses[0].Color()
 	case c.Kind == LabelCalendar:
 		return labelColor
+	case c.Kind == FilterCalendar:
+		return filterColor
 	}
 	return StatusCurrent.Color()
 }

@@ -41,6 +41,11 @@ func TestFilter_FollowsTheRecord(t *testing.T) {
 		if vip.Name != "VIP" || vip.Kind != store.FilterCalendar || vip.ReadOnly() || len(vip.Filter.Managers) != 1 {
 			h.t.Errorf("%+v", vip)
 		}
+		none, made := "", vip.Color
+		h.must(h.EditCollection(ctx, actor, vip.ID, store.CollectionEdit{Color: &none}))
+		if vip = h.collection(h.anna, vip.Slug); vip.Color != made {
+			h.t.Errorf("the colour was taken back: %q, made with %q", vip.Color, made)
+		}
 		h.expect("made after the call", h.shown(h.anna, vip.Slug), "Звонок о ценах")
 		h.expect("and still in its status", h.shown(h.anna, "current"), "Звонок о ценах", "payment")
 
