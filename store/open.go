@@ -56,6 +56,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
 	}
+	s.Generation() // takes its connection before readers can take all of them
 	return s, nil
 }
 
