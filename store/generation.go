@@ -18,6 +18,7 @@ type Generation struct {
 // which never writes: to that one, every commit is somebody else's.
 type generations struct {
 	mu         sync.Mutex
+	db         *sql.DB // of one connection, opened when it is first asked
 	conn       *sql.Conn
 	stmt       *sql.Stmt
 	connection int64
@@ -34,7 +35,7 @@ func (s *Store) Generation() (Generation, bool) {
 	defer g.mu.Unlock()
 	ctx := context.Background() // it waits for nobody
 	if g.stmt == nil {
-		conn, err := s.r.Conn(ctx)
+		conn, err := g.db.Conn(ctx)
 		if err != nil {
 			return Generation{}, false
 		}
@@ -54,6 +55,7 @@ func (s *Store) Generation() (Generation, bool) {
 	return Generation{g.connection, version}, true
 }
 
+// close ends the connection; the next question opens another.
 func (g *generations) close() {
 	if g.stmt != nil {
 		g.stmt.Close()

@@ -41,7 +41,7 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	switch {
 	case strings.HasPrefix(opt.URL, "sqlite:"):
 		s.dialect = sqliteDialect
-		s.w, s.r, err = openSQLite(strings.TrimPrefix(opt.URL, "sqlite:"))
+		s.w, s.r, s.generations.db, err = openSQLite(strings.TrimPrefix(opt.URL, "sqlite:"))
 	case strings.HasPrefix(opt.URL, "postgres://"), strings.HasPrefix(opt.URL, "postgresql://"):
 		s.dialect = postgresDialect
 		s.w, err = sql.Open("pgx", opt.URL)
@@ -56,27 +56,27 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
 	}
-	s.Generation() // takes its connection before readers can take all of them
 	return s, nil
 }
 
-// openSQLite opens the writer and the readers. One writer connection:
+// openSQLite opens the writer, the readers, and the one connection that tells
+// generations, which must not wait for readers. One writer connection:
 // deferred transactions on many gave mostly "busy" (libraries.md). FULL, so
 // that a power cut loses neither a "sent" mark nor an edit that a calendar
 // program was told is stored.
-func openSQLite(path string) (w, r *sql.DB, err error) {
+func openSQLite(path string) (w, r, g *sql.DB, err error) {
 	if path == "" {
-		return nil, nil, errors.New("sqlite: needs a path")
+		return nil, nil, nil, errors.New("sqlite: needs a path")
 	}
 	if dir := filepath.Dir(path); dir != "." {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	// Letters are in it: nobody else on the machine may read it.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	f.Close()
 	pragmas := url.Values{"_pragma": {
@@ -91,25 +91,32 @@ func openSQLite(path string) (w, r *sql.DB, err error) {
 	pragmas.Set("_txlock", "immediate")
 	w, err = openKept("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	w.SetMaxOpenConns(1)
 	// The journal mode is set on the writer before a reader opens the file.
 	if err := w.Ping(); err != nil {
 		w.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	pragmas.Del("_txlock")
 	pragmas.Add("_pragma", "query_only(1)")
-	pragmas.Add("_pragma", "cache_size(-500)") // each of five, and twice that in memory; the rest is the system's to cache
-	r, err = openKept("file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode())
+	pragmas.Add("_pragma", "cache_size(-500)") // each, and twice that in memory; the rest is the system's to cache
+	readers := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + pragmas.Encode()
+	r, err = openKept(readers)
 	if err != nil {
 		w.Close()
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	r.SetMaxOpenConns(5) // four readers, and the one that tells the generation
-	r.SetMaxIdleConns(5)
-	return w, r, nil
+	r.SetMaxOpenConns(4)
+	r.SetMaxIdleConns(4)
+	if g, err = openKept(readers); err != nil {
+		w.Close()
+		r.Close()
+		return nil, nil, nil, err
+	}
+	g.SetMaxOpenConns(1)
+	return w, r, g, nil
 }
 
 // migrate brings the schema up. Several daemons starting at once wait for

@@ -295,9 +295,12 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes both pools.
 func (s *Store) Close() error {
-	s.generations.mu.Lock()
-	s.generations.close()
-	s.generations.mu.Unlock()
+	if g := &s.generations; g.db != nil {
+		g.mu.Lock()
+		g.close()
+		g.db.Close()
+		g.mu.Unlock()
+	}
 	if s.r == s.w {
 		return s.w.Close()
 	}
