@@ -135,7 +135,13 @@ func (h *Handler) feed(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many feeds are being read", http.StatusServiceUnavailable)
 		return
 	}
-	if err := h.writeFeed(w, r, &f, now); err != nil && r.Context().Err() == nil {
+	err = h.writeFeed(w, r, &f, now)
+	if errors.Is(err, store.ErrBusy) {
+		head.Set("Retry-After", "30")
+		http.Error(w, "too much is being read", http.StatusServiceUnavailable)
+		return
+	}
+	if err != nil && r.Context().Err() == nil {
 		h.log.Error("feed failed", "calendar", f.ID, "err", err)
 		// What was sent is no whole calendar, and must not look like one.
 		panic(http.ErrAbortHandler)

@@ -273,6 +273,9 @@ func (c *call) fail(err error) {
 		ref = &refusal{status: http.StatusNotFound}
 	case errors.Is(err, store.ErrStale):
 		ref = &refusal{status: http.StatusPreconditionFailed}
+	case errors.Is(err, store.ErrBusy):
+		c.w.Header().Set("Retry-After", "30")
+		ref = &refusal{status: http.StatusServiceUnavailable}
 	case errors.Is(err, store.ErrForbidden):
 		err = needPrivilege(c.place.path(), "write")
 		errors.As(err, &ref)

@@ -20,7 +20,7 @@ func ownClients(viewer Manager) (where string, args []any) {
 
 // Cards of a manager's address book: persons in their order, then own cards.
 func (s *Store) Cards(ctx context.Context, viewer Manager, each func(*Card) error) error {
-	return s.read(ctx, func(t *tx) error { return t.cards(viewer, each) })
+	return s.stream(ctx, func(t *tx) error { return t.cards(viewer, each) })
 }
 
 func (t *tx) cards(viewer Manager, each func(*Card) error) error {
@@ -417,7 +417,7 @@ func (s *Store) Book(ctx context.Context, viewer Manager, etag func(*Card) strin
 
 // BookChanges are the last changes of cards after one, in their order.
 func (s *Store) BookChanges(ctx context.Context, managerID, after int64, each func(BookChange) error) error {
-	return s.read(ctx, func(t *tx) error { return t.bookChanges(managerID, after, each) })
+	return s.stream(ctx, func(t *tx) error { return t.bookChanges(managerID, after, each) })
 }
 
 func (t *tx) bookChanges(managerID, after int64, each func(BookChange) error) error {

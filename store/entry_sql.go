@@ -57,7 +57,7 @@ const longEntry = "604800"
 // The bound is a day wider on both sides than asked: whole days have no zone,
 // and the protocol decides.
 func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.Time, parts EntryParts, head func(Collection) error, each func(*Entry) error) error {
-	return s.read(ctx, func(t *tx) error {
+	return s.stream(ctx, func(t *tx) error {
 		c, err := t.collection("k.id = $1", collectionID)
 		if err != nil {
 			return err
@@ -123,7 +123,7 @@ func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
 
 // EntriesNamed calls each for the entries that exist among names, by name.
 func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, parts EntryParts, each func(*Entry) error) error {
-	return s.read(ctx, func(t *tx) error {
+	return s.stream(ctx, func(t *tx) error {
 		return t.rows(`SELECT `+entryColumns(parts)+` FROM entries n
 			WHERE n.collection_id = $1 AND NOT n.gone AND n.name IN `+s.dialect.texts("$2")+` ORDER BY n.name`,
 			[]any{collectionID, asJSON(names)}, func(scan func(...any) error) error {
@@ -144,7 +144,7 @@ const FromStart = -1
 // and no gone ones. ErrStale when since is older than the tombstones or newer
 // than the collection (a restored copy).
 func (s *Store) Changes(ctx context.Context, collectionID, since int64, limit int, head func(Collection) error, each func(Change) error) error {
-	return s.read(ctx, func(t *tx) error {
+	return s.stream(ctx, func(t *tx) error {
 		c, err := t.collection("k.id = $1", collectionID)
 		if err != nil {
 			return err

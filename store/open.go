@@ -36,16 +36,18 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Currency == "" {
 		opt.Currency = "RUB"
 	}
-	s := &Store{opt: opt, log: opt.Log, logins: newLoginCache()}
+	s := &Store{opt: opt, log: opt.Log, logins: newLoginCache(), patience: streamPatience}
 	var err error
 	switch {
 	case strings.HasPrefix(opt.URL, "sqlite:"):
 		s.dialect = sqliteDialect
 		s.w, s.r, s.generations.db, err = openSQLite(strings.TrimPrefix(opt.URL, "sqlite:"))
+		s.streams = make(chan struct{}, sqliteReaders-1)
 	case strings.HasPrefix(opt.URL, "postgres://"), strings.HasPrefix(opt.URL, "postgresql://"):
 		s.dialect = postgresDialect
 		s.w, err = sql.Open("pgx", opt.URL)
 		s.r = s.w
+		s.streams = make(chan struct{}, 20) // of the hundred connections that PostgreSQL allows
 	default:
 		return nil, fmt.Errorf("open store: the address must begin with sqlite: or postgres://")
 	}
@@ -108,8 +110,8 @@ func openSQLite(path string) (w, r, g *sql.DB, err error) {
 		w.Close()
 		return nil, nil, nil, err
 	}
-	r.SetMaxOpenConns(4)
-	r.SetMaxIdleConns(4)
+	r.SetMaxOpenConns(sqliteReaders)
+	r.SetMaxIdleConns(sqliteReaders)
 	if g, err = openKept(readers); err != nil {
 		w.Close()
 		r.Close()
@@ -118,6 +120,9 @@ func openSQLite(path string) (w, r, g *sql.DB, err error) {
 	g.SetMaxOpenConns(1)
 	return w, r, g, nil
 }
+
+// sqliteReaders is how many read at the same time.
+const sqliteReaders = 4
 
 // migrate brings the schema up. Several daemons starting at once wait for
 // each other: SQLite by its write lock, PostgreSQL by an advisory lock.

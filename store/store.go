@@ -50,6 +50,8 @@ type Store struct {
 	refusals    refusals
 	changed     notifier
 	unsaved     unsavedTokens
+	streams     chan struct{} // those running; as many as may
+	patience    time.Duration // of a stream that waits for its turn
 }
 
 // Errors that callers tell apart with errors.Is. The text of a *Error is what
@@ -70,6 +72,8 @@ var (
 	// ErrTooManyLogins: failures from this address or on this account are
 	// being slowed down; try again later.
 	ErrTooManyLogins = errors.New("too many failed logins, try again later")
+	// ErrBusy: too many others are being read to slowly; try again later.
+	ErrBusy = errors.New("too busy, try again later")
 	// ErrAlreadyRan: the ledger has a run of this job, owner and slot.
 	ErrAlreadyRan = errors.New("already ran")
 )
@@ -200,6 +204,26 @@ func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
 	defer t.Rollback()
 	return fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()})
 }
+
+// stream is read for what is handed on while it is read, and so lasts as long
+// as somebody far away takes to receive it. It leaves some connections for all
+// that is short: logins, pages, polls. ErrBusy when its turn does not come.
+func (s *Store) stream(ctx context.Context, fn func(*tx) error) error {
+	wait := time.NewTimer(s.patience)
+	defer wait.Stop()
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	case <-wait.C:
+		return ErrBusy
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return s.read(ctx, fn)
+}
+
+// streamPatience is less than programs wait for an answer.
+const streamPatience = 20 * time.Second
 
 // exec runs one statement and gives the number of rows that it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
