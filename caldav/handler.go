@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"time"
 
 	"intouch/store"
 )
@@ -31,6 +33,7 @@ type Handler struct {
 	publicHost string
 	kept       keptAnswers
 	feeds      *feeds
+	turns      turns
 }
 
 // New makes the handler. Route to it every request that Handles says yes to,
@@ -126,11 +129,11 @@ func (c *call) dispatch() error {
 	}
 	switch c.r.Method {
 	case "PROPFIND":
-		return c.propfind()
+		return c.inTurn(c.propfind)
 	case "PROPPATCH":
 		return c.proppatch()
 	case "REPORT":
-		return c.report()
+		return c.inTurn(c.report)
 	case "ACL":
 		return c.refuseACL()
 	case "MKCALENDAR", "MKCOL":
@@ -159,6 +162,52 @@ func (c *call) dispatch() error {
 		return c.move()
 	}
 	return c.copy()
+}
+
+// turns let each manager's programs receive two listings at the same time. The
+// store has few connections for them, and those of one manager that read slowly
+// must not take all.
+type turns struct {
+	mu sync.Mutex
+	of map[int64]chan struct{} // by manager: those who have a turn
+}
+
+const (
+	maxTurns     = 2
+	turnPatience = 20 * time.Second // less than programs wait for an answer
+)
+
+func (t *turns) manager(id int64) chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of == nil {
+		t.of = map[int64]chan struct{}{}
+	}
+	if t.of[id] == nil {
+		t.of[id] = make(chan struct{}, maxTurns)
+	}
+	return t.of[id]
+}
+
+// inTurn answers when it is this request's turn; store.ErrBusy when it does not
+// come.
+func (c *call) inTurn(answer func() error) error {
+	turn := c.turns.manager(c.manager.ID)
+	select {
+	case turn <- struct{}{}:
+	default: // not at once
+		wait := time.NewTimer(turnPatience)
+		defer wait.Stop()
+		select {
+		case turn <- struct{}{}:
+		case <-wait.C:
+			return store.ErrBusy
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		}
+	}
+	defer func() { <-turn }()
+	return answer()
 }
 
 // methods of each kind of place, beside OPTIONS. A calendar that is not there
