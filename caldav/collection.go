@@ -138,7 +138,7 @@ func (c *call) readMaking(root *element) (component store.Component, patches []p
 			}
 			prop.children = kept
 		}
-		patches, edit = c.readPatches(root, 0)
+		patches, edit = c.readPatches(root, nil)
 	}
 	if !isCalendar {
 		return component, nil, edit, violated(http.StatusForbidden, nsDAV, "valid-resourcetype")

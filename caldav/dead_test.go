@@ -89,6 +89,18 @@ func TestDeadProperties_Bounds(t *testing.T) {
 	if r := o.must(207, "PROPPATCH", event, propertyUpdate(many.String(), "")); !strings.Contains(r.body, "403 Forbidden") {
 		t.Errorf("too many:\n%s", r.body)
 	}
+	// With as many as may be, one is changed, and one makes room for another.
+	full := strings.TrimSuffix(many.String(), fmt.Sprintf("<X:n%d/>", maxDeadCount))
+	for _, c := range []struct {
+		set, remove string
+		fits        bool
+	}{{full, "", true}, {"<X:n5>changed</X:n5>", "", true}, {"<X:more/>", "", false}, {"<X:more/>", "<X:n5/>", true}} {
+		body := strings.Replace(propertyUpdate(c.set, ""), "<D:set>", "<D:remove><D:prop>"+c.remove+"</D:prop></D:remove><D:set>", 1)
+		if r := o.must(207, "PROPPATCH", event, body); strings.Contains(r.body, "403 Forbidden") == c.fits {
+			t.Errorf("set %.40s, remove %q:\n%.400s", c.set, c.remove, r.body)
+		}
+	}
+	o.must(207, "PROPPATCH", event, propertyUpdate("", full+"<X:more/>"))
 	for i := range 4 {
 		o.must(207, "PROPPATCH", event, propertyUpdate(fmt.Sprintf(`<X:n%d>%s</X:n%d>`, i, large, i), ""))
 	}

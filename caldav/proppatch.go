@@ -48,7 +48,7 @@ func (c *call) proppatch() error {
 	if err := c.readDead(q); err != nil {
 		return err
 	}
-	patches, edit := c.readPatches(root, len(q.deadOf(self)))
+	patches, edit := c.readPatches(root, q.deadOf(self))
 	if len(patches) == 0 {
 		return status(http.StatusBadRequest)
 	}
@@ -95,10 +95,14 @@ func writePatches(a *answer, patches []patch) {
 	}
 }
 
-// readPatches judges every property in document order. count is how many dead
-// ones there are already.
-func (c *call) readPatches(root *element, count int) (patches []patch, edit store.CollectionEdit) {
+// readPatches judges every property in document order. dead are those that
+// there are already.
+func (c *call) readPatches(root *element, dead map[string]string) (patches []patch, edit store.CollectionEdit) {
 	self := target{kind: c.place.kind, path: c.place.path()}
+	kept := map[string]bool{} // the dead ones that there are then
+	for key := range dead {
+		kept[key] = true
+	}
 	shared := self.kind != calendarKind && self.resource() == ""
 	for _, action := range root.children {
 		remove := action.is(nsDAV, "remove")
@@ -118,9 +122,15 @@ func (c *call) readPatches(root *element, count int) (patches []patch, edit stor
 			case !row.deadOn(self.kind):
 				p.status, p.reason = setLive(&edit, e, remove)
 			default:
-				if count++; !remove && (count > maxDeadCount || len(e.source) > maxDead) {
+				key := deadKey(e.Name)
+				if !remove && (!kept[key] && len(kept) >= maxDeadCount || len(e.source) > maxDead) {
 					p.status = http.StatusForbidden
 					break
+				}
+				if remove {
+					delete(kept, key)
+				} else {
+					kept[key] = true
 				}
 				setDead(&edit, e, remove)
 			}
