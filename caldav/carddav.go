@@ -16,48 +16,45 @@ import (
 	"intouch/store"
 )
 
-// The address book of persons: one card for each person whom the manager may
-// see, and the cards of the manager's own. Its version, ctag and sync-token,
-// counts the changes of its cards.
+// The address books of persons: one card for each person of the manager's
+// clients, and the cards of the manager's own; a head has another with
+// everybody's persons. A person stands in both under the same name and UID. A
+// book's version, ctag and sync-token, counts the changes of its cards.
 
-// book is the address book as a resource.
-type book struct {
-	name string
-	store.Book
+// BookName is what an address book is called.
+func BookName(m *store.Manager, book string) string {
+	return phrase(m.Language, "book "+book)
 }
 
 // inBook refuses address books that are not there.
 func (c *call) inBook() error {
-	if c.place.slug != "" && c.place.slug != bookSlug {
+	if !slices.Contains(store.BooksOf(&c.manager), c.place.slug) {
 		return errNoSuchPlace
 	}
 	return nil
 }
 
-func (c *call) book() (*book, error) {
-	if err := c.inBook(); err != nil {
-		return nil, err
-	}
-	now, err := c.st.Book(c.ctx, c.manager, func(card *store.Card) string { return c.render(card).etag })
+// book is one of the manager's address books.
+func (c *call) book(name string) (*store.Book, error) {
+	b, err := c.st.Book(c.ctx, c.manager, name, c.etag)
 	if err != nil {
-		return nil, fmt.Errorf("address book: %w", err)
+		return nil, fmt.Errorf("address book %s: %w", name, err)
 	}
-	b := &book{name: BookName, Book: now}
-	if c.manager.Language == store.Russian {
-		b.name = "Контактные лица клиентов"
-	}
-	return b, nil
+	return &b, nil
 }
 
-func (c *call) bookTarget(b *book) *target {
-	p := place{kind: bookKind, login: c.manager.Login, slug: bookSlug}
+// etag is that of a card.
+func (c *call) etag(card *store.Card) string { return c.render(card).etag }
+
+func (c *call) bookTarget(b *store.Book) *target {
+	p := place{kind: bookKind, login: c.manager.Login, slug: b.Name}
 	return &target{kind: bookKind, path: p.path(), manager: &c.manager, book: b}
 }
 
 // bookSelf is the book, or one of its cards, as a target.
 func (c *call) bookSelf() (*target, error) {
 	if c.place.kind == bookKind {
-		b, err := c.book()
+		b, err := c.book(c.place.slug)
 		if err != nil {
 			return nil, err
 		}
@@ -77,7 +74,7 @@ func (c *call) cardHere() (r rendered, err error) {
 	if err := c.inBook(); err != nil {
 		return r, err
 	}
-	card, err := c.st.Card(c.ctx, c.manager, c.place.name)
+	card, err := c.st.Card(c.ctx, c.manager, c.place.slug, c.place.name)
 	if err != nil {
 		return r, err
 	}
@@ -86,7 +83,7 @@ func (c *call) cardHere() (r rendered, err error) {
 
 // eachCard calls fn for every card.
 func (c *call) eachCard(fn func(rendered) error) error {
-	return c.st.Cards(c.ctx, c.manager, func(card *store.Card) error { return fn(c.render(card)) })
+	return c.st.Cards(c.ctx, c.manager, c.place.slug, func(card *store.Card) error { return fn(c.render(card)) })
 }
 
 // eachCardOf calls fn for the cards of those names that are there. Up to some
@@ -102,7 +99,7 @@ func (c *call) eachCardOf(names map[string]bool, fn func(rendered) error) error 
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		card, err := c.st.Card(c.ctx, c.manager, name)
+		card, err := c.st.Card(c.ctx, c.manager, c.place.slug, name)
 		if errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -117,8 +114,12 @@ func (c *call) eachCardOf(names map[string]bool, fn func(rendered) error) error 
 }
 
 func (c *call) cardTarget(r rendered) *target {
-	p := place{kind: cardKind, login: c.manager.Login, slug: bookSlug, name: r.name}
-	return &target{kind: cardKind, path: p.path(), manager: &c.manager, etag: r.etag, size: int64(len(r.body)), data: r.body}
+	return &target{kind: cardKind, path: c.cardPath(r.name), manager: &c.manager, etag: r.etag, size: int64(len(r.body)), data: r.body}
+}
+
+// cardPath is the path of a card of the book at the call's place.
+func (c *call) cardPath(name string) string {
+	return place{kind: cardKind, login: c.manager.Login, slug: c.place.slug, name: name}.path()
 }
 
 // rendered is a card as the manager's programs get it. The tag has two halves:
@@ -145,7 +146,7 @@ func stateOfTag(tag string) string {
 
 // propfindCards lists the book and its cards.
 func (c *call) propfindCards(q *asked) error {
-	b, err := c.book()
+	b, err := c.book(c.place.slug)
 	if err != nil {
 		return err
 	}
@@ -194,16 +195,14 @@ func (c *call) putCard() error {
 	if err != nil {
 		return err
 	}
-	card, created, err := c.st.PutCard(c.ctx, c.manager, c.place.name, c.cardCondition, write)
+	card, created, err := c.st.PutCard(c.ctx, c.manager, c.place.slug, c.place.name, c.cardCondition, c.etag, write)
 	var (
 		held *store.UIDConflict
 		inv  *store.Invalid
 	)
 	switch {
 	case errors.As(err, &held):
-		p := c.place
-		p.name = held.Name
-		return &refusal{status: http.StatusForbidden, precondition: carddav("no-uid-conflict"), body: func(a *answer) { a.href(p.path()) }}
+		return c.cardConflict(held.Name)
 	case errors.As(err, &inv):
 		return errBadCard
 	case errors.Is(err, store.ErrForbidden):
@@ -216,6 +215,19 @@ func (c *call) putCard() error {
 	now := c.render(&card)
 	c.written(store.PutResult{Created: created, Entry: store.Entry{ETag: now.etag, Exact: bytes.Equal(now.body, body)}})
 	return nil
+}
+
+// cardConflict is no-uid-conflict (RFC 6352 section 6.3.2.1) with the card that
+// has the UID, in this book or in the one where it stands.
+func (c *call) cardConflict(name string) error {
+	p := c.place
+	p.name = name
+	for _, p.slug = range append([]string{c.place.slug}, store.BooksOf(&c.manager)...) {
+		if _, err := c.st.Card(c.ctx, c.manager, p.slug, name); err == nil {
+			break
+		}
+	}
+	return &refusal{status: http.StatusForbidden, precondition: carddav("no-uid-conflict"), body: func(a *answer) { a.href(p.path()) }}
 }
 
 // cardCondition judges If-Match and If-None-Match by the card that is there,
@@ -257,7 +269,7 @@ func (c *call) deleteCard() error {
 	if err := c.inBook(); err != nil {
 		return err
 	}
-	err := c.st.DeleteCard(c.ctx, c.manager, c.place.name, func(card *store.Card) error {
+	err := c.st.DeleteCard(c.ctx, c.manager, c.place.slug, c.place.name, func(card *store.Card) error {
 		if card == nil {
 			return store.ErrNotFound
 		}
@@ -289,7 +301,7 @@ func (c *call) addressbookMultiget(root *element) error {
 	wanted := map[string]bool{}
 	missing := map[string]string{} // name → href
 	for _, href := range hrefs {
-		if p, _, ok := parseHref(href); ok && p.kind == cardKind && p.slug == bookSlug && strings.EqualFold(p.login, c.manager.Login) {
+		if p, _, ok := parseHref(href); ok && p.kind == cardKind && p.slug == c.place.slug && strings.EqualFold(p.login, c.manager.Login) {
 			wanted[p.name], missing[p.name] = true, href
 		} else {
 			notThere(a, href)

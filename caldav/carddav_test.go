@@ -3,6 +3,7 @@ package caldav
 import (
 	"context"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -154,7 +155,7 @@ func TestConformance_GoWebdavCardClient(t *testing.T) {
 		t.Fatal(err)
 	}
 	books, err := c.FindAddressBooks(ctx, home)
-	if err != nil || len(books) != 1 || books[0].Path != annaBook || books[0].Name != "Контактные лица клиентов" {
+	if err != nil || len(books) != 1 || books[0].Path != annaBook || books[0].Name != "Контактные лица моих клиентов" {
 		t.Fatalf("books %+v: %v", books, err)
 	}
 	found, err := c.QueryAddressBook(ctx, annaBook, &client.AddressBookQuery{DataRequest: client.AddressDataRequest{AllProp: true}})
@@ -164,5 +165,74 @@ func TestConformance_GoWebdavCardClient(t *testing.T) {
 	one, err := c.GetAddressObject(ctx, found[0].Path)
 	if err != nil || one.ETag != found[0].ETag || one.Card.Value("FN") == "" {
 		t.Errorf("get: %+v %v", one, err)
+	}
+}
+
+// TestBooks_OfHead: a head has a book of the own clients' persons and one of
+// everybody's, each with its log.
+func TestBooks_OfHead(t *testing.T) {
+	o := newOffice(t)
+	directory(o)
+	const home, own, all = "/dav/addressbooks/boris/", "/dav/addressbooks/boris/persons/", "/dav/addressbooks/boris/all/"
+	const asBoris = "as: boris"
+	r := o.must(207, "PROPFIND", home, propfindOf("<D:displayname/>"), "Depth: 1", asBoris)
+	for _, want := range []string{own, all, "<D:displayname>My clients: persons</D:displayname>", "<D:displayname>All clients: persons</D:displayname>"} {
+		if !strings.Contains(r.body, want) {
+			t.Errorf("no %s in %s", want, r.body)
+		}
+	}
+	o.must(404, "PROPFIND", "/dav/addressbooks/anna/all/", propfindOf("<D:displayname/>"), "Depth: 0")
+	tokens := map[string]string{}
+	sync := func(book string) map[string]string {
+		t.Helper()
+		r := o.must(207, "REPORT", book, `<D:sync-collection `+namespaces+`><D:sync-token>`+tokens[book]+`</D:sync-token><D:sync-level>1</D:sync-level><D:prop><D:getetag/></D:prop></D:sync-collection>`, asBoris)
+		tokens[book] = regexp.MustCompile(`<D:sync-token>(.*)</D:sync-token>`).FindStringSubmatch(r.body)[1]
+		return o.parse(r).hrefs()
+	}
+	if a, mine := sync(all), sync(own); len(a) != 3 || len(mine) != 1 {
+		t.Errorf("all has %v, own %v", a, mine)
+	}
+	if tokens[all] == tokens[own] {
+		t.Error("two books have one token", tokens)
+	}
+	o.must(403, "REPORT", own, `<D:sync-collection `+namespaces+`><D:sync-token>`+tokens[all]+`</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>`, asBoris)
+	path, card := o.petrov()
+	file := strings.TrimPrefix(path, annaBook)
+	o.must(404, "GET", own+file, "", asBoris)
+	o.must(204, "PUT", all+file, strings.Replace(card, "END:", "TEL:+7 999\r\nEND:", 1), "Content-Type: text/vcard", asBoris)
+	if got := sync(all); len(got) != 1 || got[all+file] == "" || len(sync(own)) != 0 {
+		t.Errorf("after a write: %v", got)
+	}
+	if !strings.Contains(o.must(200, "GET", path, "").body, "+7 999") {
+		t.Error("the person has not the phone")
+	}
+	r = o.must(403, "PUT", all+"nobody.vcf", phone("nobody", "FN:Plumber"), "Content-Type: text/vcard", asBoris)
+	if !strings.Contains(r.body, "<D:need-privileges>") || !strings.Contains(r.body, "<D:bind/>") {
+		t.Errorf("a card of nobody among everybody's: %s", r.body)
+	}
+	o.must(201, "PUT", own+"nobody.vcf", phone("nobody", "FN:Plumber"), "Content-Type: text/vcard", asBoris)
+	o.must(404, "GET", all+"nobody.vcf", "", asBoris)
+	if r := o.must(403, "PUT", all+"x.vcf", phone("nobody", "FN:Plumber", "ORG:Other"), "Content-Type: text/vcard", asBoris); !strings.Contains(r.body, "<CR:no-uid-conflict><D:href>"+own+"nobody.vcf</D:href>") {
+		t.Errorf("the UID of a card in the other book: %s", r.body)
+	}
+	if got := sync(own); len(got) != 1 || got[own+"nobody.vcf"] == "" || len(sync(all)) != 0 {
+		t.Errorf("after an own card: %v", got)
+	}
+	give := func(manager string) {
+		t.Helper()
+		if err := o.st.Import(context.Background(), store.Actor{}, false, func(im *store.Import) error {
+			_, err := im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка», Тверь", Manager: manager})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	give("m2")
+	if got := sync(own); len(got) != 2 || got[own+file] == "" || len(sync(all)) != 0 {
+		t.Errorf("a client has come: %v", got)
+	}
+	give("m1")
+	if got := sync(own); len(got) != 2 || got[own+file] != "HTTP/1.1 404 Not Found" || len(sync(all)) != 0 {
+		t.Errorf("a client has gone: %v", got)
 	}
 }

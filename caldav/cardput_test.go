@@ -32,7 +32,7 @@ func phone(uid string, lines ...string) string {
 // person is what the store has under the name.
 func (o *office) person(name string) (found store.Card) {
 	o.Helper()
-	if err := o.st.Cards(context.Background(), store.Manager{Role: store.RoleHead}, func(c *store.Card) error {
+	if err := o.st.Cards(context.Background(), store.Manager{Role: store.RoleHead}, store.AllBook, func(c *store.Card) error {
 		if c.Name == name {
 			found = *c
 		}
@@ -214,7 +214,7 @@ func TestSyncBook(t *testing.T) {
 	if len(seen) != 4 || len(sync("")) != 0 { // three and the book
 		t.Errorf("in pages: %v", seen)
 	}
-	for _, bad := range []string{"x", bookTokenPrefix + "1:99999", bookTokenPrefix + "77:1", strings.Replace(token, "book:", "", 1), bookTokenPrefix + "1:-1"} {
+	for _, bad := range []string{"x", token + "0", token + ":99999", strings.Replace(token, "book:", "book:7", 1), strings.Replace(token, "book:", "", 1), tokenPrefix + "book:1:1:-1"} {
 		r := o.must(403, "REPORT", annaBook, `<D:sync-collection `+namespaces+`><D:sync-token>`+bad+`</D:sync-token><D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>`)
 		if !strings.Contains(r.body, "<D:valid-sync-token/>") {
 			t.Errorf("%s: %s", bad, r.body)

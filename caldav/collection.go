@@ -14,21 +14,27 @@ import (
 
 const tokenPrefix = "urn:intouch:sync:"
 
-// token is the state of a calendar in a sync report: which calendar, which
-// life of it, which change. In the middle of a first listing that comes in
-// pages it also says at which change that listing began.
+// token is the state of a calendar or an address book in a sync report: which
+// one, which life of it, which change. In the middle of a first listing that
+// comes in pages it also says at which change that listing began.
 type token struct {
-	calendar, epoch, change int64
-	began                   int64 // 0: not within a first listing
+	of            string // "12", "book:3"
+	epoch, change int64
+	began         int64 // 0: not within a first listing
 }
 
 // syncToken is the token of all that a calendar holds now.
-func syncToken(col *store.Collection) string {
-	return token{calendar: col.ID, epoch: col.Epoch, change: col.Change}.String()
+func syncToken(col *store.Collection) token {
+	return token{of: strconv.FormatInt(col.ID, 10), epoch: col.Epoch, change: col.Change}
+}
+
+// bookToken is the token of all that an address book holds now.
+func bookToken(b *store.Book) token {
+	return token{of: "book:" + strconv.FormatInt(b.ID, 10), epoch: b.Epoch, change: b.Change}
 }
 
 func (t token) String() string {
-	s := fmt.Sprintf("%s%d:%d:%d", tokenPrefix, t.calendar, t.epoch, t.change)
+	s := fmt.Sprintf("%s%s:%d:%d", tokenPrefix, t.of, t.epoch, t.change)
 	if t.began > 0 {
 		s += fmt.Sprintf(":%d", t.began)
 	}
@@ -38,30 +44,30 @@ func (t token) String() string {
 // errBadToken is RFC 6578 section 3.2: the client starts anew.
 var errBadToken = violated(http.StatusForbidden, nsDAV, "valid-sync-token")
 
-// tokenOf reads a token of that calendar. "" is what a client sends that
-// knows nothing yet; a calendar that was empty has given out the token of
-// change 0, which is another thing.
-func tokenOf(text string, col *store.Collection) (token, error) {
-	t := token{calendar: col.ID, epoch: col.Epoch, change: store.FromStart}
+// tokenOf reads a token of the same thing as now, which is its present one. ""
+// is what a client sends that knows nothing yet; a calendar that was empty has
+// given out the token of change 0, which is another thing.
+func tokenOf(text string, now token) (token, error) {
+	t := token{of: now.of, epoch: now.epoch, change: store.FromStart}
 	if text == "" {
 		return t, nil
 	}
-	rest, ok := strings.CutPrefix(text, tokenPrefix)
+	rest, ok := strings.CutPrefix(text, tokenPrefix+now.of+":")
 	parts := strings.Split(rest, ":")
-	if !ok || len(parts) < 3 || len(parts) > 4 {
+	if !ok || len(parts) < 2 || len(parts) > 3 {
 		return t, errBadToken
 	}
-	var n [4]int64
+	var n [3]int64
 	for i, p := range parts {
 		var err error
 		if n[i], err = strconv.ParseInt(p, 10, 64); err != nil || n[i] < 0 {
 			return t, errBadToken
 		}
 	}
-	if n[0] != col.ID || n[1] != col.Epoch || n[2] > col.Change || n[3] > col.Change {
+	if n[0] != now.epoch || n[1] > now.change || n[2] > now.change {
 		return t, errBadToken
 	}
-	t.change, t.began = n[2], n[3]
+	t.change, t.began = n[1], n[2]
 	return t, nil
 }
 

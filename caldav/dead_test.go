@@ -24,7 +24,7 @@ func TestDeadProperties(t *testing.T) {
 	const event = annaCurrent + "a.ics"
 	etag := o.put(event, "a", "Call", "20261124T100000Z")
 	ask := propfindOf(`<X:note xmlns:X="urn:x"/>`)
-	for _, path := range []string{"/dav/principals/anna/", annaHome, annaCurrent, event, "/dav/addressbooks/anna/", BookPath("anna")} {
+	for _, path := range []string{"/dav/principals/anna/", annaHome, annaCurrent, event, "/dav/addressbooks/anna/", annaBook} {
 		if r := o.must(207, "PROPPATCH", path, propertyUpdate(`<X:note>a<X:b c="d"/>ж</X:note>`, "")); strings.Count(r.body, "HTTP/1.1 ") != 1 || !strings.Contains(r.body, "200 OK") {
 			t.Errorf("%s:\n%s", path, r.body)
 		}

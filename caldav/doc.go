@@ -19,8 +19,8 @@
 //	kept        answers given again as long as nothing has changed
 //	collection  what a calendar is to a client: tokens; MKCALENDAR
 //	acl         privileges, and the reports about principals
-//	carddav     the address book: reading and writing cards, its reports
-//	booksync    sync-collection on it
+//	carddav     address books: reading and writing cards, their reports
+//	booksync    sync-collection on them
 //	cardshape   the part and the version of a card that is asked for
 //	cardfilter  the filter of addressbook-query
 //	vcard       a card as bytes, and what a program put as a card

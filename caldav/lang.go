@@ -27,6 +27,8 @@ var phrases = map[string][2]string{
 	"away until":   {"отсутствует до %s", "away until %s"},
 	"busy":         {"Занято", "Busy"},
 	"bounced":      {"почта возвращается", "mail comes back"},
+	"book all":     {"Контактные лица всех клиентов", "All clients: persons"},
+	"book persons": {"Контактные лица моих клиентов", "My clients: persons"},
 	"last contact": {"Последний контакт: %s", "Last contact: %s"},
 	"next contact": {"Следующий контакт: %s", "Next contact: %s"},
 	"stage":        {"Стадия: %s", "Stage: %s"},

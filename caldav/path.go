@@ -19,7 +19,7 @@ const (
 	entryKind                  // /dav/calendars/anna/current/x.ics
 	bookHomesKind              // /dav/addressbooks/
 	bookHomeKind               // /dav/addressbooks/anna/
-	bookKind                   // /dav/addressbooks/anna/persons/
+	bookKind                   // /dav/addressbooks/anna/persons/, all/
 	cardKind                   // /dav/addressbooks/anna/persons/x.vcf
 )
 
@@ -38,7 +38,6 @@ const (
 	principalsDir = prefix + "/principals/"
 	homesDir      = prefix + "/calendars/"
 	bookHomesDir  = prefix + "/addressbooks/"
-	bookSlug      = "persons"
 )
 
 // maxName is the longest name of an entry, in bytes.
@@ -142,12 +141,9 @@ func CalendarPath(login, slug string) string {
 	return place{kind: calendarKind, login: login, slug: slug}.path()
 }
 
-// BookName is what the address book is called.
-const BookName = "Clients: persons"
-
-// BookPath is where a manager's address book is served.
-func BookPath(login string) string {
-	return place{kind: bookKind, login: login, slug: bookSlug}.path()
+// BookPath is where an address book of a manager is served.
+func BookPath(login, book string) string {
+	return place{kind: bookKind, login: login, slug: book}.path()
 }
 
 // PrincipalPath is the path of the resource that stands for a manager.

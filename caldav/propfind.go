@@ -287,7 +287,7 @@ func (t *target) resource() string {
 	case bookHomeKind:
 		return "addressbooks"
 	case bookKind:
-		return "addressbook"
+		return "addressbook " + path.Base(t.path)
 	case entryKind:
 		return t.item.String()
 	case cardKind:
@@ -441,11 +441,13 @@ func (c *call) members() (list []*target, err error) {
 			list = append(list, &target{kind: calendarKind, path: p.path(), manager: &c.manager, col: &cols[i]})
 		}
 	case bookHomeKind:
-		b, err := c.book()
-		if err != nil {
-			return nil, err
+		for _, name := range store.BooksOf(&c.manager) {
+			b, err := c.book(name)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, c.bookTarget(b))
 		}
-		list = append(list, c.bookTarget(b))
 	}
 	return list, nil
 }

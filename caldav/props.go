@@ -16,7 +16,7 @@ type target struct {
 	path    string // escaped
 	manager *store.Manager
 	col     *store.Collection // of a calendar and of an entry
-	book    *book             // of an address book
+	book    *store.Book       // of an address book
 
 	// Of an entry or card.
 	base    string // escaped path of its collection
@@ -106,10 +106,10 @@ var table = []*property{
 	{name: dav("supported-report-set"), on: everywhere, write: writeReports},
 	{name: dav("sync-token"), on: calendars | books, write: func(a *answer, t *target) bool {
 		if t.book != nil {
-			a.str(t.book.token())
+			a.str(bookToken(t.book).String())
 			return true
 		}
-		a.str(syncToken(t.col))
+		a.str(syncToken(t.col).String())
 		return true
 	}},
 	{name: caldav("calendar-home-set"), on: principals, write: func(a *answer, t *target) bool {
@@ -255,7 +255,7 @@ func writeDisplayName(a *answer, t *target) bool {
 	case calendarKind:
 		a.text(t.col.Name)
 	case bookKind:
-		a.text(t.book.name)
+		a.text(BookName(t.manager, t.book.Name))
 	default:
 		a.text(t.manager.Name)
 	}

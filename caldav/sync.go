@@ -7,32 +7,74 @@ import (
 	"intouch/store"
 )
 
-// syncCollection answers sync-collection (RFC 6578): what changed since a
-// token, and the next token, of one moment.
-func (c *call) syncCollection(root *element) error {
+// syncAsked is what a sync-collection asks.
+type syncAsked struct {
+	*asked
+	token string // "" at first
+	limit int    // 0: none
+}
+
+func (c *call) syncAsked(root *element) (s syncAsked, err error) {
 	if c.r.Header.Get("Depth") == "infinity" {
-		return status(http.StatusBadRequest)
+		return s, status(http.StatusBadRequest)
 	}
 	sent := root.child(nsDAV, "sync-token")
 	if sent == nil {
-		return status(http.StatusBadRequest)
+		return s, status(http.StatusBadRequest)
 	}
+	s.token = trimmed(sent)
 	// A calendar has nothing below its members: infinite is 1. Programs of the
 	// drafts send Depth instead.
 	if level := root.child(nsDAV, "sync-level"); level != nil && trimmed(level) != "1" && trimmed(level) != "infinite" {
-		return status(http.StatusBadRequest)
+		return s, status(http.StatusBadRequest)
 	}
-	q, err := askedOf(root, c.r)
-	if err != nil {
-		return err
+	if s.asked, err = askedOf(root, c.r); err != nil {
+		return s, err
 	}
-	if q.mode == askAll && root.child(nsDAV, "allprop") == nil {
-		q.mode = askNamed // no prop at all: names only
+	if s.mode == askAll && root.child(nsDAV, "allprop") == nil {
+		s.mode = askNamed // no prop at all: names only
 	}
-	if err := c.readDead(q); err != nil {
-		return err
+	if err := c.readDead(s.asked); err != nil {
+		return s, err
 	}
-	limit, err := limitOf(root)
+	s.limit, err = limitOf(root)
+	return s, err
+}
+
+// page says from which change a sync goes on: had's, save for a first listing
+// in pages, which outlives the tombstones of its old changes. It then goes on
+// over what is there, and ends with the token of its beginning, after which the
+// tombstones are still known.
+func (had token) page(oldest int64) (since int64, err error) {
+	switch {
+	case had.change == store.FromStart || had.change >= oldest:
+		return had.change, nil
+	case had.began > 0 && had.began >= oldest:
+		return store.FromStart, nil
+	}
+	return 0, errBadToken
+}
+
+// next is the token after a page that ended with the change last, of a sync
+// that began from since when the last change was now.
+func (had token) next(since, last, now int64, more bool) token {
+	next := token{of: had.of, epoch: had.epoch, change: now}
+	switch {
+	case more:
+		next.change, next.began = last, had.began
+		if had.change == store.FromStart {
+			next.began = now
+		}
+	case since != had.change:
+		next.change = had.began
+	}
+	return next
+}
+
+// syncCollection answers sync-collection (RFC 6578): what changed since a
+// token, and the next token, of one moment.
+func (c *call) syncCollection(root *element) error {
+	q, err := c.syncAsked(root)
 	if err != nil {
 		return err
 	}
@@ -41,30 +83,23 @@ func (c *call) syncCollection(root *element) error {
 		return err
 	}
 	q.shape.in(c.floating(nil, &col))
-	had, err := tokenOf(trimmed(sent), &col)
+	had, err := tokenOf(q.token, syncToken(&col))
 	if err != nil {
 		return err
 	}
-	// A first listing in pages outlives the tombstones of its old changes. It
-	// then goes on over what is there, and ends with the token of its
-	// beginning, after which the tombstones are still known.
-	since := had.change
-	if had.began > 0 && since < col.Oldest {
-		if had.began < col.Oldest {
-			return errBadToken
-		}
-		since = store.FromStart
+	since, err := had.page(col.Oldest)
+	if err != nil {
+		return err
 	}
 	ask := 0
-	if limit > 0 && since == had.change {
-		ask = limit + 1
+	if q.limit > 0 && since == had.change {
+		ask = q.limit + 1
 	}
-	a := c.startMultistatus(q)
+	a := c.startMultistatus(q.asked)
 	t := c.entryTarget(&col)
 	light := q.parts() == 0
 	var heavy []string // names that need their rows; read when the listing's transaction has ended
-	next := token{calendar: col.ID, epoch: col.Epoch, change: had.change, began: had.began}
-	count, more := 0, false
+	last, count, more := had.change, 0, false
 	err = c.st.Changes(c.ctx, col.ID, since, ask,
 		func(now store.Collection) error {
 			if now.Epoch != col.Epoch {
@@ -77,11 +112,11 @@ func (c *call) syncCollection(root *element) error {
 			if ch.Number <= had.change {
 				return nil
 			}
-			if count++; limit > 0 && count > limit {
+			if count++; q.limit > 0 && count > q.limit {
 				more = true
 				return nil
 			}
-			next.change = ch.Number
+			last = ch.Number
 			switch {
 			case ch.Gone:
 				p := c.place
@@ -106,17 +141,9 @@ func (c *call) syncCollection(root *element) error {
 			return a.spill()
 		}, func(string) {})
 	}
-	switch {
-	case more:
+	if more {
 		c.truncated(a)
-		if had.change == store.FromStart {
-			next.began = col.Change
-		}
-	case since != had.change:
-		next = token{calendar: col.ID, epoch: col.Epoch, change: had.began}
-	default:
-		next = token{calendar: col.ID, epoch: col.Epoch, change: col.Change}
 	}
-	a.el("D:sync-token", next.String())
+	a.el("D:sync-token", had.next(since, last, col.Change, more).String())
 	return c.finish(a, err)
 }

@@ -36,11 +36,31 @@ type CardWrite struct {
 	Bytes    []byte
 }
 
-// Book is the state of a manager's address book: Change grows when a card
-// comes, changes or goes.
+// A manager's address books, by the last part of their addresses.
+const (
+	OwnBook = "persons" // persons of the clients that one is responsible for, and one's own cards
+	AllBook = "all"     // a head's: everybody's persons
+)
+
+// BooksOf are the names of a manager's address books.
+func BooksOf(m *Manager) []string {
+	if m.Role == RoleHead {
+		return []string{OwnBook, AllBook}
+	}
+	return []string{OwnBook}
+}
+
+// Book is the state of an address book: Change grows when a card comes,
+// changes or goes.
 type Book struct {
-	ManagerID int64
-	Change    int64
+	ID     int64
+	Name   string // OwnBook or AllBook
+	Change int64
+	Oldest int64 // earlier changes may have been forgotten
+	Epoch  int64 // differs when the book was made anew
+
+	seen  int64  // the marks of cards that its log has
+	shown string // what else they were rendered for
 }
 
 // BookChange is the last change of one card of a book.
@@ -48,6 +68,8 @@ type BookChange struct {
 	File   string
 	ETag   string // "" when the card has gone
 	Number int64
+
+	client int64 // whose person it is, 0: an own card
 }
 
 // maxCards is how many cards the programs of one manager may keep.

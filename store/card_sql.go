@@ -9,40 +9,44 @@ import (
 	"time"
 )
 
-// ownClients is the condition on clients cl, from whose persons a manager's
-// address book is made: a head's everybody, a manager's those of the own ones.
-func ownClients(viewer Manager) (where string, args []any) {
-	if viewer.Role == RoleHead {
+// bookClients is the condition on clients cl, from whose persons a book of the
+// manager is made.
+func bookClients(viewer Manager, book string) (where string, args []any) {
+	if book == AllBook && viewer.Role == RoleHead {
 		return "TRUE", nil
 	}
 	return "cl.manager_id = $1", []any{viewer.ID}
 }
 
 // Cards of a manager's address book: persons in their order, then own cards.
-func (s *Store) Cards(ctx context.Context, viewer Manager, each func(*Card) error) error {
-	return s.stream(ctx, func(t *tx) error { return t.cards(viewer, each) })
+func (s *Store) Cards(ctx context.Context, viewer Manager, book string, each func(*Card) error) error {
+	return s.stream(ctx, func(t *tx) error {
+		if err := t.personCards(viewer, book, nil, each); err != nil || book != OwnBook {
+			return err
+		}
+		return t.ownCards(viewer, each)
+	})
 }
 
-func (t *tx) cards(viewer Manager, each func(*Card) error) error {
-	where, args := ownClients(viewer)
+// personCards are the cards of a book that are of persons, of all its clients
+// or, unless nil, of some.
+func (t *tx) personCards(viewer Manager, book string, some []int64, each func(*Card) error) error {
+	where, args := bookClients(viewer, book)
+	if some != nil {
+		where += fmt.Sprintf(" AND cl.id IN %s", t.s.dialect.ids(fmt.Sprintf("$%d", len(args)+1)))
+		args = append(args, asJSON(some))
+	}
 	clients, err := t.cardClients(viewer, where, args...)
 	if err != nil {
 		return err
 	}
 	put := map[int64]string{} // person → file
-	var own []string
-	err = t.rows(`SELECT COALESCE(person_id, 0), name FROM cards WHERE manager_id = $1 ORDER BY id`, []any{viewer.ID}, func(scan func(...any) error) error {
+	err = t.rows(`SELECT person_id, name FROM cards WHERE manager_id = $1 AND person_id IS NOT NULL`, []any{viewer.ID}, func(scan func(...any) error) error {
 		var id int64
 		var file string
-		if err := scan(&id, &file); err != nil {
-			return err
-		}
-		if id == 0 {
-			own = append(own, file)
-		} else {
-			put[id] = file
-		}
-		return nil
+		err := scan(&id, &file)
+		put[id] = file
+		return err
 	})
 	if err != nil {
 		return err
@@ -62,6 +66,21 @@ func (t *tx) cards(viewer Manager, each func(*Card) error) error {
 		if err := each(&card); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// ownCards are the manager's own cards, in their order.
+func (t *tx) ownCards(viewer Manager, each func(*Card) error) error {
+	var own []string
+	err := t.rows(`SELECT name FROM cards WHERE manager_id = $1 AND person_id IS NULL ORDER BY id`, []any{viewer.ID}, func(scan func(...any) error) error {
+		var file string
+		err := scan(&file)
+		own = append(own, file)
+		return err
+	})
+	if err != nil {
+		return err
 	}
 	for _, file := range own {
 		var card Card
@@ -147,12 +166,15 @@ func (t *tx) cardPerson(managerID int64, file string) (id int64, put bool, err e
 }
 
 // card of a manager's address book, or ErrNotFound.
-func (t *tx) card(viewer Manager, file string) (card Card, err error) {
+func (t *tx) card(viewer Manager, book, file string) (card Card, err error) {
 	id, put, err := t.cardPerson(viewer.ID, file)
 	if err != nil {
 		return card, err
 	}
 	if id == 0 {
+		if book != OwnBook {
+			return card, ErrNotFound
+		}
 		return card, t.overlay(viewer.ID, file, &card)
 	}
 	found, err := t.persons("p.id = $1", "", id)
@@ -162,12 +184,13 @@ func (t *tx) card(viewer Manager, file string) (card Card, err error) {
 	if len(found) == 0 {
 		return card, ErrNotFound
 	}
-	clients, err := t.cardClients(viewer, "cl.id = $1", found[0].ClientID)
+	where, args := bookClients(viewer, book)
+	clients, err := t.cardClients(viewer, fmt.Sprintf("%s AND cl.id = $%d", where, len(args)+1), append(args, found[0].ClientID)...)
 	if err != nil {
 		return card, err
 	}
 	of, ok := clients[found[0].ClientID]
-	if !ok || viewer.Role != RoleHead && of.Client.ManagerID != viewer.ID {
+	if !ok {
 		return card, ErrNotFound
 	}
 	card = of.with(found[0])
@@ -178,9 +201,9 @@ func (t *tx) card(viewer Manager, file string) (card Card, err error) {
 }
 
 // Card of a manager's address book, or ErrNotFound.
-func (s *Store) Card(ctx context.Context, viewer Manager, file string) (card Card, err error) {
+func (s *Store) Card(ctx context.Context, viewer Manager, book, file string) (card Card, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		card, err = t.card(viewer, file)
+		card, err = t.card(viewer, book, file)
 		return err
 	})
 	return card, err
@@ -190,23 +213,27 @@ func (s *Store) Card(ctx context.Context, viewer Manager, file string) (card Car
 // keeps its bytes. A person becomes what the card says. Where nothing stands
 // yet, the card is a new person of the client that it names, and one of the
 // manager's own where it names none. check is asked within the transaction,
-// with nil where nothing stands, whether that may be written over.
+// with nil where nothing stands, whether that may be written over; etag is for
+// the book's log, as in Book.
 //
-// ErrFull: a new card where the manager has 10,000. ErrForbidden: one under the
-// address of a person. *UIDConflict: the
-// UID stands elsewhere, or another one here (RFC 6352 section 6.3.2.1).
-func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check func(*Card) error, w *CardWrite) (card Card, created bool, err error) {
+// ErrFull: a new card where the manager has 10,000. ErrForbidden: a new one
+// under an address that is another book's or a person's, or one of the
+// manager's own in AllBook. *UIDConflict: the UID stands elsewhere, or another
+// one here (RFC 6352 section 6.3.2.1).
+func (s *Store) PutCard(ctx context.Context, viewer Manager, book, file string, check func(*Card) error, etag func(*Card) string, w *CardWrite) (card Card, created bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		old, err := t.checkedCard(viewer, file, check)
+		old, err := t.checkedCard(viewer, book, file, check)
 		if err != nil {
 			return err
 		}
 		created = old == nil
 		if created {
-			// Of nobody, or of a person who has left this book.
+			// Of nobody, or of a card that this book does not have.
 			_, reserved := personOf(file)
-			if id, _, err := t.cardPerson(viewer.ID, file); reserved || err == nil && id != 0 {
+			if _, _, err := t.cardPerson(viewer.ID, file); reserved || err == nil {
 				return ErrForbidden
+			} else if ignoreNotFound(err) != nil {
+				return err
 			}
 			var kept int
 			if err := t.row(`SELECT COUNT(*) FROM cards WHERE manager_id = $1`, []any{viewer.ID}, &kept); err != nil {
@@ -219,14 +246,17 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 		if !created && old.UID != w.UID {
 			return &UIDConflict{file}
 		}
-		if err := t.freeUID(viewer, file, w.UID); err != nil {
+		if err := t.freeUID(viewer, book, file, w.UID); err != nil {
 			return err
 		}
 		var p Person
 		if created {
 			old = &Card{}
-			if p.ClientID, err = t.cardClient(viewer, w); err != nil {
+			if p.ClientID, err = t.cardClient(viewer, book, w); err != nil {
 				return err
+			}
+			if p.ClientID == 0 && book != OwnBook {
+				return ErrForbidden
 			}
 		} else {
 			p = old.Person
@@ -244,17 +274,20 @@ func (s *Store) PutCard(ctx context.Context, viewer Manager, file string, check 
 				ON CONFLICT (manager_id, name) DO UPDATE SET bytes = $5`, viewer.ID, ref(p.ID), file, w.UID, w.Bytes); err != nil {
 				return err
 			}
+			t.touchCards(p.ClientID)
 		}
-		card, err = t.card(viewer, file)
-		return err
+		if card, err = t.card(viewer, book, file); err != nil || card.ID != 0 {
+			return err
+		}
+		return t.logOwnCard(viewer.ID, file, etag(&card))
 	})
 	return card, created, err
 }
 
 // DeleteCard removes an own card; ErrForbidden for that of a person.
-func (s *Store) DeleteCard(ctx context.Context, viewer Manager, file string, check func(*Card) error) error {
+func (s *Store) DeleteCard(ctx context.Context, viewer Manager, book, file string, check func(*Card) error) error {
 	return s.write(ctx, func(t *tx) error {
-		old, err := t.checkedCard(viewer, file, check)
+		old, err := t.checkedCard(viewer, book, file, check)
 		if err != nil {
 			return err
 		}
@@ -264,15 +297,17 @@ func (s *Store) DeleteCard(ctx context.Context, viewer Manager, file string, che
 		if old.ID != 0 {
 			return ErrForbidden
 		}
-		_, err = t.exec(`DELETE FROM cards WHERE manager_id = $1 AND name = $2`, viewer.ID, file)
-		return err
+		if _, err = t.exec(`DELETE FROM cards WHERE manager_id = $1 AND name = $2`, viewer.ID, file); err != nil {
+			return err
+		}
+		return t.logOwnCard(viewer.ID, file, "")
 	})
 }
 
 // cardClient is the client of the manager's book that a new card names by its
 // organisation or addresses, 0 for none, for several, and where the client has
 // such a person already: then it stays with the manager.
-func (t *tx) cardClient(viewer Manager, w *CardWrite) (int64, error) {
+func (t *tx) cardClient(viewer Manager, book string, w *CardWrite) (int64, error) {
 	if w.Group {
 		return 0, nil
 	}
@@ -287,7 +322,7 @@ func (t *tx) cardClient(viewer Manager, w *CardWrite) (int64, error) {
 	if w.Company != "" {
 		core = clip(coreName(w.Company), 500)
 	}
-	where, args := ownClients(viewer)
+	where, args := bookClients(viewer, book)
 	n := len(args)
 	list := t.s.dialect.texts(fmt.Sprintf("$%d", n+1))
 	args = append(args, asJSON(append([]string{}, points...)), core, PersonText(w.Name))
@@ -316,7 +351,7 @@ func (t *tx) cardClient(viewer Manager, w *CardWrite) (int64, error) {
 
 // checkedCard is the card of that address, nil for none, when check lets it
 // be written over.
-func (t *tx) checkedCard(viewer Manager, file string, check func(*Card) error) (*Card, error) {
+func (t *tx) checkedCard(viewer Manager, book, file string, check func(*Card) error) (*Card, error) {
 	if err := t.lock("managers", viewer.ID); err != nil { // one program at a time
 		return nil, err
 	}
@@ -327,7 +362,7 @@ func (t *tx) checkedCard(viewer Manager, file string, check func(*Card) error) (
 	if ignoreNotFound(err) != nil {
 		return nil, err
 	}
-	old, err := t.card(viewer, file)
+	old, err := t.card(viewer, book, file)
 	switch {
 	case err == nil:
 		return &old, check(&old)
@@ -338,8 +373,8 @@ func (t *tx) checkedCard(viewer Manager, file string, check func(*Card) error) (
 }
 
 // freeUID is a *UIDConflict where a UID stands under another address of the
-// manager's book.
-func (t *tx) freeUID(viewer Manager, file, uid string) error {
+// book, or among what the manager's programs put in any book.
+func (t *tx) freeUID(viewer Manager, book, file, uid string) error {
 	var held string
 	err := t.row(`SELECT name FROM cards WHERE manager_id = $1 AND uid = $2 AND name <> $3`, []any{viewer.ID, uid, file}, &held)
 	if err == nil {
@@ -350,7 +385,7 @@ func (t *tx) freeUID(viewer Manager, file, uid string) error {
 	}
 	if of := strings.TrimSuffix(uid, "@intouch") + ".vcf"; of != file {
 		if id, ok := personOf(of); ok && uid == personUID(id) {
-			if _, err := t.card(viewer, of); err == nil {
+			if _, err := t.card(viewer, book, of); err == nil {
 				return &UIDConflict{of}
 			} else {
 				return ignoreNotFound(err)
@@ -358,74 +393,4 @@ func (t *tx) freeUID(viewer Manager, file, uid string) error {
 		}
 	}
 	return nil
-}
-
-// Book brings the log of a manager's book up to what its cards are now, and
-// gives its state. A card depends on much (the client, its contacts, what is
-// owed), so what changed is found by comparing ETags rather than told by
-// whoever writes. etag is that of a card.
-func (s *Store) Book(ctx context.Context, viewer Manager, etag func(*Card) string) (Book, error) {
-	b := Book{ManagerID: viewer.ID}
-	compare := func(t *tx) (changed []BookChange, err error) {
-		had := map[string]string{}
-		err = t.bookChanges(viewer.ID, -1, func(c BookChange) error {
-			had[c.File] = c.ETag
-			b.Change = max(b.Change, c.Number)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		err = t.cards(viewer, func(card *Card) error {
-			if tag := etag(card); had[card.File] != tag {
-				changed = append(changed, BookChange{File: card.File, ETag: tag})
-			}
-			delete(had, card.File)
-			return nil
-		})
-		for file, tag := range had {
-			if tag != "" {
-				changed = append(changed, BookChange{File: file})
-			}
-		}
-		return changed, err
-	}
-	var changed []BookChange
-	err := s.read(ctx, func(t *tx) (err error) {
-		changed, err = compare(t)
-		return err
-	})
-	if err != nil || len(changed) == 0 {
-		return b, err
-	}
-	err = s.write(ctx, func(t *tx) error {
-		if err := t.lock("managers", viewer.ID); err != nil {
-			return err
-		}
-		changed, err := compare(t)
-		for _, c := range changed {
-			b.Change++
-			if _, err := t.exec(`INSERT INTO book_changes (manager_id, name, etag, change) VALUES ($1, $2, $3, $4)
-				ON CONFLICT (manager_id, name) DO UPDATE SET etag = $3, change = $4`, viewer.ID, c.File, c.ETag, b.Change); err != nil {
-				return err
-			}
-		}
-		return err
-	})
-	return b, err
-}
-
-// BookChanges are the last changes of cards after one, in their order.
-func (s *Store) BookChanges(ctx context.Context, managerID, after int64, each func(BookChange) error) error {
-	return s.stream(ctx, func(t *tx) error { return t.bookChanges(managerID, after, each) })
-}
-
-func (t *tx) bookChanges(managerID, after int64, each func(BookChange) error) error {
-	return t.rows(`SELECT name, etag, change FROM book_changes WHERE manager_id = $1 AND change > $2 ORDER BY change`, []any{managerID, after}, func(scan func(...any) error) error {
-		var c BookChange
-		if err := scan(&c.File, &c.ETag, &c.Number); err != nil {
-			return err
-		}
-		return each(c)
-	})
 }

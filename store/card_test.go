@@ -18,7 +18,7 @@ func TestBook(t *testing.T) {
 			h.t.Fatal(err)
 		}
 		all := func() (cards []store.Card) {
-			if err := h.Cards(ctx, h.anna, func(c *store.Card) error {
+			if err := h.Cards(ctx, h.anna, store.OwnBook, func(c *store.Card) error {
 				cards = append(cards, *c)
 				return nil
 			}); err != nil {
@@ -34,16 +34,16 @@ func TestBook(t *testing.T) {
 		if person.Client.Name == "" || person.Next != store.DateOf(monday(), h.anna.Location()) {
 			h.t.Errorf("client %+v, next contact %q", person.Client, person.Next)
 		}
-		if one, err := h.Card(ctx, h.anna, person.File); err != nil || one.UID != person.UID || one.Next != person.Next {
+		if one, err := h.Card(ctx, h.anna, store.OwnBook, person.File); err != nil || one.UID != person.UID || one.Next != person.Next {
 			h.t.Errorf("alone: %+v, %v", one, err)
 		}
 		tag := func(c *store.Card) string { return c.Name + string(c.Overlay) }
 		log := func(after int64) (now int64, names []string) {
-			b, err := h.Book(ctx, h.anna, tag)
+			b, err := h.Book(ctx, h.anna, store.OwnBook, tag)
 			if err != nil {
 				h.t.Fatal(err)
 			}
-			if err := h.BookChanges(ctx, h.anna.ID, after, func(c store.BookChange) error {
+			if err := h.BookChanges(ctx, b.ID, after, func(c store.BookChange) error {
 				name := c.File
 				if c.ETag == "" {
 					name = "-" + name
@@ -65,7 +65,7 @@ func TestBook(t *testing.T) {
 		allow := func(*store.Card) error { return nil }
 		put := func(file string, w store.CardWrite) (store.Card, bool) {
 			h.t.Helper()
-			card, created, err := h.PutCard(ctx, h.anna, file, allow, &w)
+			card, created, err := h.PutCard(ctx, h.anna, store.OwnBook, file, allow, tag, &w)
 			if err != nil {
 				h.t.Fatal(err)
 			}
@@ -86,17 +86,17 @@ func TestBook(t *testing.T) {
 		if slices.Sort(want); !slices.Equal(names, want) {
 			h.t.Errorf("the log has %v, want %v", names, want)
 		}
-		if err := h.DeleteCard(ctx, h.anna, "new.vcf", allow); !errors.Is(err, store.ErrForbidden) {
+		if err := h.DeleteCard(ctx, h.anna, store.OwnBook, "new.vcf", allow); !errors.Is(err, store.ErrForbidden) {
 			h.t.Errorf("a person was deleted: %v", err)
 		}
-		if err := h.DeleteCard(ctx, h.anna, "own.vcf", allow); err != nil {
+		if err := h.DeleteCard(ctx, h.anna, store.OwnBook, "own.vcf", allow); err != nil {
 			h.t.Error(err)
 		}
 		if _, names := log(next); !slices.Equal(names, []string{"-own.vcf"}) {
 			h.t.Errorf("after a deletion: %v", names)
 		}
 		var conflict *store.UIDConflict
-		if _, _, err := h.PutCard(ctx, h.anna, "x.vcf", allow, &store.CardWrite{UID: "new", Name: "X", Bytes: []byte("1")}); !errors.As(err, &conflict) || conflict.Name != "new.vcf" {
+		if _, _, err := h.PutCard(ctx, h.anna, store.OwnBook, "x.vcf", allow, tag, &store.CardWrite{UID: "new", Name: "X", Bytes: []byte("1")}); !errors.As(err, &conflict) || conflict.Name != "new.vcf" {
 			h.t.Errorf("the UID of another card: %v", err)
 		}
 	})

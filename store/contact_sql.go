@@ -167,6 +167,7 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 		return ErrConflict // the letter has a contact with this client
 	}
 	c.ID = id
+	t.touchCards(c.ClientID)
 	for _, m := range c.Managers {
 		if err := t.addManager(c.ID, m); err != nil {
 			return err
@@ -304,6 +305,7 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 		return err
 	}
 	t.touch(ItemKey{ID: c.ID})
+	t.touchCards(old.ClientID, c.ClientID)
 	if c.State == Done || old.State == Done { // "last contacts" of the client's other entries
 		for _, id := range []int64{old.ClientID, c.ClientID} {
 			if id != 0 {

@@ -210,7 +210,10 @@ func (s *Store) turnEntries(ctx context.Context) (int, error) {
 			if err != nil || n > 0 {
 				return err
 			}
-			return t.forget()
+			if err := t.forget(); err != nil {
+				return err
+			}
+			return t.forgetCards()
 		})
 		total += n
 		if err != nil || n < batch {

@@ -714,6 +714,7 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 		if old.DealID != d.DealID {
 			touched = append(touched, old.DealID)
 		}
+		t.touchCards(old.ClientID)
 		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9 WHERE id = $10`, append(args, d.ID)...)
 	}
 	if err != nil {
@@ -738,6 +739,7 @@ func (t *tx) settleDocument(d Document) error {
 	if _, err := t.exec(`DELETE FROM settlements WHERE document_id = $1`, d.ID); err != nil || d.Kind == InvoiceDoc {
 		return err
 	}
+	t.touchCards(d.ClientID)
 	amount := d.Amount.Minor
 	if d.Kind != ShipmentDoc {
 		amount = -amount

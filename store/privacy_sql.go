@@ -28,11 +28,12 @@ func (s *Store) SetPrivate(ctx context.Context, actor Actor, contactID int64, pr
 // setPrivate marks the letters of a thread.
 func (t *tx) setPrivate(actor Actor, thread string, private bool) error {
 	var changed []int64
-	err := t.rows(`UPDATE contacts SET private = $1, changed = $2, version = version + 1 WHERE thread = $3 AND thread <> '' AND private <> $1 RETURNING id`,
+	err := t.rows(`UPDATE contacts SET private = $1, changed = $2, version = version + 1 WHERE thread = $3 AND thread <> '' AND private <> $1 RETURNING id, COALESCE(client_id, 0)`,
 		[]any{private, t.now.Unix(), thread}, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
+			var id, client int64
+			err := scan(&id, &client)
 			changed = append(changed, id)
+			t.touchCards(client) // their last contact
 			return err
 		})
 	if err != nil {

@@ -23,6 +23,7 @@ type dirt struct {
 	items map[ItemKey]bool
 	order []ItemKey
 	put   map[putKey]putAt // entries that a calendar program just wrote
+	cards map[int64]bool   // clients of whom cards may show something else
 }
 
 type putKey struct {
@@ -78,9 +79,10 @@ func (t *tx) touchAll(event bool, query string, args ...any) error {
 	})
 }
 
-// touchClient marks all that shows something of the client: what is planned
-// with it, and the events of its deals.
+// touchClient marks all that shows something of the client: the cards of its
+// persons, what is planned with it, and the events of its deals.
 func (t *tx) touchClient(id int64) error {
+	t.touchCards(id)
 	if err := t.touchAll(false, `SELECT id FROM contacts WHERE client_id = $1 AND state IN ('planned', 'postponed')`, id); err != nil {
 		return err
 	}
@@ -153,7 +155,7 @@ func (t *tx) renew() error {
 		}
 	}
 	t.dirty.put = nil
-	return nil
+	return t.markCards()
 }
 
 // renewal keeps what several items of one transaction have in common.

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"intouch/store"
 )
 
 type setupView struct {
@@ -11,7 +13,7 @@ type setupView struct {
 	Host     string // what Apple's programs ask for
 	Login    string
 	Insecure bool
-	Each     []namedAddress // of each calendar, and of the address book
+	Each     []namedAddress // of each calendar and address book
 	Steps    []setupSteps
 	Profile  bool        // there is one for Apple devices
 	Records  []dnsRecord // to publish; none for an address without TLS
@@ -90,7 +92,9 @@ func (s *server) setup(v *visit) error {
 		}
 	}
 	if s.opt.BookPath != nil {
-		view.Each = append(view.Each, namedAddress{v.say.t("setup.book"), base + s.opt.BookPath(v.who.Login)})
+		for _, book := range store.BooksOf(&v.who) {
+			view.Each = append(view.Each, namedAddress{v.say.t("setup." + book), base + s.opt.BookPath(v.who.Login, book)})
+		}
 	}
 	return s.show(v, http.StatusOK, "setup.html", v.say.t("setup"), view)
 }

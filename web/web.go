@@ -45,10 +45,10 @@ type Options struct {
 	// English; Russian when empty.
 	Language store.Language
 	// CalendarPath and BookPath are where a manager's calendars and address
-	// book are served, for the set-up page; without them it shows only the
+	// books are served, for the set-up page; without them it shows only the
 	// server's address.
 	CalendarPath func(login, slug string) string
-	BookPath     func(login string) string
+	BookPath     func(login, book string) string
 	// PrincipalPath is the manager as the calendar server names it.
 	PrincipalPath func(login string) string
 	// FeedPath is where a calendar is read by its secret; without it the pages

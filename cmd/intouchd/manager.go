@@ -175,7 +175,9 @@ func (p *program) managerCalendars() *cobra.Command {
 			for _, c := range collections {
 				fmt.Fprintf(w, "%s%s\t%s\t%s\n", cfg.Server.PublicURL, caldav.CalendarPath(m.Login, c.Slug), c.Name, c.Color)
 			}
-			fmt.Fprintf(w, "%s%s\t%s\t\n", cfg.Server.PublicURL, caldav.BookPath(m.Login), caldav.BookName)
+			for _, book := range store.BooksOf(&m) {
+				fmt.Fprintf(w, "%s%s\t%s\t\n", cfg.Server.PublicURL, caldav.BookPath(m.Login, book), caldav.BookName(&m, book))
+			}
 			return w.Flush()
 		},
 	}

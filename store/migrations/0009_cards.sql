@@ -14,14 +14,40 @@ CREATE TABLE cards (
     UNIQUE (manager_id, person_id)
 );
 
--- The last change of each card of a manager's address book.
-CREATE TABLE book_changes (
+-- A manager's address books, as far as a program has asked for them.
+CREATE TABLE books (
+    id         {{ID}},
     manager_id BIGINT NOT NULL REFERENCES managers (id),
-    name       {{KEY}} NOT NULL,
-    etag       {{KEY}} NOT NULL, -- '': gone
-    change     BIGINT NOT NULL,
-    PRIMARY KEY (manager_id, name)
+    name       {{KEY}} NOT NULL, -- persons, all
+    change     BIGINT NOT NULL DEFAULT 0,
+    oldest     BIGINT NOT NULL DEFAULT 0, -- the last tombstone that was dropped
+    epoch      BIGINT NOT NULL,
+    seen       BIGINT NOT NULL DEFAULT 0, -- the card_marks that book_changes has
+    shown      TEXT NOT NULL DEFAULT '', -- what its cards were rendered for: RenewAll's mark, zone, language
+    UNIQUE (manager_id, name)
+);
+
+-- The last change of each card of a book.
+CREATE TABLE book_changes (
+    book_id   BIGINT NOT NULL REFERENCES books (id),
+    name      {{KEY}} NOT NULL,
+    client_id BIGINT NOT NULL, -- whose person it is, 0: an own card
+    etag      {{KEY}} NOT NULL, -- '': gone
+    change    BIGINT NOT NULL,
+    changed   BIGINT NOT NULL,
+    PRIMARY KEY (book_id, name)
 ){{NO_ROWID}};
+CREATE INDEX book_changes_change ON book_changes (book_id, change);
+CREATE INDEX book_changes_client ON book_changes (client_id, book_id);
+CREATE INDEX book_changes_gone ON book_changes (changed) WHERE etag = '';
+
+-- When something last changed that the cards of a client's persons show, by
+-- the setting "cards", which counts such changes.
+CREATE TABLE card_marks (
+    client_id BIGINT PRIMARY KEY REFERENCES clients (id),
+    change    BIGINT NOT NULL
+);
+CREATE INDEX card_marks_change ON card_marks (change);
 
 -- +goose Down
 -- Forward only.
