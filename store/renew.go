@@ -155,7 +155,7 @@ func (t *tx) renew() error {
 		}
 	}
 	t.dirty.put = nil
-	return t.markCards()
+	return nil
 }
 
 // renewal keeps what several items of one transaction have in common.

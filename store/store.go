@@ -156,7 +156,7 @@ type tx struct {
 	ctx   context.Context
 	now   time.Time
 	stmts map[string]*sql.Stmt // prepared in this transaction
-	dirty dirt                 // items whose calendar entries must be renewed before commit
+	dirty dirt                 // what must be renewed or marked before commit
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it
@@ -178,6 +178,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err == nil {
 		if err = x.renew(); err != nil {
 			err = fmt.Errorf("renew calendars: %w", err)
+		}
+	}
+	if err == nil {
+		if err = x.markCards(); err != nil {
+			err = fmt.Errorf("mark cards: %w", err)
 		}
 	}
 	if err == nil {

@@ -42,9 +42,10 @@ CREATE INDEX book_changes_client ON book_changes (client_id, book_id);
 CREATE INDEX book_changes_gone ON book_changes (changed) WHERE etag = '';
 
 -- When something last changed that the cards of a client's persons show, by
--- the setting "cards", which counts such changes.
+-- the setting "cards", which counts such changes. client_id refers to clients;
+-- PostgreSQL would lock that row to check it, after the one that all wait for.
 CREATE TABLE card_marks (
-    client_id BIGINT PRIMARY KEY REFERENCES clients (id),
+    client_id BIGINT PRIMARY KEY,
     change    BIGINT NOT NULL
 );
 CREATE INDEX card_marks_change ON card_marks (change);
