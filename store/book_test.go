@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -311,5 +312,55 @@ func TestBook_OfHead(t *testing.T) {
 		if _, err := h.Book(ctx, h.anna, store.AllBook, cardTag); !errors.Is(err, store.ErrNotFound) {
 			h.t.Errorf("who is no head has everybody's: %v", err)
 		}
+	})
+}
+
+// TestBook_MissesNothing: a book is asked for while others write, and in the
+// end has all that they wrote.
+func TestBook_MissesNothing(t *testing.T) {
+	each(t, func(h *house) {
+		const writers, writes = 3, 25
+		h.imports(func(im *store.Import) {
+			for i := range writers {
+				name := fmt.Sprint("w", i)
+				h.row(im.Client(store.ClientRow{ID: name, Name: name, Manager: "anna"}))
+				h.row(im.Person(store.PersonRow{ID: name, Client: name, Name: name}))
+			}
+		})
+		f := h.follow(h.boris, store.AllBook)
+		f.sync()
+		var writing sync.WaitGroup
+		failed := make(chan error, writers)
+		for i := range writers {
+			writing.Go(func() {
+				for n := range writes {
+					if err := h.Import(ctx, store.Actor{}, false, func(im *store.Import) error {
+						_, err := im.Person(store.PersonRow{ID: fmt.Sprint("w", i), Client: fmt.Sprint("w", i), Name: fmt.Sprint("Name ", n)})
+						return err
+					}); err != nil {
+						failed <- err
+						return
+					}
+				}
+			})
+		}
+		ended := make(chan struct{})
+		go func() { writing.Wait(); close(ended) }()
+		for polling := true; polling; {
+			select {
+			case <-ended:
+				polling = false
+			default:
+			}
+			if _, err := h.Book(ctx, h.boris, store.AllBook, cardTag); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+		select {
+		case err := <-failed:
+			h.t.Fatal(err)
+		default:
+		}
+		f.sync() // and compare with what is there
 	})
 }
