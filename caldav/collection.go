@@ -33,6 +33,14 @@ func bookToken(b *store.Book) token {
 	return token{of: "book:" + strconv.FormatInt(b.ID, 10), epoch: b.Epoch, change: b.Change}
 }
 
+// token is that of all that a calendar or an address book holds now.
+func (t *target) token() token {
+	if t.book != nil {
+		return bookToken(t.book)
+	}
+	return syncToken(t.col)
+}
+
 func (t token) String() string {
 	s := fmt.Sprintf("%s%s:%d:%d", tokenPrefix, t.of, t.epoch, t.change)
 	if t.began > 0 {

@@ -105,11 +105,7 @@ var table = []*property{
 	{name: dav("inherited-acl-set"), on: everywhere, write: empty},
 	{name: dav("supported-report-set"), on: everywhere, write: writeReports},
 	{name: dav("sync-token"), on: calendars | books, write: func(a *answer, t *target) bool {
-		if t.book != nil {
-			a.str(bookToken(t.book).String())
-			return true
-		}
-		a.str(syncToken(t.col).String())
+		a.str(t.token().String())
 		return true
 	}},
 	{name: caldav("calendar-home-set"), on: principals, write: func(a *answer, t *target) bool {
@@ -138,13 +134,10 @@ var table = []*property{
 		return len(t.manager.Emails) > 0
 	}},
 	{name: cs("getctag"), on: calendars | books, write: func(a *answer, t *target) bool {
-		if t.book != nil {
-			a.buf = strconv.AppendInt(a.buf, t.book.Change, 10)
-			return true
-		}
-		a.buf = strconv.AppendInt(a.buf, t.col.Epoch, 10)
+		now := t.token()
+		a.buf = strconv.AppendInt(a.buf, now.epoch, 10)
 		a.str("-")
-		a.buf = strconv.AppendInt(a.buf, t.col.Change, 10)
+		a.buf = strconv.AppendInt(a.buf, now.change, 10)
 		return true
 	}},
 	{name: dav("add-member"), on: calendars, write: func(a *answer, t *target) bool {
