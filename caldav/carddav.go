@@ -206,7 +206,7 @@ func (c *call) putCard() error {
 	case errors.As(err, &inv):
 		return errBadCard
 	case errors.Is(err, store.ErrForbidden):
-		return needPrivilege(c.place.path(), "bind")
+		return needPrivilege(BookPath(c.manager.Login, c.place.slug), "bind")
 	case errors.Is(err, store.ErrFull):
 		return violated(http.StatusInsufficientStorage, nsDAV, "quota-not-exceeded") // RFC 4331 section 6
 	case err != nil:
@@ -276,7 +276,7 @@ func (c *call) deleteCard() error {
 		return c.cardCondition(card)
 	})
 	if errors.Is(err, store.ErrForbidden) {
-		return needPrivilege(c.place.path(), "unbind")
+		return needPrivilege(BookPath(c.manager.Login, c.place.slug), "unbind")
 	}
 	if err == nil {
 		c.w.WriteHeader(http.StatusNoContent)

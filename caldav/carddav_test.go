@@ -207,7 +207,7 @@ func TestBooks_OfHead(t *testing.T) {
 		t.Error("the person has not the phone")
 	}
 	r = o.must(403, "PUT", all+"nobody.vcf", phone("nobody", "FN:Plumber"), "Content-Type: text/vcard", asBoris)
-	if !strings.Contains(r.body, "<D:need-privileges>") || !strings.Contains(r.body, "<D:bind/>") {
+	if !strings.Contains(r.body, "<D:need-privileges><D:resource><D:href>"+all+"</D:href><D:privilege><D:bind/>") {
 		t.Errorf("a card of nobody among everybody's: %s", r.body)
 	}
 	o.must(201, "PUT", own+"nobody.vcf", phone("nobody", "FN:Plumber"), "Content-Type: text/vcard", asBoris)
