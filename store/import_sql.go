@@ -397,9 +397,25 @@ func (im *Import) Source(row SourceRow) (RowChange, error) {
 // Deal makes or changes a deal by ID. ShipDue and PayDue make its one shipment
 // and one payment of the whole sum.
 func (im *Import) Deal(row DealRow) (RowChange, error) {
+	if err := required("client", row.Client, 200); err != nil {
+		return "", err
+	}
+	client, err := im.t.named("clients", "client", row.Client)
+	if err != nil {
+		return "", err
+	}
+	return im.deal(row, client, map[EventKind]bool{Shipment: true, Payment: true})
+}
+
+// deal is Deal for a client found already; known says of which events it is
+// known whether they happened.
+func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := firstFault(required("id", row.ID, 200), required("client", row.Client, 200), required("date", string(row.Date), 10)); err != nil {
+	if client == 0 {
+		return "", invalid("client", "is missing")
+	}
+	if err := firstFault(required("id", row.ID, 200), required("date", string(row.Date), 10)); err != nil {
 		return "", err
 	}
 	if row.Amount.Minor < 0 {
@@ -407,10 +423,6 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 	}
 	if row.Cost != nil && row.Cost.Minor < 0 {
 		return "", invalid("cost", "is negative")
-	}
-	client, err := t.named("clients", "client", row.Client)
-	if err != nil {
-		return "", err
 	}
 	manager, err := t.managerNamed(row.Manager)
 	if err != nil {
@@ -481,7 +493,7 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 	}
 	moved := false
 	for kind, due := range map[EventKind]Date{Shipment: row.ShipDue, Payment: row.PayDue} {
-		m, err := t.saveDue(im.actor, id, kind, due, d.Amount.Minor)
+		m, err := t.saveDue(im.actor, id, kind, due, d.Amount.Minor, known[kind])
 		if err != nil {
 			return "", err
 		}
@@ -517,7 +529,7 @@ func costText(d Deal) string {
 
 // saveDue keeps the one event that ship_due or pay_due makes. Where events of
 // that kind were given one by one, those stand instead.
-func (t *tx) saveDue(actor Actor, dealID int64, kind EventKind, due Date, amount int64) (bool, error) {
+func (t *tx) saveDue(actor Actor, dealID int64, kind EventKind, due Date, amount int64, known bool) (bool, error) {
 	var given int64
 	if err := t.row(`SELECT COUNT(*) FROM deal_events WHERE deal_id = $1 AND kind = $2 AND external_id IS NOT NULL`, []any{dealID, string(kind)}, &given); err != nil || given > 0 {
 		return false, err
@@ -530,9 +542,17 @@ func (t *tx) saveDue(actor Actor, dealID int64, kind EventKind, due Date, amount
 		if due == "" {
 			return false, nil
 		}
-		return true, t.insertEvent(DealEvent{UID: newUID(), DealID: dealID, Kind: kind, Due: due, Amount: amount, Known: true, State: Planned})
+		return true, t.insertEvent(DealEvent{UID: newUID(), DealID: dealID, Kind: kind, Due: due, Amount: amount, Known: known, State: Planned})
 	}
-	return t.changeEvent(actor, *found[0].Event, due, amount)
+	e := *found[0].Event
+	learnt := known && !e.Known // what was known stays so
+	if learnt {
+		if _, err := t.exec(`UPDATE deal_events SET known = $1, changed = $2, version = version + 1 WHERE id = $3`, true, t.now.Unix(), e.ID); err != nil {
+			return false, err
+		}
+	}
+	changed, err := t.changeEvent(actor, e, due, amount)
+	return changed || learnt, err
 }
 
 func (t *tx) insertEvent(e DealEvent) error {

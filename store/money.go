@@ -18,6 +18,24 @@ type Money struct {
 // Spaces (also no-break ones) between thousands are dropped; more than two
 // decimals are refused rather than rounded.
 func ParseMoney(s, currency string) (Money, error) {
+	d, err := parseSum(s)
+	if err != nil || d.Trim(0).Scale() > 2 {
+		return Money{}, fmt.Errorf("%q is not a sum like 1234.56", s)
+	}
+	return minorUnits(s, d, currency)
+}
+
+// ParsePrice reads the price of one piece, written as a sum: it may have more
+// than two decimals and is rounded, half to even.
+func ParsePrice(s, currency string) (Money, error) {
+	d, err := parseSum(s)
+	if err != nil {
+		return Money{}, fmt.Errorf("%q is not a price like 1234.56", s)
+	}
+	return minorUnits(s, d.Round(2), currency)
+}
+
+func parseSum(s string) (decimal.Decimal, error) {
 	clean := strings.Map(func(r rune) rune {
 		switch r {
 		case ' ', '\u00a0', '\u202f', '\'':
@@ -27,10 +45,10 @@ func ParseMoney(s, currency string) (Money, error) {
 		}
 		return r
 	}, strings.TrimSpace(s))
-	d, err := decimal.Parse(clean)
-	if err != nil || d.Trim(0).Scale() > 2 {
-		return Money{}, fmt.Errorf("%q is not a sum like 1234.56", s)
-	}
+	return decimal.Parse(clean)
+}
+
+func minorUnits(s string, d decimal.Decimal, currency string) (Money, error) {
 	hundred, err := d.Mul(decimal.Hundred)
 	if err != nil {
 		return Money{}, fmt.Errorf("the sum %q is too large", s)
