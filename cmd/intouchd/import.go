@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -18,7 +19,7 @@ func (p *program) importCommand() *cobra.Command {
 	manager, folder := "", ""
 	cmd := &cobra.Command{
 		Use:   "import KIND FILE…",
-		Short: "Take records of another system from CSV or JSONL files, letters from mbox files",
+		Short: "Take records of another system from CSV, JSONL or CommerceML files, letters from mbox files",
 		Long:  importHelp(),
 		Args:  takes(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,16 +29,26 @@ func (p *program) importCommand() *cobra.Command {
 				}
 				return p.importMbox(cmd.Context(), args[1:], manager, folder, dry)
 			}
+			if args[0] == commerceMLKind {
+				if manager != "" || folder != "" {
+					return usage("import: --manager and --folder go with mbox")
+				}
+				return p.importCommerceML(cmd.Context(), args[1:], refusedFile, dry)
+			}
 			kind := exchange.Kind(args[0])
 			if err := exchange.KnownKind(kind, exchange.ImportKinds); err != nil {
-				return usage("import: %v, %s", err, mboxKind)
+				return usage("import: %v, %s, %s", err, mboxKind, commerceMLKind)
 			}
 			if manager != "" || folder != "" {
 				return usage("import: --manager and --folder go with mbox")
 			}
-			refused, err := newRefusedFile(refusedFile, kind, args[1:])
+			refused, err := newRefusedFile(refusedFile, args[1:])
 			if err != nil {
 				return err
+			}
+			var rows *exchange.RefusedRows
+			if refusedFile != "" {
+				rows = exchange.NewRefusedRows(refused, kind)
 			}
 			defer refused.close()
 			cfg, st, err := p.open(cmd.Context())
@@ -52,7 +63,7 @@ func (p *program) importCommand() *cobra.Command {
 				Currency: cfg.Currency,
 				TimeZone: cfg.TimeZone,
 				Language: string(cfg.Language),
-				Refused:  refused.rows,
+				Refused:  rows,
 			}
 			nothing := false
 			for _, name := range args[1:] {
@@ -74,7 +85,7 @@ func (p *program) importCommand() *cobra.Command {
 	cmd.Flags().StringVar(&manager, "manager", "", "of mbox: the `LOGIN` of whose letters these are")
 	cmd.Flags().StringVar(&folder, "folder", "", "of mbox: the `NAME` under which the letters are recorded (default: the file's name)")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
-	cmd.Flags().StringVar(&refusedFile, "refused", "", "write the refused rows to `FILE`, as CSV that can be mended and imported")
+	cmd.Flags().StringVar(&refusedFile, "refused", "", "write what was refused to `FILE`, in a form that can be mended and imported: CSV, of commerceml XML")
 	return cmd
 }
 
@@ -94,7 +105,7 @@ of a client; of other kinds they are left out and named. JSONL: one object a lin
 Up to %d rows (and 4 MB) of a file are one transaction; a longer file is taken in several. A row with a fault is refused, with its
 line and the reason on stderr, and the others are taken: that is exit code 0. It is 1 where all rows of a file were refused, or a
 file could not be read to its end; what was taken before stays, and the import can be run again.`, exchange.BatchRows)
-	b.WriteString(mboxHelp)
+	b.WriteString(commerceMLHelp + mboxHelp)
 	return b.String()
 }
 
@@ -102,36 +113,15 @@ file could not be read to its end; what was taken before stays, and the import c
 // with the counts on stdout.
 func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.ImportOptions, name string) (exchange.Summary, error) {
 	opt.Name = name
-	from, size := p.in, int64(0)
-	if name == "-" {
-		opt.Name = "stdin"
-	} else {
-		f, err := os.Open(name)
-		if err != nil {
-			return exchange.Summary{}, fmt.Errorf("import: %w", err)
-		}
-		defer f.Close()
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			size = info.Size()
-		}
-		from = f
+	from, err := p.input(name, "rows")
+	if err != nil {
+		return exchange.Summary{}, err
 	}
-	shown := newProgress(p.err, "rows")
-	opt.Progress = func(rows int, bytes int64) {
-		total := 0 // unknown; else guessed from the rows so far
-		if size > 0 && bytes > 0 {
-			total = max(rows, int(float64(rows)*float64(size)/float64(bytes)))
-		}
-		shown.at(name, rows, total)
-	}
-	sum, err := exchange.Import(ctx, st, opt, from)
-	shown.end()
-	for _, f := range sum.Faults {
-		fmt.Fprintf(p.err, "%s: %v\n", opt.Name, f)
-	}
-	if more := sum.Refused - len(sum.Faults); more > 0 {
-		fmt.Fprintf(p.err, "%s: %d more rows refused\n", opt.Name, more)
-	}
+	defer from.close()
+	opt.Name, opt.Progress = from.name, from.progress
+	sum, err := exchange.Import(ctx, st, opt, from.r)
+	from.shown.end()
+	p.faults(opt.Name, "rows", sum.Faults, sum.Refused)
 	if len(sum.UnknownColumns) > 0 {
 		what := "columns that are not known, left out"
 		if opt.Kind == exchange.Clients {
@@ -145,24 +135,80 @@ func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.
 	if err != nil && sum.Rows() == 0 {
 		return sum, err
 	}
+	return sum, errors.Join(err, p.counts(opt.Name, &sum, opt.DryRun))
+}
+
+// counts prints the line of a summary.
+func (p *program) counts(what string, sum *exchange.Summary, dryRun bool) error {
 	dry := ""
-	if opt.DryRun {
+	if dryRun {
 		dry = " (dry run: nothing was written)"
 	}
-	_, printErr := fmt.Fprintf(p.out, "%s: %d new, %d changed, %d unchanged, %d refused%s\n", opt.Name, sum.New, sum.Changed, sum.Unchanged, sum.Refused, dry)
-	return sum, errors.Join(err, printErr)
+	_, err := fmt.Fprintf(p.out, "%s: %d new, %d changed, %d unchanged, %d refused%s\n", what, sum.New, sum.Changed, sum.Unchanged, sum.Refused, dry)
+	return err
+}
+
+// faults tells what was refused, and how much more than is listed.
+func (p *program) faults(name, noun string, listed []exchange.RowFault, refused int) {
+	for _, f := range listed {
+		fmt.Fprintf(p.err, "%s: %v\n", name, f)
+	}
+	if more := refused - len(listed); more > 0 {
+		fmt.Fprintf(p.err, "%s: %d more %s refused\n", name, more, noun)
+	}
+}
+
+// inputFile is a file to import, or stdin, whose progress is shown.
+type inputFile struct {
+	name  string // for messages
+	r     io.Reader
+	size  int64 // 0: not known
+	shown *progress
+	file  *os.File // nil: stdin, which stays open
+}
+
+// input opens a file, stdin for "-"; noun says what is counted in it.
+func (p *program) input(name, noun string) (*inputFile, error) {
+	in := &inputFile{name: name, r: p.in, shown: newProgress(p.err, noun)}
+	if name == "-" {
+		in.name = "stdin"
+		return in, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("import: %w", err)
+	}
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		in.size = info.Size()
+	}
+	in.r, in.file = f, f
+	return in, nil
+}
+
+// progress shows how many records and bytes are done.
+func (in *inputFile) progress(done int, bytes int64) {
+	total := 0 // unknown; else guessed from the records so far
+	if in.size > 0 && bytes > 0 {
+		total = max(done, int(float64(done)*float64(in.size)/float64(bytes)))
+	}
+	in.shown.at(in.name, done, total)
+}
+
+func (in *inputFile) close() {
+	if in.file != nil {
+		in.file.Close()
+	}
 }
 
 // refusedFile is the file of --refused. After the import it exists only where
 // rows were refused.
 type refusedFile struct {
 	name string
-	rows *exchange.RefusedRows // nil without --refused
-	file *os.File              // nil until a row is refused
+	file *os.File // nil until a row is refused
 }
 
 // newRefusedFile checks that the file is none of those that are read.
-func newRefusedFile(name string, kind exchange.Kind, inputs []string) (*refusedFile, error) {
+func newRefusedFile(name string, inputs []string) (*refusedFile, error) {
 	r := &refusedFile{name: name}
 	if name == "" {
 		return r, nil
@@ -180,7 +226,6 @@ func newRefusedFile(name string, kind exchange.Kind, inputs []string) (*refusedF
 			return nil, fmt.Errorf("import: %w", err)
 		}
 	}
-	r.rows = exchange.NewRefusedRows(r, kind)
 	return r, nil
 }
 
