@@ -226,6 +226,37 @@ func TestCommerceML_UnknownIsNotFalse(t *testing.T) {
 	})
 }
 
+// What the newest file says of a client stays; what only an older one says is
+// added, in whatever order they come.
+func TestCommerceML_OlderClientFills(t *testing.T) {
+	thin := strings.Replace(cml(4, cmlOrder("")), "Ромашка", "Ромашка Плюс", 1)
+	full := strings.Replace(cml(3, cmlOrder("")), "<ИНН>", `<КПП>770101001</КПП><Контакты><Контакт><Тип>Почта</Тип><Значение>a@romashka.test</Значение></Контакт></Контакты>`+
+		`<Представители><Представитель><Контрагент><Ид>p-1</Ид><Наименование>Иванова</Наименование></Контрагент></Представитель></Представители><ИНН>`, 1)
+	var first map[Kind]string
+	for _, files := range [][]string{{thin, full}, {full, thin}, {thin, full, thin, full}} {
+		each(t, func(t *testing.T, st *store.Store) {
+			for _, file := range files {
+				importCML(t, st, file)
+			}
+			got := exportAll(t, st, JSONL)
+			if first == nil {
+				first = got
+			}
+			if diff := cmp.Diff(first, got); diff != "" {
+				t.Errorf("the order of the files matters (-first +got):\n%s", diff)
+			}
+		})
+	}
+	for kind, part := range map[Kind]string{Clients: `"name":"Ромашка Плюс"`, Persons: "Иванова"} {
+		if !strings.Contains(first[kind], part) {
+			t.Errorf("%s lack %s: %s", kind, part, first[kind])
+		}
+	}
+	if !strings.Contains(first[Clients], "a@romashka.test") || !strings.Contains(first[Clients], "770101001") {
+		t.Errorf("clients: %s", first[Clients])
+	}
+}
+
 // A deletion mark needs nothing but the key, and holds against older files.
 func TestCommerceML_Deleted(t *testing.T) {
 	each(t, func(t *testing.T, st *store.Store) {

@@ -530,12 +530,10 @@ func costText(d Deal) string {
 // saveDue keeps the one event that ship_due or pay_due makes. Where events of
 // that kind were given one by one, those stand instead.
 func (t *tx) saveDue(actor Actor, dealID int64, kind EventKind, due Date, amount int64, known bool) (bool, error) {
-	var given int64
-	if err := t.row(`SELECT COUNT(*) FROM deal_events WHERE deal_id = $1 AND kind = $2 AND external_id IS NOT NULL`, []any{dealID, string(kind)}, &given); err != nil || given > 0 {
-		return false, err
-	}
-	found, err := t.eventItems(`WHERE e.deal_id = $1 AND e.kind = $2 AND e.external_id IS NULL`, dealID, string(kind))
-	if err != nil {
+	// The key is looked at here: SQLite would take its index to find the events
+	// without one, which are nearly all.
+	found, err := t.eventItems(`WHERE e.deal_id = $1 AND e.kind = $2`, dealID, string(kind))
+	if err != nil || slices.ContainsFunc(found, func(it Item) bool { return it.Event.ExternalID != "" }) {
 		return false, err
 	}
 	if len(found) == 0 {

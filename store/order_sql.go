@@ -93,23 +93,33 @@ func (im *Import) Partner(row PartnerRow) (key string, change RowChange, err err
 			return "", "", err
 		}
 	}
-	change, err = im.newest("client "+row.ID, row.Version, func() (RowChange, error) { return im.partner(row, id, old) })
+	record := "client " + row.ID
+	older, err := t.outdated(record, row.Version)
+	if err != nil {
+		return "", "", err
+	}
+	if change, err = im.partner(row, id, old, older); err == nil && !older {
+		err = t.exchanged(record, row.Version)
+	}
+	change, err = im.done(change, err)
 	return cmp.Or(old.ExternalID, row.ID), change, err
 }
 
-func (im *Import) partner(row PartnerRow, id int64, old Client) (RowChange, error) {
+// partner writes a client that has the ID, 0 for a new one, and is old now.
+// An older state of it only fills what is lacking: orders tell more or less of
+// their clients.
+func (im *Import) partner(row PartnerRow, id int64, old Client, older bool) (RowChange, error) {
 	t := im.t
 	client := row.ClientRow
 	if id != 0 {
 		client.Emails, client.Phones = together(old.Emails, client.Emails), together(old.Phones, client.Phones)
-		switch {
-		case old.ExternalID == "":
+		if old.ExternalID == "" {
 			if _, err := t.exec(`UPDATE clients SET external_id = $1 WHERE id = $2`, row.ID, id); err != nil {
 				return "", err
 			}
-			client.Name = old.Name
-		case old.ExternalID != row.ID:
-			client.ID, client.Name = old.ExternalID, old.Name
+		}
+		if older || old.ExternalID != row.ID {
+			client.ID, client.Name = cmp.Or(old.ExternalID, row.ID), old.Name
 			filled := map[string]string{}
 			for k, v := range client.Attributes {
 				filled[k] = cmp.Or(old.Attributes[k], v)
