@@ -83,6 +83,7 @@ type commerceImporter struct {
 	taxes  map[string][]store.TaxNumber
 	known  map[string]knownPartner // by the key in the file
 	seed   maphash.Seed
+	batch  int // the transaction, from 0
 	sum    CommerceMLSummary
 }
 
@@ -90,6 +91,8 @@ type commerceImporter struct {
 type knownPartner struct {
 	key  string // of the client here
 	hash uint64 // of what the file said
+	// The transaction that wrote it: in a dry run it is there no longer than that.
+	batch int
 }
 
 // sheet is a paper on its way into the store.
@@ -330,7 +333,9 @@ func (im *commerceImporter) readOther(one *sheet, kind store.DocumentKind, order
 // gives its key.
 func (im *commerceImporter) putPartner(tx *store.Import, row store.PartnerRow) (string, error) {
 	hash := maphash.Bytes(im.seed, fmt.Appendf(nil, "%q", []any{row.ClientRow, row.Persons, row.Version.Number}))
-	if before, there := im.known[row.ID]; there && before.hash == hash {
+	before, there := im.known[row.ID]
+	same := there && before.hash == hash
+	if same && (!im.opt.DryRun || before.batch == im.batch) {
 		return before.key, nil
 	}
 	number := store.TaxNumber{INN: innOf(row.Attributes[store.AttributeINN]), KPP: row.Attributes[store.AttributeKPP]}
@@ -345,11 +350,13 @@ func (im *commerceImporter) putPartner(tx *store.Import, row store.PartnerRow) (
 	if err != nil {
 		return "", err
 	}
-	count(&im.sum.Clients, change)
+	if !same {
+		count(&im.sum.Clients, change)
+	}
 	if len(im.known) >= maxKnown {
 		clear(im.known)
 	}
-	im.known[row.ID] = knownPartner{key, hash}
+	im.known[row.ID] = knownPartner{key, hash, im.batch}
 	return key, nil
 }
 
@@ -392,9 +399,7 @@ func (im *commerceImporter) write(ctx context.Context, batch []sheet) error {
 		im.sum = before // nothing of it is there
 		return err
 	}
-	if im.opt.DryRun { // what was written is no more
-		clear(im.known)
-	}
+	im.batch++
 	return im.refuse(batch)
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"intouch/store"
+	"intouch/store/storetest"
 )
 
 func importCML(t testing.TB, st *store.Store, text string, change ...func(*CommerceMLOptions)) CommerceMLSummary {
@@ -318,6 +319,17 @@ func TestCommerceML_DryRunChangesNothing(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A file of several transactions is counted as in a dry run.
+func TestCommerceML_DryRunOfLongFile(t *testing.T) {
+	st := storetest.SQLite(t, testStore)
+	for _, dry := range []bool{true, false} {
+		sum, err := ImportCommerceML(t.Context(), st, CommerceMLOptions{DryRun: dry, Actor: store.Actor{Origin: store.FromImport}}, manyOrders(1500, 10))
+		if got, want := tally(sum), "clients 10 0 0 0, orders 1500 0 0 0, documents 3000 0 0 0"; got != want || err != nil {
+			t.Errorf("dry %v: %s, want %s, error %v", dry, got, want, err)
+		}
+	}
 }
 
 // The refused papers, mended, come in.
