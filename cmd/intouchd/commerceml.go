@@ -21,7 +21,8 @@ const commerceMLHelp = `
 Clients are known by Ид, else by ИНН and КПП; orders and documents by Ид. Of an order the newest version stays, in whatever
 order files come: by НомерВерсии, else by the time in the file's head. A line of counts is printed for clients, for orders and
 for documents. Refused, with the reason: an order whose lines make another sum, a document of an unknown order, a currency
-other than that of the settings without Курс. With --refused they are written as CommerceML, of one FILE at a time.`
+other than that of the settings without Курс. With --refused they are written as CommerceML, of one FILE at a time. About 4 MB
+are one transaction; a dry run forgets each, so it refuses a document whose order stood far before it in the same file.`
 
 // importCommerceML takes files that 1C wrote.
 func (p *program) importCommerceML(ctx context.Context, names []string, refusedName string, dry bool) error {
