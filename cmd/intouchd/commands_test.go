@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -172,8 +173,28 @@ func TestManager(t *testing.T) {
 // daemon is this binary running as intouchd.
 type daemon struct {
 	cmd    *exec.Cmd
-	stderr *bytes.Buffer
-	stdout *bytes.Buffer
+	stderr *said
+	stdout *said
+}
+
+// said is what a program has written so far. It may be read while the program
+// still runs.
+type said struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.text = append(s.text, b...)
+	return len(b), nil
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.text)
 }
 
 func startDaemon(t *testing.T, args ...string) *daemon {
@@ -184,7 +205,7 @@ func startDaemon(t *testing.T, args ...string) *daemon {
 // startDaemonIn adds settings like "SSL_CERT_FILE=…" to the environment.
 func startDaemonIn(t *testing.T, environment []string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{cmd: exec.Command(os.Args[0], args...), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	d := &daemon{cmd: exec.Command(os.Args[0], args...), stdout: &said{}, stderr: &said{}}
 	d.cmd.Env = append(append(os.Environ(), "INTOUCHD_RUN_MAIN=1"), environment...)
 	d.cmd.Stdout, d.cmd.Stderr = d.stdout, d.stderr
 	if err := d.cmd.Start(); err != nil {
