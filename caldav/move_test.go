@@ -49,6 +49,20 @@ func TestMove_ByPutAndDelete(t *testing.T) {
 	o.must(404, "GET", annaCurrent+"m.ics", "")
 }
 
+// The move is over with its DELETE, also where that finds nothing any more: the
+// next DELETE, in a saved filter say, is one.
+func TestMove_ThenDelete(t *testing.T) {
+	o := newOffice(t)
+	vip := annaHome + o.makeFilter(o.anna, "VIP", store.Filter{Importances: []store.Importance{store.High}}).Slug + "/"
+	event := strings.Replace(meeting("m", "Call Ivan", "20261124T100000Z"), "END:VEVENT", "PRIORITY:1\r\nEND:VEVENT", 1)
+	o.must(201, "PUT", annaCurrent+"m.ics", event, ics)
+	o.must(201, "PUT", annaHome+"postponed/m.ics", event, ics, "If-None-Match: *")
+	o.must(404, "DELETE", annaCurrent+"m.ics", "")
+	o.must(204, "DELETE", vip+"m.ics", "")
+	o.must(404, "GET", vip+"m.ics", "")
+	o.must(404, "GET", annaHome+"postponed/m.ics", "")
+}
+
 // Between the PUT and the DELETE of a move other things happen: the program
 // writes an alarm, a colleague moves the same meeting. The DELETE is its second
 // half all the same.

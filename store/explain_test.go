@@ -29,7 +29,7 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"dead properties":  `SELECT resource, property, value FROM dead_properties WHERE manager_id = 1`,
 		"moved by PUT":     `SELECT n.collection_id FROM entries n JOIN collections k ON k.id = n.collection_id JOIN entries this ON this.item = n.item AND this.uid = n.uid JOIN collections home ON home.id = this.collection_id AND home.manager_id = k.manager_id WHERE this.collection_id = 1 AND this.name = 'x' AND n.collection_id <> 1 AND NOT n.gone AND n.moved AND n.stays > 5`,
 		"lingers no more":  `UPDATE entries SET stays = 0 WHERE item = 'c1' AND collection_id <> 1 AND collection_id IN (SELECT id FROM collections WHERE manager_id = 1)`,
-		"move has ended":   `UPDATE entries SET moved = FALSE WHERE item = 'c1' AND collection_id IN (SELECT k.id FROM collections k JOIN collections this ON this.manager_id = k.manager_id WHERE this.id = 1)`,
+		"move has ended":   `UPDATE entries SET moved = FALSE WHERE item = (SELECT item FROM entries WHERE collection_id = 1 AND name = 'x') AND moved AND collection_id IN (SELECT k.id FROM collections k JOIN collections this ON this.manager_id = k.manager_id WHERE this.id = 1)`,
 		"feed":             `SELECT collection_id, made, used FROM feeds WHERE secret_hash = 'x'`,
 		"feed's last":      `SELECT changed FROM entries WHERE collection_id = 1 ORDER BY change DESC LIMIT 1`,
 		"feed's first":     `SELECT begins FROM entries WHERE collection_id = 1 AND begins > 0 AND NOT gone ORDER BY begins LIMIT 1`,

@@ -396,11 +396,15 @@ func (t *tx) setState(actor Actor, k ItemKey, state State) error {
 // another label calendar of the home too only leaves this one, and one that was
 // just moved to where it does not belong stays. ErrNotFound, ErrStale.
 func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition) error {
-	return s.write(ctx, func(t *tx) error {
+	missing := false
+	err := s.write(ctx, func(t *tx) error {
 		if err := t.lock("collections", collectionID); err != nil {
 			return err
 		}
 		e, err := t.entry(collectionID, name)
+		if missing = errors.Is(err, ErrNotFound); missing {
+			return t.endMove(collectionID, name)
+		}
 		if err != nil {
 			return err
 		}
@@ -412,6 +416,10 @@ func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64
 		}
 		return t.remove(actor, collectionID, e.Key)
 	})
+	if err == nil && missing {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // secondHalf reports whether deleting the entry is the second half of a move,
@@ -428,12 +436,19 @@ func (t *tx) secondHalf(collectionID int64, e Entry) (bool, error) {
 	if err != nil || !half {
 		return false, err
 	}
-	if _, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = $1 AND collection_id IN
-		(SELECT k.id FROM collections k JOIN collections this ON this.manager_id = k.manager_id WHERE this.id = $2)`, e.Key.String(), collectionID); err != nil {
+	if err := t.endMove(collectionID, e.Name); err != nil {
 		return false, err
 	}
 	t.touch(e.Key)
 	return true, t.leave(Collection{ID: collectionID}, e)
+}
+
+// endMove notes that the move whose second half is a DELETE of that entry, or
+// of its tombstone, is complete: the next DELETE is one.
+func (t *tx) endMove(collectionID int64, name string) error {
+	_, err := t.exec(`UPDATE entries SET moved = FALSE WHERE item = (SELECT item FROM entries WHERE collection_id = $1 AND name = $2) AND moved AND collection_id IN
+		(SELECT k.id FROM collections k JOIN collections this ON this.manager_id = k.manager_id WHERE this.id = $1)`, collectionID, name)
+	return err
 }
 
 // remove takes an item out of one collection by cancelling it, or by its label
