@@ -64,12 +64,13 @@ func (g *generations) close() {
 	}
 }
 
-// remembered keeps what was read in one generation: calendars by owner and
-// slug, which each request of a calendar program needs.
+// remembered keeps what was read in one generation and each request needs:
+// calendars by owner and slug, integrations by the hash of their token.
 type remembered struct {
-	mu          sync.Mutex
-	at          Generation
-	collections map[collectionKey]Collection
+	mu           sync.Mutex
+	at           Generation
+	collections  map[collectionKey]Collection
+	integrations map[string]Integration
 }
 
 type collectionKey struct {
@@ -77,7 +78,7 @@ type collectionKey struct {
 	slug      string
 }
 
-// maxRemembered bounds the calendars that are remembered.
+// maxRemembered bounds the calendars and integrations that are remembered.
 const maxRemembered = 1000
 
 func (r *remembered) collection(at Generation, key collectionKey) (c Collection, ok bool) {
@@ -92,8 +93,30 @@ func (r *remembered) collection(at Generation, key collectionKey) (c Collection,
 func (r *remembered) put(at Generation, key collectionKey, c Collection) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.at != at || len(r.collections) >= maxRemembered {
-		r.at, r.collections = at, map[collectionKey]Collection{}
-	}
+	r.turn(at)
 	r.collections[key] = c
+}
+
+func (r *remembered) integration(at Generation, hash string) (in Integration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.at == at {
+		in, ok = r.integrations[hash]
+	}
+	return in, ok
+}
+
+func (r *remembered) putIntegration(at Generation, hash string, in Integration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.turn(at)
+	r.integrations[hash] = in
+}
+
+// turn forgets everything where the generation is another, or it became too
+// much.
+func (r *remembered) turn(at Generation) {
+	if r.at != at || len(r.collections)+len(r.integrations) >= maxRemembered {
+		r.at, r.collections, r.integrations = at, map[collectionKey]Collection{}, map[string]Integration{}
+	}
 }

@@ -16,8 +16,8 @@ func (t *tx) remember(actor Actor, what string, id int64, verb string, c changes
 	if c == nil {
 		c = changes{}
 	}
-	_, err := t.exec(`INSERT INTO history (at, what, what_id, manager_id, origin, verb, changes) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		t.now.Unix(), what, id, ref(actor.ManagerID), string(actor.Origin), verb, asJSON(c))
+	_, err := t.exec(`INSERT INTO history (at, what, what_id, manager_id, integration_id, origin, verb, changes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		t.now.Unix(), what, id, ref(actor.ManagerID), ref(actor.IntegrationID), string(actor.Origin), verb, asJSON(c))
 	return err
 }
 
@@ -25,10 +25,11 @@ func (t *tx) remember(actor Actor, what string, id int64, verb string, c changes
 func (s *Store) History(ctx context.Context, what string, id int64, limit int) ([]HistoryRow, error) {
 	var out []HistoryRow
 	err := s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT at, manager_id, origin, verb, changes FROM history WHERE what = $1 AND what_id = $2 ORDER BY id DESC LIMIT $3`,
+		return t.rows(`SELECT h.at, h.manager_id, i.name, h.origin, h.verb, h.changes FROM history h LEFT JOIN integrations i ON i.id = h.integration_id
+			WHERE h.what = $1 AND h.what_id = $2 ORDER BY h.id DESC LIMIT $3`,
 			[]any{what, id, limit}, func(scan func(...any) error) error {
 				var h HistoryRow
-				if err := scan(timeInto{&h.At}, idInto{&h.ManagerID}, &h.Origin, &h.Verb, jsonInto{&h.Changes}); err != nil {
+				if err := scan(timeInto{&h.At}, idInto{&h.ManagerID}, textInto{&h.Integration}, &h.Origin, &h.Verb, jsonInto{&h.Changes}); err != nil {
 					return err
 				}
 				out = append(out, h)

@@ -56,9 +56,10 @@ type OutboxSummary struct {
 
 // HistoryRow is one change of a record: who, when, from where, what.
 type HistoryRow struct {
-	At        time.Time
-	ManagerID int64
-	Origin    Origin
-	Verb      string               // created, changed, moved, done, postponed, cancelled, …
-	Changes   map[string][2]string // field → old, new
+	At          time.Time
+	ManagerID   int64
+	Integration string // name of the program of others that did it; "" none
+	Origin      Origin
+	Verb        string               // created, changed, moved, done, postponed, cancelled, …
+	Changes     map[string][2]string // field → old, new
 }

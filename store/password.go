@@ -247,13 +247,11 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 			return nil
 		}
 		for name, most := range map[string]int64{pair: failuresPerLogin, remote: failuresPerAddress} {
-			var n int64
-			var last time.Time
-			err := t.row(`SELECT failures, last FROM login_failures WHERE name = $1`, []any{name}, &n, timeInto{&last})
-			if err != nil && !errors.Is(err, ErrNotFound) {
+			many, err := t.tooManyFailures(name, most)
+			if err != nil {
 				return err
 			}
-			slowed = slowed || n >= most && now.Sub(last) < failureWindow
+			slowed = slowed || many
 		}
 		return nil
 	})
@@ -291,20 +289,32 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		})
 	}
 	s.refused(login, remote, "wrong login or password")
-	err = s.write(ctx, func(t *tx) error {
-		for _, name := range []string{pair, remote} {
-			if _, err := t.exec(`INSERT INTO login_failures (name, failures, last) VALUES ($1, 1, $2)
-				ON CONFLICT (name) DO UPDATE SET last = $2,
-				failures = CASE WHEN login_failures.last < $3 THEN 1 ELSE login_failures.failures + 1 END`,
-				name, now.Unix(), now.Add(-failureWindow).Unix()); err != nil {
-				return err
-			}
-		}
-		_, err := t.exec(`DELETE FROM login_failures WHERE last < $1`, now.Add(-24*time.Hour).Unix())
-		return err
-	})
+	err = s.write(ctx, func(t *tx) error { return t.noteFailures(pair, remote) })
 	if err != nil {
 		return Manager{}, fmt.Errorf("note failed login: %w", err)
 	}
 	return Manager{}, ErrBadLogin
+}
+
+// tooManyFailures reports whether so many logins have failed under that name
+// (a login and an address, an address) that further ones wait.
+func (t *tx) tooManyFailures(name string, most int64) (bool, error) {
+	var n int64
+	var last time.Time
+	err := t.row(`SELECT failures, last FROM login_failures WHERE name = $1`, []any{name}, &n, timeInto{&last})
+	return n >= most && t.now.Sub(last) < failureWindow, ignoreNotFound(err)
+}
+
+// noteFailures counts a failed login under each of those names.
+func (t *tx) noteFailures(names ...string) error {
+	for _, name := range names {
+		if _, err := t.exec(`INSERT INTO login_failures (name, failures, last) VALUES ($1, 1, $2)
+			ON CONFLICT (name) DO UPDATE SET last = $2,
+			failures = CASE WHEN login_failures.last < $3 THEN 1 ELSE login_failures.failures + 1 END`,
+			name, t.now.Unix(), t.now.Add(-failureWindow).Unix()); err != nil {
+			return err
+		}
+	}
+	_, err := t.exec(`DELETE FROM login_failures WHERE last < $1`, t.now.Add(-24*time.Hour).Unix())
+	return err
 }

@@ -98,8 +98,10 @@ func invalid(field, format string, args ...any) error {
 
 // Actor is who causes a change, for the history.
 type Actor struct {
-	ManagerID int64 // 0: the program itself
+	ManagerID int64 // 0: the program itself, or an integration
 	Origin    Origin
+	// IntegrationID is the program of others that does it; 0: none.
+	IntegrationID int64
 }
 
 // Origin is how a record got here (rules.md section 1).

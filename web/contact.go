@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -158,7 +159,7 @@ func historyRows(say voice, history []store.HistoryRow, names map[int64]string, 
 	for _, h := range history {
 		r := historyRow{When: say.moment(h.At), Who: names[h.ManagerID], Verb: h.Verb}
 		if r.Who == "" {
-			r.Who = say.t("origin.program")
+			r.Who = cmp.Or(h.Integration, say.t("origin.program"))
 		}
 		if h.Origin != "" && h.ManagerID != 0 {
 			r.Who += " (" + say.t("origin."+string(h.Origin)) + ")"

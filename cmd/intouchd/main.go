@@ -98,6 +98,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.managerCommand(),
 		p.mailboxCommand(),
 		p.blockCommand(),
+		p.integrationCommand(),
 		p.calendarCommand(),
 		p.jobCommand(),
 		p.versionCommand(),
