@@ -47,14 +47,17 @@ type ImportOptions struct {
 
 // RowFault is one refused row.
 type RowFault struct {
-	Line   int    // its first line in the file, from 1
+	Line   int    // its first line in the file, from 1; 0: an entry of what has no lines
 	Key    string // its id, "" when it has none
 	Field  string // "" when the whole row is meant
 	Reason string // for a person, in English
 }
 
 func (f RowFault) String() string {
-	s := fmt.Sprintf("line %d", f.Line)
+	s := "entry"
+	if f.Line != 0 {
+		s = fmt.Sprintf("line %d", f.Line)
+	}
 	if f.Key != "" {
 		s += fmt.Sprintf(" (%s)", f.Key)
 	}

@@ -108,7 +108,7 @@ func (t *tx) client(id int64) (Client, error) {
 
 func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
 	var out []Person
-	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, p.away_until, p.version FROM persons p WHERE `+where+` ORDER BY p.id `+tail,
+	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, p.away_until, p.version FROM persons p WHERE p.merged_into IS NULL AND (`+where+`) ORDER BY p.id `+tail,
 		args, func(scan func(...any) error) error {
 			var p Person
 			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &p.Away, &p.Version); err != nil {
