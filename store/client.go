@@ -20,7 +20,14 @@ type Client struct {
 	Created    time.Time
 	Changed    time.Time
 	Version    int64
+
+	givenStage string // as people or files gave it, see shownStage
+	stageFound bool   // Stage is what the documents say
 }
+
+// StageGiven reports whether the stage was given by people or files: there is
+// no sales document that says another.
+func (c *Client) StageGiven() bool { return !c.stageFound && c.givenStage != "" }
 
 // Person is someone at a client.
 type Person struct {

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-const clientColumns = `cl.id, cl.external_id, cl.name, cl.importance, cl.abc, cl.stage, cl.xyz, cl.manager_id, cl.source_id, cl.attributes, cl.created, cl.changed, cl.version`
+const clientColumns = `cl.id, cl.external_id, cl.name, cl.importance, cl.abc, cl.stage, cl.xyz, cl.manager_id, cl.source_id, cl.attributes, cl.created, cl.changed, cl.version, cl.given_stage, cl.stage_found`
 
 func (t *tx) clients(tail string, args ...any) ([]Client, error) {
 	var out []Client
 	err := t.rows(`SELECT `+clientColumns+` FROM clients cl `+tail, args, func(scan func(...any) error) error {
 		var c Client
 		if err := scan(&c.ID, textInto{&c.ExternalID}, &c.Name, &c.Importance, &c.ABC, &c.Stage, &c.XYZ, idInto{&c.ManagerID}, idInto{&c.SourceID},
-			jsonInto{&c.Attributes}, timeInto{&c.Created}, timeInto{&c.Changed}, &c.Version); err != nil {
+			jsonInto{&c.Attributes}, timeInto{&c.Created}, timeInto{&c.Changed}, &c.Version, &c.givenStage, &c.stageFound); err != nil {
 			return err
 		}
 		out = append(out, c)
@@ -152,6 +152,9 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 	return err
 }
 
+// classesShown is how much of a client's history its page shows.
+const classesShown = 12
+
 // Client's page; ErrNotFound where the viewer neither is responsible nor took
 // part in one of its contacts or deals nor is a head.
 func (s *Store) Client(ctx context.Context, viewer Manager, id int64) (card ClientCard, err error) {
@@ -196,7 +199,10 @@ func (s *Store) Client(ctx context.Context, viewer Manager, id int64) (card Clie
 			it.When, it.Status = it.WhenIn(loc), it.StatusAt(loc, t.now)
 		}
 		SortAgenda(card.Planned, loc)
-		card.Balance, err = t.balance(id)
+		if card.Balance, err = t.balance(id); err != nil {
+			return err
+		}
+		card.Classes, err = t.classHistory(id, classesShown)
 		return err
 	})
 	if err != nil {

@@ -169,6 +169,7 @@ type ClientCard struct {
 	Deals   []Deal
 	Planned []Item
 	Balance []Money
+	Classes []ClassRow // its dated history, newest first
 }
 
 // EventEdit changes what is not nil of a deal's event.

@@ -165,10 +165,11 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	if c.Importance != High && c.Importance != Normal && c.Importance != Low {
 		return "", invalid("importance", "%q is none of high, normal, low", clip(row.Importance, 40))
 	}
-	c.Stage = cmp.Or(row.Stage, old.Stage)
-	if !slices.Contains([]string{"", "potential", "one-off", "regular", "lost"}, c.Stage) {
+	if row.Stage != "" && !slices.Contains(stageScale, row.Stage) {
 		return "", invalid("stage", "%q is none of potential, one-off, regular, lost", clip(row.Stage, 40))
 	}
+	c.givenStage = cmp.Or(row.Stage, old.givenStage)
+	c.Stage = shownStage(old.Stage, c.givenStage, old.stageFound)
 	m, err := t.managerNamed(row.Manager)
 	if err != nil {
 		return "", err
@@ -216,7 +217,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	d := changes{}
 	d.note("name", old.Name, c.Name)
 	d.note("importance", string(old.Importance), string(c.Importance))
-	d.note("stage", old.Stage, c.Stage)
+	d.note("stage", old.givenStage, c.givenStage)
 	d.note("manager", idText(old.ManagerID), idText(c.ManagerID))
 	d.note("source", idText(old.SourceID), idText(c.SourceID))
 	d.note("domains", strings.Join(old.Domains, " "), strings.Join(c.Domains, " "))
@@ -230,14 +231,14 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	}
 	change, verb := RowChanged, "changed"
 	args := []any{key(c.ExternalID), c.Name, clip(fold(c.Name), 500), clip(coreName(c.Name), 500), string(c.Importance), c.Stage, ref(c.ManagerID), ref(c.SourceID),
-		asJSON(c.Attributes), t.now.Unix()}
+		asJSON(c.Attributes), t.now.Unix(), c.givenStage}
 	if id == 0 {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO clients (external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10) RETURNING id`, args, &id)
+		err = t.row(`INSERT INTO clients (external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed, given_stage)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) RETURNING id`, args, &id)
 	} else {
 		_, err = t.exec(`UPDATE clients SET external_id = $1, name = $2, folded = $3, core = $4, importance = $5, stage = $6, manager_id = $7, source_id = $8,
-			attributes = $9, changed = $10, version = version + 1 WHERE id = $11`, append(args, id)...)
+			attributes = $9, changed = $10, given_stage = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
 	}
 	if err != nil {
 		return "", err

@@ -81,12 +81,13 @@ func (t *tx) touchAll(event bool, query string, args ...any) error {
 
 // touchClient marks all that shows something of the client: the cards of its
 // persons, what is planned with it, and the events of its deals.
-func (t *tx) touchClient(id int64) error {
-	t.touchCards(id)
-	if err := t.touchAll(false, `SELECT id FROM contacts WHERE client_id = $1 AND state IN ('planned', 'postponed')`, id); err != nil {
+func (t *tx) touchClient(ids ...int64) error {
+	t.touchCards(ids...)
+	in := t.s.dialect.ids("$1")
+	if err := t.touchAll(false, `SELECT id FROM contacts WHERE client_id IN `+in+` AND state IN ('planned', 'postponed')`, asJSON(ids)); err != nil {
 		return err
 	}
-	return t.touchAll(true, `SELECT e.id FROM deal_events e JOIN deals d ON d.id = e.deal_id WHERE d.client_id = $1 AND e.state IN ('planned', 'postponed')`, id)
+	return t.touchAll(true, `SELECT e.id FROM deal_events e JOIN deals d ON d.id = e.deal_id WHERE d.client_id IN `+in+` AND e.state IN ('planned', 'postponed')`, asJSON(ids))
 }
 
 func (t *tx) touchDeal(id int64) error {
