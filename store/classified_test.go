@@ -44,13 +44,6 @@ func (h *house) was(client string) (out []string) {
 	return out
 }
 
-func (h *house) same(what, got, want string) {
-	h.t.Helper()
-	if got != want {
-		h.t.Errorf("%s: %q, want %q", what, got, want)
-	}
-}
-
 func TestClassify(t *testing.T) {
 	each(t, func(h *house) {
 		for _, day := range []string{"2026-06-10", "2026-09-10", "2026-10-10", "2026-11-10"} {

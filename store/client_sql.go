@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -95,15 +96,17 @@ func (t *tx) setPoints(table, owner string, id int64, points map[string][]string
 	return nil
 }
 
+// client by its number, or the one that it was merged with.
 func (t *tx) client(id int64) (Client, error) {
 	found, err := t.clients("WHERE cl.id = $1", id)
-	if err != nil {
-		return Client{}, err
+	if err != nil || len(found) > 0 {
+		return append(found, Client{})[0], err
 	}
-	if len(found) == 0 {
-		return Client{}, ErrNotFound
+	into, err := t.survivor(id)
+	if err != nil || into == id {
+		return Client{}, cmp.Or(err, ErrNotFound)
 	}
-	return found[0], nil
+	return t.client(into)
 }
 
 func (t *tx) persons(where, tail string, args ...any) ([]Person, error) {
@@ -155,13 +158,15 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 // classesShown is how much of a client's history its page shows.
 const classesShown = 12
 
-// Client's page; ErrNotFound where the viewer neither is responsible nor took
+// Client's page, of the one that it was merged with where it was; ErrNotFound
+// where the viewer neither is responsible nor took
 // part in one of its contacts or deals nor is a head.
 func (s *Store) Client(ctx context.Context, viewer Manager, id int64) (card ClientCard, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		if card.Client, err = t.client(id); err != nil {
 			return err
 		}
+		id := card.Client.ID // perhaps of the one it was merged with
 		if err := t.seesClient(viewer, card.Client); err != nil {
 			return err
 		}

@@ -104,6 +104,7 @@ func (t *tx) planContact(actor Actor, d ContactDraft) (Contact, error) {
 		if err != nil {
 			return c, fmt.Errorf("client: %w", err)
 		}
+		c.ClientID = client.ID // a form may be older than a merging
 		c.Importance = cmp.Or(c.Importance, client.Importance)
 	}
 	c.Importance = cmp.Or(c.Importance, Normal)
@@ -243,7 +244,11 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 		c.Importance = *e.Importance
 	}
 	if e.ClientID != nil {
-		c.ClientID = *e.ClientID
+		id, err := t.survivor(*e.ClientID)
+		if err != nil {
+			return err
+		}
+		c.ClientID = id
 	}
 	if e.DealID != nil {
 		c.DealID = *e.DealID

@@ -70,6 +70,24 @@ func (d dialect) forUpdate() string {
 	return ""
 }
 
+// lockOut locks a row so that nothing else can begin to refer to it, and waits
+// for those that do.
+func (d dialect) lockOut() string {
+	if d == postgresDialect {
+		return " FOR UPDATE"
+	}
+	return ""
+}
+
+// newClientID is the id of a client that is inserted: one that no client had
+// before. SQLite would give the newest client's id again when that is merged.
+func (d dialect) newClientID() string {
+	if d == postgresDialect {
+		return "DEFAULT"
+	}
+	return `(SELECT 1 + MAX(COALESCE((SELECT MAX(id) FROM clients), 0), COALESCE((SELECT MAX(gone_id) FROM merges), 0), COALESCE((SELECT MAX(client_id) FROM merges), 0)))`
+}
+
 // alone makes transactions that begin with it wait for each other; "" where
 // they do anyway.
 func (d dialect) alone() string {

@@ -111,6 +111,9 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	for _, uid := range b.Recalled {
 		file.recalled[uid] = true
 	}
+	if err := t.mergedSince(b.Letters); err != nil {
+		return nil, err
+	}
 	var addresses, keys, refs, subjects []string
 	var clients []int64
 	oldest, newest := int64(math.MaxInt64), int64(math.MinInt64)
@@ -200,6 +203,45 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 			return err
 		}),
 	)
+}
+
+// mergedSince gives letters to the clients with which theirs were merged since
+// the snapshot of the directory.
+func (t *tx) mergedSince(letters []FiledLetter) error {
+	into := map[int64]int64{}
+	err := t.rows(`SELECT gone_id, client_id FROM merged_clients`, nil, func(scan func(...any) error) error {
+		var gone, kept int64
+		err := scan(&gone, &kept)
+		into[gone] = kept
+		return err
+	})
+	if err != nil || len(into) == 0 {
+		return err
+	}
+	resolve := func(ids []int64) []int64 {
+		var out []int64
+		for _, id := range ids {
+			if id = cmp.Or(into[id], id); !slices.Contains(out, id) {
+				out = append(out, id)
+			}
+		}
+		return out
+	}
+	for i := range letters {
+		l := &letters[i]
+		l.Clients = resolve(l.Clients)
+		if l.NewPerson != nil {
+			one := *l.NewPerson
+			one.ClientID = cmp.Or(into[one.ClientID], one.ClientID)
+			l.NewPerson = &one
+		}
+		if l.Dropbox != nil {
+			one := *l.Dropbox
+			one.Clients = resolve(one.Clients)
+			l.Dropbox = &one
+		}
+	}
+	return nil
 }
 
 func scanFiledContact(scan func(...any) error, more ...any) (c filedContact, err error) {
@@ -387,7 +429,7 @@ func (t *filing) letterContact(clientID int64, managers []int64, thread string, 
 	}
 	client, ok := t.clients[clientID]
 	if !ok && clientID != 0 {
-		return 0, nil // merged or gone since the snapshot of the directory
+		return 0, nil // gone since the snapshot of the directory
 	}
 	c := Contact{UID: newUID(), Kind: Letter, Direction: l.Direction, State: Done, Importance: cmp.Or(client.Importance, Normal), ClientID: clientID,
 		Managers: managers, Subject: l.Subject, Body: clip(clean(l.Text), maxBody),

@@ -49,12 +49,16 @@ func (im *Import) done(c RowChange, err error) (RowChange, error) {
 	return c, err
 }
 
-// saved finds a row by its external key, 0 when there is none.
+// saved finds a row by its external key, 0 when there is none. The key of a
+// merged client finds the one that stayed.
 func (t *tx) saved(table, externalID string) (id int64, err error) {
 	if externalID == "" {
 		return 0, nil
 	}
 	err = t.row(`SELECT id FROM `+table+` WHERE external_id = $1`, []any{externalID}, &id)
+	if table == "clients" && errors.Is(err, ErrNotFound) {
+		err = t.row(`SELECT client_id FROM merged_clients WHERE external_id = $1`, []any{externalID}, &id)
+	}
 	return id, ignoreNotFound(err)
 }
 
@@ -142,7 +146,8 @@ func (im *Import) Manager(row ManagerRow) (RowChange, error) {
 }
 
 // Client makes or changes a client by ID. Empty importance, stage, source and
-// manager, and nil lists, keep what is there; attributes are merged.
+// manager, and nil lists, keep what is there; attributes are merged. By the ID
+// of a client that was merged into it, it only gets what it lacks.
 func (im *Import) Client(row ClientRow) (RowChange, error) {
 	t := im.t
 	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
@@ -158,6 +163,9 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		if old, err = t.client(id); err != nil {
 			return "", err
 		}
+	}
+	if id != 0 && old.ExternalID != row.ID {
+		row.adding(&old)
 	}
 	c := old
 	c.ExternalID, c.Name = row.ID, row.Name
@@ -200,6 +208,11 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	if row.Phones != nil {
 		c.Phones = tidy(row.Phones, 60)
 	}
+	if id != 0 {
+		if err := t.keepPoints(&c, &old); err != nil {
+			return "", err
+		}
+	}
 	c.Attributes = maps.Clone(old.Attributes)
 	if c.Attributes == nil {
 		c.Attributes = map[string]string{}
@@ -234,8 +247,8 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		asJSON(c.Attributes), t.now.Unix(), c.givenStage}
 	if id == 0 {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO clients (external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed, given_stage)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) RETURNING id`, args, &id)
+		err = t.row(`INSERT INTO clients (id, external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed, given_stage)
+			VALUES (`+t.s.dialect.newClientID()+`, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) RETURNING id`, args, &id)
 	} else {
 		_, err = t.exec(`UPDATE clients SET external_id = $1, name = $2, folded = $3, core = $4, importance = $5, stage = $6, manager_id = $7, source_id = $8,
 			attributes = $9, changed = $10, given_stage = $11, version = version + 1 WHERE id = $12`, append(args, id)...)

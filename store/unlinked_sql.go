@@ -81,51 +81,81 @@ func (t *tx) linkLetter(actor Actor, contactID, clientID int64) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`DELETE FROM unlinked WHERE contact_id = $1`, contactID); err != nil {
+	if c.ClientID != 0 { // somebody linked it
+		_, err := t.exec(`DELETE FROM unlinked WHERE contact_id = $1`, contactID)
 		return err
-	}
-	if c.ClientID != 0 {
-		return nil // somebody linked it
-	}
-	var one int
-	err = t.row(`SELECT 1 FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{c.MessageKey, clientID}, &one)
-	if err == nil || !errors.Is(err, ErrNotFound) {
-		return err // the letter has a contact with this client
 	}
 	client, err := t.client(clientID)
 	if err != nil {
 		return err
 	}
-	if c.ManagerID == 0 && client.ManagerID != 0 {
-		c.ManagerID = client.ManagerID
-		if err := t.addManager(contactID, c.ManagerID); err != nil {
-			return err
+	_, err = t.linkContact(actor, 0, c, client)
+	return err
+}
+
+// linkContact gives a contact without a client its client; false where it is
+// of a letter that has a contact with this client. What changes is noted for a
+// merge, 0: none.
+func (t *tx) linkContact(actor Actor, merge int64, c Contact, client Client) (bool, error) {
+	if merge != 0 {
+		if err := t.take(merge, "unlinked", []string{"address", "contact_id"}, "contact_id = $1", c.ID); err != nil {
+			return false, err
 		}
 	}
+	if _, err := t.exec(`DELETE FROM unlinked WHERE contact_id = $1`, c.ID); err != nil {
+		return false, err
+	}
+	var one int
+	err := t.row(`SELECT 1 FROM contacts WHERE message_key = $1 AND client_id = $2 AND message_key <> ''`, []any{c.MessageKey, client.ID}, &one)
+	if err == nil || !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	if err := t.noteRow(merge, "registered", idText(c.ID), registered{c.ClientText, c.ManagerID, c.Importance}); err != nil {
+		return false, err
+	}
+	if c.ManagerID == 0 && client.ManagerID != 0 {
+		c.ManagerID = client.ManagerID
+		if err := t.joinManager(merge, c.ID, c.ManagerID); err != nil {
+			return false, err
+		}
+	}
+	if c.MessageKey != "" {
+		c.Importance = client.Importance
+	}
 	if _, err := t.exec(`UPDATE contacts SET client_id = $1, client_text = '', manager_id = $2, importance = $3, changed = $4, version = version + 1 WHERE id = $5`,
-		clientID, ref(c.ManagerID), string(client.Importance), t.now.Unix(), contactID); err != nil {
-		return err
+		client.ID, ref(c.ManagerID), string(c.Importance), t.now.Unix(), c.ID); err != nil {
+		return false, err
 	}
 	var parties []string
 	if err := t.row(`SELECT parties FROM letter_texts WHERE message_key = $1`, []any{c.MessageKey}, jsonInto{&parties}); ignoreNotFound(err) != nil {
-		return err
+		return false, err
 	}
-	persons, err := t.personsOf(clientID, parties)
+	persons, err := t.personsOf(client.ID, append([]string{}, parties...))
 	if err != nil {
-		return err
+		return false, err
 	}
 	for _, p := range persons {
-		if _, err := t.exec(`INSERT INTO contact_persons (contact_id, person_id, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, contactID, p.ID, p.Email); err != nil {
-			return err
+		if err := t.joinPerson(merge, c.ID, p); err != nil {
+			return false, err
 		}
 	}
-	if err := t.remember(actor, "contact", contactID, "changed", changes{"client": {"", idText(clientID)}}); err != nil {
-		return err
+	if err := t.remember(actor, "contact", c.ID, "changed", changes{"client": {"", idText(client.ID)}}); err != nil {
+		return false, err
 	}
-	if err := t.touchShown(ItemKey{ID: contactID}); err != nil {
-		return err
+	if err := t.touchRegistered(c); err != nil {
+		return false, err
 	}
-	return t.touchClient(clientID) // "last contacts" in the calendars
+	return true, t.touchClient(client.ID) // "last contacts" in the calendars
+}
+
+// touchRegistered marks a contact whose client changed: one that is planned may
+// belong into a client's saved filter now.
+func (t *tx) touchRegistered(c Contact) error {
+	if c.State == Planned || c.State == Postponed {
+		t.touch(ItemKey{ID: c.ID})
+		return nil
+	}
+	return t.touchShown(ItemKey{ID: c.ID})
 }
 
 // personsOf are the persons of a client among the addresses of a letter.
