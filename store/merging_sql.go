@@ -23,6 +23,7 @@ var clientRows = []clientTable{
 	{"contacts", "id", ", version = version + 1"},
 	{"invitations", "uid", ""},
 	{"invitation_occurrences", "uid", ""},
+	{"book_entries", "id", ""},
 	{"merged_clients", "gone_id", ""},
 }
 
@@ -33,7 +34,8 @@ type clientTable struct{ name, key, set string }
 var clientRest = []string{
 	"clients", "client_points", // mergeFields
 	"book_changes", "card_marks", // logs, told by touchCards
-	"merges", // the trace
+	"classifications", // each one's past stays its own; the next classification counts both together
+	"merges",          // the trace
 }
 
 // MergeClients makes one client of two: all that gone has becomes kept's, who

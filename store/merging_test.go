@@ -41,7 +41,7 @@ func (h *house) exports() []string {
 	return out
 }
 
-func (h *house) same(what string, got, want []string) {
+func (h *house) sameRecords(what string, got, want []string) {
 	h.t.Helper()
 	if len(got) != len(want) {
 		h.t.Fatalf("%s: %d records, want %d", what, len(got), len(want))
@@ -205,8 +205,8 @@ func TestMerge_undoneExactly(t *testing.T) {
 				t.Fatalf("round %d: %d contacts cancelled for %d doubles", round, cancelled, m.Doubles)
 			}
 			h.unmerge(m.ID)
-			h.same(fmt.Sprintf("round %d: exports", round), h.exports(), before)
-			h.same(fmt.Sprintf("round %d: calendars", round), strip(calendars()), shown)
+			h.sameRecords(fmt.Sprintf("round %d: exports", round), h.exports(), before)
+			h.sameRecords(fmt.Sprintf("round %d: calendars", round), strip(calendars()), shown)
 		}
 	})
 }
@@ -233,7 +233,7 @@ func TestMerge_chain(t *testing.T) {
 		}
 		h.unmerge(second.ID)
 		h.unmerge(first.ID)
-		h.same("exports", h.exports(), before)
+		h.sameRecords("exports", h.exports(), before)
 		if _, err := h.Unmerge(ctx, store.Actor{}, first.ID); !errors.As(err, &bad) {
 			t.Fatalf("undoing twice: %v", err)
 		}
@@ -244,7 +244,7 @@ func TestMerge_chain(t *testing.T) {
 		}
 		h.unmerge(second.ID)
 		h.unmerge(first.ID)
-		h.same("exports", h.exports(), before)
+		h.sameRecords("exports", h.exports(), before)
 	})
 }
 
@@ -449,7 +449,7 @@ func TestRegister(t *testing.T) {
 		if dry.Contacts != 3 || !dry.Made {
 			t.Errorf("preview: %+v", dry)
 		}
-		h.same("exports after a preview", h.exports(), before)
+		h.sameRecords("exports after a preview", h.exports(), before)
 		last, err := h.LastRegistration(ctx)
 		h.must(err)
 		m, err := h.Register(ctx, anna, one.ID, reg)
@@ -474,7 +474,7 @@ func TestRegister(t *testing.T) {
 		if u := h.unmerge(m.ID); u.Stays {
 			t.Error("the client that was made stays")
 		}
-		h.same("exports", h.exports(), before)
+		h.sameRecords("exports", h.exports(), before)
 		if _, err := h.Client(ctx, h.boris, m.ClientID); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("the client that was made: %v", err)
 		}
@@ -482,7 +482,7 @@ func TestRegister(t *testing.T) {
 		m, err = h.Register(ctx, anna, one.ID, store.Registration{ClientID: h.clients["c1"], Address: "new@vasilek.test"})
 		h.must(err)
 		h.unmerge(m.ID)
-		h.same("exports", h.exports(), before)
+		h.sameRecords("exports", h.exports(), before)
 		m, err = h.Register(ctx, anna, one.ID, store.Registration{Name: "Василёк и Ко"})
 		h.must(err)
 		_, err = h.PlanContact(ctx, anna, store.ContactDraft{ClientID: m.ClientID, Subject: "more", When: store.Span{Start: monday(), End: monday()}})
