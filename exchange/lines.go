@@ -84,6 +84,16 @@ func openLines(r io.Reader) (*lines, error) {
 // next gives the next line without its end. errLongLine and errNotUTF8 refuse
 // that line alone; io.EOF and errors of the file end it.
 func (l *lines) next() (string, error) {
+	line, err := l.raw()
+	if err != nil {
+		return "", err
+	}
+	return l.decode(line)
+}
+
+// raw is next before its bytes are taken for text. They are good until the
+// line after it is read.
+func (l *lines) raw() ([]byte, error) {
 	l.buf = l.buf[:0]
 	long := false
 	for {
@@ -98,16 +108,15 @@ func (l *lines) next() (string, error) {
 			break // the last line has no end
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		break
 	}
 	l.number++
 	if long {
-		return "", errLongLine
+		return nil, errLongLine
 	}
-	line := bytes.TrimRight(l.buf, "\r\n")
-	return l.decode(line)
+	return bytes.TrimRight(l.buf, "\r\n"), nil
 }
 
 func (l *lines) decode(line []byte) (string, error) {

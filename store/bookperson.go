@@ -16,15 +16,21 @@ type BookPerson struct {
 	// Key is the entry's own key in its book (a UID); "" when it has none.
 	Key string `json:"key,omitempty"`
 	// Name as it is shown; where it is "" the parts make it.
-	Name                          string      `json:"name,omitempty"`
-	Prefix, Given, Middle, Family string      `json:",omitempty"`
-	Company, Department, Position string      `json:",omitempty"`
-	Emails                        []string    `json:"emails,omitempty"`   // the preferred first
-	Phones                        []BookPhone `json:"phones,omitempty"`   // the preferred first
-	Birthday                      Date        `json:"birthday,omitempty"` // "" unknown, or a day without its year
-	Note                          string      `json:"note,omitempty"`
-	Addresses                     []string    `json:"addresses,omitempty"` // postal, one line each
-	URLs                          []string    `json:"urls,omitempty"`
+	Name       string      `json:"name,omitempty"`
+	Prefix     string      `json:"prefix,omitempty"`
+	Given      string      `json:"given,omitempty"`
+	Middle     string      `json:"middle,omitempty"` // a patronymic
+	Family     string      `json:"family,omitempty"`
+	Suffix     string      `json:"suffix,omitempty"`
+	Company    string      `json:"company,omitempty"`
+	Department string      `json:"department,omitempty"`
+	Position   string      `json:"position,omitempty"`
+	Emails     []string    `json:"emails,omitempty"`   // the preferred first
+	Phones     []BookPhone `json:"phones,omitempty"`   // the preferred first
+	Birthday   Date        `json:"birthday,omitempty"` // "" unknown, or a day without its year
+	Note       string      `json:"note,omitempty"`
+	Addresses  []string    `json:"addresses,omitempty"` // postal, one line each
+	URLs       []string    `json:"urls,omitempty"`
 }
 
 // BookPhone is a phone of an entry. Faxes and pagers are kept with the entry,
@@ -73,10 +79,10 @@ const (
 // Tidied is the entry cleaned and bounded, with a name where its parts make one.
 // *Invalid: it says nobody.
 func (b BookPerson) Tidied() (BookPerson, error) {
-	for _, s := range []*string{&b.Name, &b.Prefix, &b.Given, &b.Middle, &b.Family, &b.Company, &b.Department, &b.Position} {
+	for _, s := range []*string{&b.Name, &b.Prefix, &b.Given, &b.Middle, &b.Family, &b.Suffix, &b.Company, &b.Department, &b.Position} {
 		*s = clip(strings.Join(strings.Fields(clean(*s)), " "), 500)
 	}
-	b.Note = clip(strings.TrimSpace(clean(b.Note)), maxBookNote)
+	b.Note = clip(strings.TrimSpace(strings.ReplaceAll(clean(b.Note), "\r\n", "\n")), maxBookNote)
 	b.Addresses, b.URLs = fewer(tidy(b.Addresses, 500)), fewer(tidy(b.URLs, 500))
 	var emails []string
 	for _, s := range b.Emails {

@@ -43,7 +43,7 @@ func TestImportCommerceML_CommandLine(t *testing.T) {
 		{"import commerceml " + bomb, 1, "", "intouchd: bomb.xml: line 1: the file has a DOCTYPE, which CommerceML does not use\n"},
 		{"import commerceml " + config, 1, "", "intouchd: config.toml: this is no CommerceML: the first element is not КоммерческаяИнформация\n"},
 		{"import commerceml --refused x.xml " + orders + " " + bomb, 2, "", "intouchd: import commerceml: --refused takes the papers of one file; import the files one by one\n"},
-		{"import commerceml --manager anna " + orders, 2, "", "intouchd: import: --manager and --folder go with mbox\n"},
+		{"import commerceml --manager anna " + orders, 2, "", "intouchd: import: --manager goes with mbox and address books, --folder with mbox\n"},
 	} {
 		var out, errors bytes.Buffer
 		code := run(append(strings.Fields(s.args), "--config", config), strings.NewReader(""), &out, &errors)

@@ -17,12 +17,23 @@ import (
 func (p *program) importCommand() *cobra.Command {
 	dry, refusedFile := false, ""
 	manager, folder := "", ""
+	makeClients := false
 	cmd := &cobra.Command{
 		Use:   "import KIND FILE…",
-		Short: "Take records of another system from CSV, JSONL or CommerceML files, letters from mbox files",
+		Short: "Take records of another system from CSV, JSONL or CommerceML files, persons from address books, letters from mbox files",
 		Long:  importHelp(),
 		Args:  takes(cobra.MinimumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			book := bookKindNamed(args[0])
+			if makeClients && book == nil {
+				return usage("import: --make-clients goes with address books")
+			}
+			if book != nil {
+				if refusedFile != "" || folder != "" {
+					return usage("import %s: --refused is for rows, --folder for mbox", book.name)
+				}
+				return p.importBooks(cmd.Context(), book, args[1:], bookFlags{manager: manager, makeClients: makeClients, dry: dry})
+			}
 			if args[0] == mboxKind {
 				if refusedFile != "" {
 					return usage("import mbox: --refused is for rows; letters have none")
@@ -31,16 +42,16 @@ func (p *program) importCommand() *cobra.Command {
 			}
 			if args[0] == commerceMLKind {
 				if manager != "" || folder != "" {
-					return usage("import: --manager and --folder go with mbox")
+					return usage("import: --manager goes with mbox and address books, --folder with mbox")
 				}
 				return p.importCommerceML(cmd.Context(), args[1:], refusedFile, dry)
 			}
 			kind := exchange.Kind(args[0])
 			if err := exchange.KnownKind(kind, exchange.ImportKinds); err != nil {
-				return usage("import: %v, %s, %s", err, mboxKind, commerceMLKind)
+				return usage("import: %v, %s, %s, %s", err, mboxKind, commerceMLKind, bookNames())
 			}
 			if manager != "" || folder != "" {
-				return usage("import: --manager and --folder go with mbox")
+				return usage("import: --manager goes with mbox and address books, --folder with mbox")
 			}
 			refused, err := newRefusedFile(refusedFile, args[1:])
 			if err != nil {
@@ -82,8 +93,9 @@ func (p *program) importCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&manager, "manager", "", "of mbox: the `LOGIN` of whose letters these are")
+	cmd.Flags().StringVar(&manager, "manager", "", "of mbox: the `LOGIN` of whose letters these are; of address books: whose book it is")
 	cmd.Flags().StringVar(&folder, "folder", "", "of mbox: the `NAME` under which the letters are recorded (default: the file's name)")
+	cmd.Flags().BoolVar(&makeClients, "make-clients", false, "of address books: make clients of organisations that are none yet")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
 	cmd.Flags().StringVar(&refusedFile, "refused", "", "write what was refused to `FILE`, in a form that can be mended and imported: CSV, of commerceml XML")
 	return cmd
@@ -105,7 +117,7 @@ of a client; of other kinds they are left out and named. JSONL: one object a lin
 Up to %d rows (and 4 MB) of a file are one transaction; a longer file is taken in several. A row with a fault is refused, with its
 line and the reason on stderr, and the others are taken: that is exit code 0. It is 1 where all rows of a file were refused, or a
 file could not be read to its end; what was taken before stays, and the import can be run again.`, exchange.BatchRows)
-	b.WriteString(commerceMLHelp + mboxHelp)
+	b.WriteString(commerceMLHelp + bookHelp() + mboxHelp)
 	return b.String()
 }
 

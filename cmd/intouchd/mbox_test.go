@@ -56,7 +56,7 @@ func TestImportMbox_CommandLine(t *testing.T) {
 		{"import clients " + clients, 0, "clients.csv: 1 new, 0 changed, 0 unchanged, 0 refused\n", ""},
 		{"import mbox " + box, 2, "", "intouchd: import mbox: give --manager LOGIN: whose letters these are\n"},
 		{"import mbox --manager bert " + box, 2, "", "intouchd: there is no manager \"bert\"; see intouchd manager list\n"},
-		{"import clients --manager anna " + clients, 2, "", "intouchd: import: --manager and --folder go with mbox\n"},
+		{"import clients --manager anna " + clients, 2, "", "intouchd: import: --manager goes with mbox and address books, --folder with mbox\n"},
 		{"import mbox --manager anna --dry-run " + box, 0, "Inbox.mbox: 2 letters: 1 captured (1 new contacts), 1 skipped (1 unknown), 0 known before (dry run: nothing was written)\n", faults},
 		{"export letters", 0, "", ""},
 		{"import mbox --manager anna " + box, 0, "Inbox.mbox: 2 letters: 1 captured (1 new contacts), 1 skipped (1 unknown), 0 known before\n", faults},
