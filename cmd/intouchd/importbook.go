@@ -21,6 +21,8 @@ type bookKind struct {
 
 var bookKinds = []bookKind{
 	{"vcard", "vCard files (.vcf) of phones, mail programs and address books: versions 2.1, 3.0 and 4.0, many cards in a file", exchange.VCards},
+	{"ldif", "LDIF files of Thunderbird and of directories (LDAP)", exchange.LDIF},
+	{"outlook", "CSV files of Outlook, Google, Thunderbird and mail services, told apart by their header, in English or Russian", exchange.BookCSV},
 }
 
 // bookKindNamed is nil for what is no address book.
