@@ -114,12 +114,19 @@ type sales struct {
 	periods []int64 // the measure of each period of XYZ, in any order
 }
 
-// Stages, in the order of the scale.
+// The stages of a client.
 const (
 	StageLost      = "lost"
 	StagePotential = "potential"
 	StageOneOff    = "one-off"
 	StageRegular   = "regular"
+)
+
+// Classes, Stages and Variations are what a client's may be.
+var (
+	Classes    = []string{"A", "B", "C"}
+	Stages     = []string{StagePotential, StageOneOff, StageRegular, StageLost}
+	Variations = []string{"X", "Y", "Z"}
 )
 
 var stageScale = []string{StageLost, StagePotential, StageOneOff, StageRegular}

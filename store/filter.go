@@ -103,12 +103,9 @@ const (
 
 // What the lists of a filter may hold.
 var (
-	filterStatuses    = []Status{StatusOverdue, StatusCurrent, StatusPostponed, StatusDone}
-	filterTypes       = []ItemType{ContactItem, ShipmentItem, PaymentItem}
-	filterKinds       = []Kind{Call, Meeting, Visit, Letter, Other}
-	filterImportances = []Importance{High, Normal, Low}
-	filterClasses     = []string{"A", "B", "C"}
-	filterStages      = []string{"potential", "one-off", "regular", "lost"}
+	filterStatuses = []Status{StatusOverdue, StatusCurrent, StatusPostponed, StatusDone}
+	filterTypes    = []ItemType{ContactItem, ShipmentItem, PaymentItem}
+	filterKinds    = []Kind{Call, Meeting, Visit, Letter, Other}
 )
 
 // savedFor is the filter as it is kept for its owner, or what is wrong with
@@ -120,9 +117,9 @@ func (f Filter) savedFor(owner Manager) (Filter, error) {
 	f.Statuses = sortedList("status", f.Statuses, filterStatuses, &faults)
 	f.Types = sortedList("type", f.Types, filterTypes, &faults)
 	f.Kinds = sortedList("kind", f.Kinds, filterKinds, &faults)
-	f.Importances = sortedList("importance", f.Importances, filterImportances, &faults)
-	f.Classes = sortedList("class", f.Classes, filterClasses, &faults)
-	f.Stages = sortedList("stage", f.Stages, filterStages, &faults)
+	f.Importances = sortedList("importance", f.Importances, Importances, &faults)
+	f.Classes = sortedList("class", f.Classes, Classes, &faults)
+	f.Stages = sortedList("stage", f.Stages, Stages, &faults)
 	if len(faults) > 0 {
 		return f, faults[0]
 	}

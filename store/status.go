@@ -118,6 +118,9 @@ const (
 	Low    Importance = "low"
 )
 
+// Importances are all of them, the highest first.
+var Importances = []Importance{High, Normal, Low}
+
 // Rank is 0 for high, 1 for normal, 2 for low.
 func (i Importance) Rank() int {
 	switch i {

@@ -41,6 +41,7 @@ CREATE INDEX planned_by_rule_day ON planned_by_rule (day, rule);
 -- night, and whenever one changes.
 CREATE INDEX contacts_client_open ON contacts (client_id) WHERE state IN ('planned', 'postponed');
 CREATE INDEX contacts_cadence ON contacts (client_id) WHERE origin = 'cadence';
+CREATE INDEX persons_birthday ON persons (birthday) WHERE birthday <> '';
 
 -- +goose Down
 -- Forward only.
