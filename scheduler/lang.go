@@ -57,6 +57,14 @@ var texts = map[string][2]string{
 	"why told":     {"Вы получили это письмо, потому что это ваш ящик или вы отвечаете за Intouch.", "You get this because it is your mailbox, or because you are in charge of Intouch."},
 	"told daily":   {"Пока ящик не читается, напоминание приходит раз в сутки.", "While a mailbox cannot be read, a reminder comes once a day."},
 
+	"congratulate":   {"Поздравить с днём рождения: %s", "Birthday: %s"},
+	"stage worse":    {"Позвонить: клиент был «%s», стал «%s»", "Call: the client was “%s” and has become “%s”"},
+	"not in touch":   {"Позвонить: без контакта %s", "Call: no contact for %s"},
+	"never in touch": {"Позвонить: контактов ещё не было", "Call: there has been no contact yet"},
+	"why cadence":    {"Запланировано Intouch: с этим клиентом давно не общались. Если звонок не нужен, отмените его: следующий будет запланирован не раньше, чем снова пройдёт этот срок.", "Planned by Intouch: nobody has been in touch with this client for long. If no call is needed, cancel it: the next one is not planned before as much time has passed again."},
+	"why birthday":   {"Запланировано Intouch ко дню рождения контактного лица.", "Planned by Intouch for the birthday of a contact person."},
+	"why worsened":   {"Запланировано Intouch: стадия отношений с клиентом ухудшилась.", "Planned by Intouch: the stage of this client has gone down."},
+
 	"open":   {"Открыть календарь", "Open the calendar"},
 	"why":    {"Вы получили это письмо, потому что вы менеджер в Intouch (%s): утренняя сводка приходит по расписанию, если есть о чём сообщить.", "You get this because you are a manager in Intouch (%s): the morning digest comes on schedule when there is something to tell."},
 	"stop":   {"Чтобы не получать её или изменить время, обратитесь к администратору Intouch.", "To stop it or to change its time, turn to the administrator of Intouch."},
@@ -72,6 +80,7 @@ var nouns = map[string][5]string{
 	"senders":    {"новый отправитель", "новых отправителя", "новых отправителей", "new sender", "new senders"},
 	"moved":      {"срок перенесён", "срока перенесено", "сроков перенесено", "date moved", "dates moved"},
 	"days":       {"день", "дня", "дней", "day", "days"},
+	"years":      {"год", "года", "лет", "year", "years"},
 	"hours":      {"час", "часа", "часов", "hour", "hours"},
 	"boxes":      {"ящик не читается", "ящика не читаются", "ящиков не читаются", "mailbox cannot be read", "mailboxes cannot be read"},
 	"letters":    {"письмо", "письма", "писем", "letter", "letters"},

@@ -8,6 +8,8 @@
 //	outbox.go     delivery with retry and backoff
 //	digest.go     the morning digest: rows → facts; page.go: facts → words;
 //	              render.go: words → text and HTML
+//	classify.go   the classification of clients, and the contacts that its
+//	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
@@ -36,10 +38,12 @@ import (
 	"intouch/store"
 )
 
-// Jobs are cron expressions, read in each manager's zone; "" never runs.
+// Jobs are cron expressions, read in each manager's zone, that of the house's
+// own jobs in TimeZone; "" never runs.
 type Jobs struct {
-	Digest  string // the morning digest, per manager
-	Nightly string // the report digest for heads; checked, not run yet
+	Digest   string // the morning digest, per manager
+	Nightly  string // the report digest for heads; checked, not run yet
+	Classify string // clients are classified, for the house
 }
 
 // Options of a Scheduler.
@@ -53,7 +57,10 @@ type Options struct {
 	Admin    string
 	Language store.Language
 	TimeZone string
-	Log      *slog.Logger
+	// How clients are classified, and which contacts are planned then.
+	Classification store.Classification
+	KeepInTouch    store.KeepInTouch
+	Log            *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
 	Grace time.Duration
@@ -65,14 +72,14 @@ const lateness = 6 * time.Hour
 
 // Scheduler runs the jobs on a store.
 type Scheduler struct {
-	st     *store.Store
-	opt    Options
-	log    *slog.Logger
-	digest schedule
-	outbox *outbox
+	st               *store.Store
+	opt              Options
+	log              *slog.Logger
+	digest, classify schedule
+	outbox           *outbox
 
 	mu  sync.Mutex
-	ran map[int64]string // manager → newest digest slot known to have run: saves asking each minute
+	ran map[int64]string // manager → newest digest slot known to have run, 0 → that of the classification: saves asking each minute
 }
 
 // New makes a Scheduler. Faults of the options are reported together.
@@ -91,11 +98,15 @@ func New(st *store.Store, opt Options) (*Scheduler, error) {
 	if err2 != nil {
 		err2 = fmt.Errorf("jobs.nightly: %w", err2)
 	}
-	if err := errors.Join(err, err2, mailer.CheckAddress(opt.From.Address)); err != nil {
+	classify, err3 := parseSchedule(opt.Jobs.Classify)
+	if err3 != nil {
+		err3 = fmt.Errorf("jobs.classify: %w", err3)
+	}
+	if err := errors.Join(err, err2, err3, mailer.CheckAddress(opt.From.Address)); err != nil {
 		return nil, err
 	}
 	return &Scheduler{
-		st: st, opt: opt, log: opt.Log, digest: digest, ran: map[int64]string{},
+		st: st, opt: opt, log: opt.Log, digest: digest, classify: classify, ran: map[int64]string{},
 		outbox: &outbox{st: st, smtp: opt.SMTP, log: opt.Log, grace: opt.Grace},
 	}, nil
 }
@@ -124,7 +135,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	minute := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(logger),
 		// This order: the other never runs again after one panic.
 		cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(logger)))
-	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests, s.tickLogins} {
+	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests, s.tickLogins, s.tickClassify} {
 		// Each an entry of its own, so that a long round of digests does not
 		// hold up the calendars.
 		if _, err := minute.AddFunc("* * * * *", func() { tick(ctx) }); err != nil {
@@ -218,6 +229,7 @@ type Result struct {
 
 // jobs are what can be run by hand. A job of issue 7 is one more line.
 var jobs = map[string]func(*Scheduler, context.Context, time.Time, []store.Manager) ([]Result, error){
+	"classify": (*Scheduler).jobClassify,
 	"digest":   (*Scheduler).jobDigest,
 	"logins":   (*Scheduler).jobLogins,
 	"statuses": (*Scheduler).jobStatuses,

@@ -154,7 +154,7 @@ anna 2026-11-23T08:00 queued anna@vector.test`
 func TestScheduler_RunJob_Unknown(t *testing.T) {
 	st := storetest.SQLite(t, store.Options{Render: blank})
 	s := newScheduler(t, st, nil)
-	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "digest, logins, outbox, statuses") {
+	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "classify, digest, logins, outbox, statuses") {
 		t.Error(err)
 	}
 	if _, err := s.RunJob(t.Context(), "digest", time.Time{}, "nobody"); !errors.Is(err, store.ErrNotFound) {
@@ -169,8 +169,8 @@ func TestScheduler_RunJob_Unknown(t *testing.T) {
 }
 
 func TestNew_Faults(t *testing.T) {
-	_, err := New(nil, Options{Jobs: Jobs{Digest: "8 o'clock", Nightly: "0 0 30 2 *"}, From: mail.Address{Address: "none"}})
-	for _, want := range []string{"jobs.digest", "jobs.nightly", "none"} {
+	_, err := New(nil, Options{Jobs: Jobs{Digest: "8 o'clock", Nightly: "0 0 30 2 *", Classify: "never"}, From: mail.Address{Address: "none"}})
+	for _, want := range []string{"jobs.digest", "jobs.nightly", "jobs.classify", "none"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}

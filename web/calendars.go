@@ -92,7 +92,7 @@ func (f filterForm) offer(say voice, team []store.Manager, clients map[int64]str
 		f.Classes = append(f.Classes, option{c, c, slices.Contains(f.filter.Classes, c)})
 	}
 	for _, s := range allStages {
-		f.Stages = append(f.Stages, option{s, say.t("stage." + s), slices.Contains(f.filter.Stages, s)})
+		f.Stages = append(f.Stages, option{s, store.Word(say.lang, "stage."+s), slices.Contains(f.filter.Stages, s)})
 	}
 	for _, id := range f.filter.Clients {
 		if name := clients[id]; name != "" {

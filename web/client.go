@@ -60,7 +60,7 @@ func (s *server) clients(v *visit) error {
 func newClientRow(say voice, c *store.Client, names map[int64]string) clientRow {
 	r := clientRow{ID: c.ID, Name: c.Name, Importance: c.Importance, Class: c.ABC + c.XYZ, Manager: names[c.ManagerID]}
 	if c.Stage != "" {
-		r.Stage = say.t("stage." + c.Stage)
+		r.Stage = store.Word(say.lang, "stage."+c.Stage)
 	}
 	return r
 }

@@ -196,10 +196,9 @@ func (c *company) addClient(n int, row [3]string, lang store.Language, owner dem
 }
 
 func (c *company) clientsFile() demoFile {
-	t := newCSV("id", "name", "importance", "manager", "domains", "emails", "phones", "source", "stage", "segment")
-	for i, cl := range c.clients {
-		stage := []string{"regular", "regular", "one-off", "potential"}[i%4]
-		t.add(cl.ID, cl.Name, string(cl.Importance), cl.Manager.Login, cl.Domain, "info@"+cl.Domain, cl.Persons[0].Phone, "", stage, cl.Segment)
+	t := newCSV("id", "name", "importance", "manager", "domains", "emails", "phones", "source", "segment")
+	for _, cl := range c.clients {
+		t.add(cl.ID, cl.Name, string(cl.Importance), cl.Manager.Login, cl.Domain, "info@"+cl.Domain, cl.Persons[0].Phone, "", cl.Segment)
 	}
 	return demoFile{"clients", t.bytes()}
 }
@@ -273,7 +272,42 @@ func (c *company) dealFiles() []demoFile {
 			document("payment", id, cl, made+2, amount/2, 0)
 		}
 	}
+	for i, cl := range c.clients {
+		for _, s := range c.supplies(i) {
+			document("shipment", "", cl, s.day, s.amount, s.amount*7/10)
+			document("payment", "", cl, s.day, s.amount, 0)
+		}
+	}
 	return []demoFile{{"deals", deals.bytes()}, {"documents", docs.bytes()}, {"lines", lines.bytes()}}
+}
+
+// supply is coffee that is delivered and paid at once, without an order.
+type supply struct {
+	day    int // from today
+	amount int64
+}
+
+// supplies are those of the client with that number: of every third client
+// none, of the others one a month for over a year, the same each time, more or
+// less, or irregular. Some have stopped.
+func (c *company) supplies(client int) (list []supply) {
+	if client%3 == 0 {
+		return nil
+	}
+	usual := int64(90_000 + client*client%11*90_000)
+	spread := []float64{0.1, 0.6, 2}[client/3%3]
+	last := 1
+	if client%8 == 5 {
+		last = 2 + client%4
+	}
+	for month := 14; month >= last; month-- {
+		amount := int64(float64(usual) * (1 + spread*(c.rng.Float64()-0.5)))
+		if spread > 1 && c.rng.IntN(3) == 0 {
+			continue
+		}
+		list = append(list, supply{-30*month + 10, amount})
+	}
+	return list
 }
 
 // day is the day n days from the one the company is told from.

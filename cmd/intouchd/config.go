@@ -37,6 +37,8 @@ type Config struct {
 	Mailboxes        []MailboxConfig
 	SMTP             *SMTPConfig // nil: mails wait in the outbox
 	Jobs             Jobs
+	Classification   store.Classification
+	KeepInTouch      store.KeepInTouch
 	Log              Log
 	Managers         []ManagerConfig
 }
@@ -105,10 +107,12 @@ type SMTPConfig struct {
 	From     mail.Address
 }
 
-// Jobs are cron expressions, read in each manager's zone; "" never runs.
+// Jobs are cron expressions, read in each manager's zone, Classify in the
+// house's; "" never runs.
 type Jobs struct {
-	Digest  string
-	Nightly string
+	Digest   string
+	Nightly  string
+	Classify string
 }
 
 // Log is what the operator reads on stderr.
@@ -180,6 +184,8 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.mailboxes(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
+	c.classification(root.table("classification"))
+	c.keepInTouch(root.table("keep_in_touch"))
 	c.log(root.table("log"))
 	return c.cfg, root, nil
 }
@@ -364,8 +370,8 @@ func (c *reading) smtp(root *table) {
 }
 
 func (c *reading) jobs(t *table) {
-	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", "")}
-	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly} {
+	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", ""), Classify: t.text("classify", "30 23 * * *")}
+	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly, "classify": c.cfg.Jobs.Classify} {
 		if err := scheduler.CheckCron(expr); err != nil {
 			t.fault(key, `%q is not a cron expression like "0 8 * * 1-5": %v`, expr, err)
 		}

@@ -257,6 +257,15 @@ public_url = {{q .URL}}
 [store]
 url = "sqlite:intouch.db"
 
+[keep_in_touch]
+per_day = 2
+[[keep_in_touch.cadence]]
+class = "A"
+days = 14
+[[keep_in_touch.cadence]]
+class = "B"
+days = 30
+
 [smtp]
 url = {{q (print "smtp+insecure://" .State.SMTP)}}
 from = {{q (print "Intouch <intouch@" .Domain ">")}}

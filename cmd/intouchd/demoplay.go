@@ -64,7 +64,26 @@ func (d *demo) fill(ctx context.Context, cfg *Config, c *company, log *slog.Logg
 			return fmt.Errorf("%s: %s", name, sum.Faults[0])
 		}
 	}
-	return c.plan(ctx, st)
+	if err := c.plan(ctx, st); err != nil {
+		return err
+	}
+	return classifyPast(ctx, cfg, st)
+}
+
+// classifyPast gives the clients a history: as if they had been classified
+// each month.
+func classifyPast(ctx context.Context, cfg *Config, st *store.Store) error {
+	loc, err := time.LoadLocation(cfg.TimeZone)
+	if err != nil {
+		return err
+	}
+	today := store.DateOf(st.Now(), loc)
+	for _, days := range []int{120, 90, 60, 30, 0} {
+		if _, err := st.Classify(ctx, cfg.Classification, today.Add(-days), loc); err != nil {
+			return fmt.Errorf("classify the clients: %w", err)
+		}
+	}
+	return nil
 }
 
 // play is what happens while the demo runs: it says what to open, has the
@@ -80,13 +99,17 @@ func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *p
 	if err := awaitFirstPass(ctx, st, d); err != nil {
 		return err
 	}
-	// As "intouchd job digest" would; the outbox of the daemon delivers it.
+	// As "intouchd job" would; the outbox of the daemon delivers it.
 	jobs, err := newScheduler(st, cfg, log)
 	if err != nil {
 		return err
 	}
-	if _, err := jobs.RunJob(ctx, "digest", time.Time{}, ""); err != nil {
-		return fmt.Errorf("digest: %w", err)
+	// Before the digest, which tells what the rules have planned; after the
+	// first pass, which tells whom one was in touch with.
+	for _, job := range []string{"classify", "digest"} {
+		if _, err := jobs.RunJob(ctx, job, time.Time{}, ""); err != nil {
+			return fmt.Errorf("%s: %w", job, err)
+		}
 	}
 	if already := office.delivered(); len(already) > 0 {
 		d.say("mail from Intouch, from before: %s", already[len(already)-1])

@@ -252,6 +252,25 @@ func (t *table) texts(key string, def ...string) []string {
 	return out
 }
 
+// numbers takes as many whole numbers as the default has.
+func (t *table) numbers(key string, def []int) []int {
+	list := value[[]any](t, key, nil, fmt.Sprintf("a list of %d whole numbers", len(def)))
+	if list == nil {
+		return def
+	}
+	var out []int
+	for _, v := range list {
+		if n, ok := v.(int64); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+			out = append(out, int(n))
+		}
+	}
+	if len(out) != len(def) || len(list) != len(def) {
+		t.fault(key, "must be a list of %d whole numbers", len(def))
+		return def
+	}
+	return out
+}
+
 // table takes a table; an empty one where it is missing.
 func (t *table) table(key string) *table {
 	v := value(t, key, map[string]any{}, "a table")

@@ -19,13 +19,15 @@ import (
 // newScheduler is the scheduler of the settings.
 func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Scheduler, error) {
 	opt := scheduler.Options{
-		Jobs:      scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly},
-		PublicURL: cfg.Server.PublicURL,
-		Admin:     cfg.Company.Admin,
-		Language:  cfg.Language,
-		TimeZone:  cfg.TimeZone,
-		Log:       log.With("part", "jobs"),
-		Grace:     stopTime / 2,
+		Jobs:           scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly, Classify: cfg.Jobs.Classify},
+		PublicURL:      cfg.Server.PublicURL,
+		Admin:          cfg.Company.Admin,
+		Language:       cfg.Language,
+		TimeZone:       cfg.TimeZone,
+		Classification: cfg.Classification,
+		KeepInTouch:    cfg.KeepInTouch,
+		Log:            log.With("part", "jobs"),
+		Grace:          stopTime / 2,
 	}
 	if cfg.SMTP != nil {
 		server := mailServer(cfg.SMTP)
@@ -50,7 +52,8 @@ func (p *program) jobCommand() *cobra.Command {
 		Use:   "job NAME",
 		Short: "Run one job for its slot now: " + strings.Join(scheduler.JobNames(), ", "),
 		Long: "Runs one job for its slot, now or at another moment: " + strings.Join(scheduler.JobNames(), ", ") + ".\n" +
-			"What the ledger has for that slot is not done again. Mails that the job writes are delivered at once, where the\n" +
+			"What the ledger has for that slot is not done again, but clients are classified anew: for the day of --at in the house's\n" +
+			"time zone, by the documents dated up to it, with the same result each time. Mails that the job writes are delivered at once, where the\n" +
 			"settings name a mail server; what it does not take waits in the outbox for serve, or for \"job outbox\".",
 		Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
