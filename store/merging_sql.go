@@ -831,3 +831,21 @@ func (c *Client) pointsOf(kind string) *[]string {
 	}
 	return &c.Phones
 }
+
+// ClientByKey finds a client by its external id, or by its number, written 12
+// or #12. What was merged finds the one that stayed; ErrNotFound.
+func (s *Store) ClientByKey(ctx context.Context, text string) (c Client, err error) {
+	text = strings.TrimSpace(clean(text))
+	err = s.read(ctx, func(t *tx) error {
+		id, err := t.saved("clients", text)
+		if err != nil {
+			return err
+		}
+		if id == 0 {
+			id, _ = strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
+		}
+		c, err = t.client(id)
+		return err
+	})
+	return c, err
+}

@@ -97,6 +97,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.exportCommand(),
 		p.managerCommand(),
 		p.mailboxCommand(),
+		p.clientCommand(),
 		p.blockCommand(),
 		p.integrationCommand(),
 		p.calendarCommand(),
