@@ -81,6 +81,8 @@ type clientView struct {
 	Older          string // address of the next page
 	Paged          bool   // this is not the first
 	InCalendar     string
+	MayMerge       bool
+	Merges         []mergeRow // what became this client
 }
 
 type fact struct{ Name, Value string }
@@ -192,6 +194,10 @@ func (s *server) client(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if card.Client.ID != id { // merged
+		http.Redirect(v.w, v.Request, clientPath(card.Client.ID), http.StatusSeeOther)
+		return nil
+	}
 	names, err := s.names(v)
 	if err != nil {
 		return err
@@ -219,6 +225,13 @@ func (s *server) client(v *visit) error {
 	}
 	view := newClientView(v.say, &card, contacts, names, v.here())
 	view.Paged = before > 0
+	if view.MayMerge = v.say.may(card.Client.ManagerID); view.MayMerge {
+		merges, err := s.st.Merges(v.ctx, id, mergesShown)
+		if err != nil {
+			return err
+		}
+		view.Merges = newMergeRows(v.say, merges, names)
+	}
 	if next > 0 {
 		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)
 	}

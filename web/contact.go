@@ -89,6 +89,7 @@ type contactView struct {
 	ClientID    int64
 	Client      string
 	Unlinked    bool // Client is free text
+	Registrable bool
 	Managers    string
 	Repeats     string
 	Origin      string
@@ -128,6 +129,7 @@ func newContactView(say voice, c *store.Contact, names map[int64]string, history
 	view.Signs = allSigns(say, c)
 	if c.ClientID == 0 && c.ClientText != "" {
 		view.Client, view.Unlinked = c.ClientText, true
+		view.Registrable = view.Mine
 	}
 	if c.MessageKey == "" {
 		view.Completed = say.moment(c.Completed)
