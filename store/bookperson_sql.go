@@ -12,9 +12,17 @@ type bookEntry struct {
 	id       int64
 	state    string // taken, offered, refused
 	personID int64
-	merged   int64
+	merged   int64 // when
+	why      OfferReason
+	book     string
+	key      string
+	clientID int64
+	doubleID int64
+	managing int64 // whose book it is
+	by       int64 // who merged it, 0: the program
 	said     BookPerson
 	gave     given
+	kept     keptPerson
 }
 
 // given is what of a person comes from an entry.
@@ -52,17 +60,18 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
-	old, err := t.bookEntry("book = $1 AND key = $2", opt.Book, key)
+	old, err := t.bookEntry("e.book = $1 AND e.key = $2", opt.Book, key)
 	if ignoreNotFound(err) != nil {
 		return "", err
 	}
 	same := old.id != 0 && asJSON(old.said) == asJSON(said)
+	settled := old.state == taken || old.state == refused || old.why == Undone // somebody decided
 	switch {
-	case old.state == taken && same, old.state == refused && same:
+	case settled && same:
 		return RowUnchanged, nil
 	case old.state == taken:
-		return im.done(im.resay(old, said))
-	case old.state == refused:
+		return im.done(t.resay(im.actor, old, said))
+	case settled:
 		return RowUnchanged, t.sayAgain(old.id, said)
 	}
 	p := said.person()
@@ -85,7 +94,7 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 		return RowOffered, nil
 	}
 	if at.person != nil {
-		return im.done(im.mergeEntry(&e, *at.person))
+		return im.done(t.mergeEntry(im.actor, &e, *at.person))
 	}
 	p.ClientID = at.clientID
 	if _, err := t.writePerson(im.actor, &Person{}, &p); err != nil {
@@ -104,31 +113,49 @@ type newEntry struct {
 	at       place
 	personID int64 // 0: it is offered
 	merged   bool  // into a person who was there
+	by       int64 // the manager who said so, 0: the program
 	gave     given
 }
 
 // saveEntry writes the entry, and reports whether that changed anything.
 func (t *tx) saveEntry(e *newEntry) (bool, error) {
-	state, by := offered, int64(0)
+	state, when := offered, int64(0)
 	if e.personID != 0 {
 		state, e.at = taken, place{}
 	}
 	if e.merged {
-		by = t.now.Unix()
+		when = t.now.Unix()
 	}
-	n, err := t.exec(`INSERT INTO book_entries (book, key, state, person_id, merged, why, client_id, double_id, manager_id, said, gave, changed)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-		ON CONFLICT (book, key) DO UPDATE SET state = $3, person_id = $4, merged = $5, why = $6, client_id = $7, double_id = $8, said = $10, gave = $11, changed = $12
+	n, err := t.exec(`INSERT INTO book_entries (book, key, state, person_id, merged, why, client_id, double_id, manager_id, said, gave, changed, merged_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		ON CONFLICT (book, key) DO UPDATE SET state = $3, person_id = $4, merged = $5, merged_by = $13, why = $6, client_id = $7, double_id = $8, said = $10, gave = $11, changed = $12
 		WHERE book_entries.state <> $3 OR book_entries.why <> $6 OR book_entries.said <> $10
 			OR COALESCE(book_entries.client_id, 0) <> COALESCE($7, 0) OR COALESCE(book_entries.double_id, 0) <> COALESCE($8, 0)`,
-		e.opt.Book, e.key, state, ref(e.personID), by, string(e.at.why), ref(e.at.clientID), ref(e.at.double), ref(e.opt.ManagerID), asJSON(e.said), asJSON(e.gave), t.now.Unix())
+		e.opt.Book, e.key, state, ref(e.personID), when, string(e.at.why), ref(e.at.clientID), ref(e.at.double), ref(e.opt.ManagerID), asJSON(e.said), asJSON(e.gave), t.now.Unix(), ref(e.by))
 	return n > 0, err
 }
 
 func (t *tx) bookEntry(where string, args ...any) (e bookEntry, err error) {
-	err = t.row(`SELECT id, state, person_id, merged, said, gave FROM book_entries WHERE `+where, args,
-		&e.id, &e.state, idInto{&e.personID}, &e.merged, jsonInto{&e.said}, jsonInto{&e.gave})
-	return e, err
+	found, err := t.bookEntries("WHERE "+where, args...)
+	if err == nil && len(found) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return e, err
+	}
+	return found[0], nil
+}
+
+func (t *tx) bookEntries(tail string, args ...any) (out []bookEntry, err error) {
+	err = t.rows(`SELECT e.id, e.book, e.key, e.state, e.person_id, e.merged, e.why, e.client_id, e.double_id, e.manager_id, e.merged_by, e.said, e.gave, e.kept FROM book_entries e `+tail, args,
+		func(scan func(...any) error) error {
+			var e bookEntry
+			err := scan(&e.id, &e.book, &e.key, &e.state, idInto{&e.personID}, &e.merged, &e.why, idInto{&e.clientID}, idInto{&e.doubleID}, idInto{&e.managing}, idInto{&e.by},
+				jsonInto{&e.said}, jsonInto{&e.gave}, jsonInto{&e.kept})
+			out = append(out, e)
+			return err
+		})
+	return out, err
 }
 
 func (t *tx) sayAgain(id int64, said BookPerson) error {
@@ -158,28 +185,25 @@ func (t *tx) ours(emails []string) (bool, error) {
 }
 
 // mergeEntry merges an entry into a person.
-func (im *Import) mergeEntry(e *newEntry, old Person) (RowChange, error) {
-	t := im.t
-	p := old
-	p.Emails, p.Phones = slices.Clone(old.Emails), slices.Clone(old.Phones)
+func (t *tx) mergeEntry(actor Actor, e *newEntry, old Person) (RowChange, error) {
 	now := e.said.person()
+	p := old.copied()
 	absorb(&p, &Person{}, &now, &e.gave, nil)
-	change, err := t.writePerson(im.actor, &old, &p)
+	change, err := t.writePerson(actor, &old, &p)
 	if err != nil {
 		return "", err
 	}
-	e.personID, e.merged = old.ID, true
+	e.personID, e.merged, e.by = old.ID, true, actor.ManagerID
 	if _, err := t.saveEntry(e); err != nil {
 		return "", err
 	}
 	c := changes{}
 	c.note("entry", "", e.opt.Book+": "+now.Name)
-	return change, t.remember(im.actor, "person", old.ID, "merged", c)
+	return change, t.remember(actor, "person", old.ID, "merged", c)
 }
 
 // resay takes what an entry that is a person's says now.
-func (im *Import) resay(e bookEntry, said BookPerson) (RowChange, error) {
-	t := im.t
+func (t *tx) resay(actor Actor, e bookEntry, said BookPerson) (RowChange, error) {
 	found, err := t.persons("p.id = $1", "", e.personID)
 	if err != nil || len(found) == 0 {
 		return "", cmp.Or(err, ErrNotFound)
@@ -189,11 +213,10 @@ func (im *Import) resay(e bookEntry, said BookPerson) (RowChange, error) {
 		return "", err
 	}
 	old := found[0]
-	p := old
-	p.Emails, p.Phones = slices.Clone(old.Emails), slices.Clone(old.Phones)
+	p := old.copied()
 	before, now := e.said.person(), said.person()
 	absorb(&p, &before, &now, &e.gave, others)
-	change, err := t.writePerson(im.actor, &old, &p)
+	change, err := t.writePerson(actor, &old, &p)
 	if err != nil {
 		return "", err
 	}

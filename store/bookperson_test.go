@@ -1,7 +1,9 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -116,5 +118,155 @@ func TestImport_BookPerson(t *testing.T) {
 				store.BookPerson{Key: "6", Name: "Oleg Kuznetsov", Emails: []string{"ok@romashka.test"}},                                         // one name, other addresses
 			), []store.RowChange{store.RowOffered, store.RowNew, store.RowNew, store.RowNew, store.RowOffered})
 		})
+	})
+}
+
+func TestStore_Offers(t *testing.T) {
+	each(t, func(h *house) {
+		by := store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}
+		unknown := store.BookPerson{Key: "u", Name: "Лидия Лютикова", Company: "Лютик", Emails: []string{"lidia@lutik.test"}}
+		double := store.BookPerson{Key: "d", Name: "Игорь", Position: "Склад", Emails: []string{"olga@romashka.test", "igor@romashka.test"}}
+		nobody := store.BookPerson{Key: "n", Name: "Мама"}
+		h.book(store.BookOptions{ManagerID: h.ivan.ID}, unknown, nobody)
+		h.book(store.BookOptions{}, double)
+		offers := func(m store.Manager) []store.Offer {
+			h.t.Helper()
+			out, err := h.Offers(ctx, m, 0, 10)
+			h.must(err)
+			return out
+		}
+		why := func(m store.Manager) (out []string) {
+			for _, o := range offers(m) {
+				out = append(out, string(o.Why)+" "+o.Person.Name+"/"+o.Client.Name+"/"+o.Double.Name)
+			}
+			return out
+		}
+		h.same("ivan's book", why(h.ivan), []string{"unknown-client Лидия Лютикова//", "unknown-client Мама//"})
+		h.same("anna's client", why(h.anna), []string{"double Игорь/ООО «Ромашка»/Ольга"})
+		h.same("all", len(offers(h.boris)), 3)
+		lidia, mama, igor := offers(h.boris)[0].ID, offers(h.boris)[1].ID, offers(h.boris)[2].ID
+
+		if _, err := h.AcceptOffer(ctx, h.anna, by, lidia, store.Acceptance{ClientID: h.clients["c1"]}); !errors.Is(err, store.ErrNotFound) {
+			h.t.Fatalf("another's offer: %v", err)
+		}
+		var invalid *store.Invalid
+		if _, err := h.AcceptOffer(ctx, h.boris, by, lidia, store.Acceptance{}); !errors.As(err, &invalid) || invalid.Field != "client" {
+			h.t.Fatalf("without a client: %v", err)
+		}
+		if _, err := h.AcceptOffer(ctx, h.ivan, by, lidia, store.Acceptance{ClientID: h.clients["c1"]}); !errors.Is(err, store.ErrNotFound) {
+			h.t.Fatalf("a client that ivan does not see: %v", err)
+		}
+		p, err := h.AcceptOffer(ctx, h.boris, by, lidia, store.Acceptance{NewClient: "ООО «Лютик»"})
+		h.must(err)
+		c, err := h.Client(ctx, h.anna, p.ClientID)
+		h.must(err)
+		h.same("client", c.Client.Name+" "+c.Client.Domains[0]+" "+c.Persons[0].Name, "ООО «Лютик» lutik.test Лидия Лютикова")
+		h.must(h.RefuseOffer(ctx, h.ivan, mama))
+		if err := h.RefuseOffer(ctx, h.ivan, mama); !errors.Is(err, store.ErrNotFound) {
+			h.t.Fatalf("refused twice: %v", err)
+		}
+		_, err = h.AcceptOffer(ctx, h.anna, by, igor, store.Acceptance{Into: h.personsOf("c1")[0].ID})
+		h.must(err)
+		h.same("olga", h.personsOf("c1")[0].Name+h.personsOf("c1")[0].Position, "ОльгаСклад")
+		h.same("again", h.book(store.BookOptions{}, unknown, double, nobody), []store.RowChange{store.RowUnchanged, store.RowUnchanged, store.RowUnchanged})
+		h.same("left", len(offers(h.boris)), 0)
+
+		merged, err := h.MergedPersons(ctx, h.anna, 10)
+		h.must(err)
+		h.same("trace", fmt.Sprint(len(merged), merged[0].Book, merged[0].Said.Name, merged[0].Into.Name, merged[0].By), "1vcardИгорьОльгаАнна")
+		if err := h.Unmerge(ctx, h.ivan, by, merged[0].ID); !errors.Is(err, store.ErrNotFound) {
+			h.t.Fatalf("another's client: %v", err)
+		}
+		h.must(h.Unmerge(ctx, h.anna, by, merged[0].ID))
+		h.same("olga", fmt.Sprint(h.personsOf("c1")[0]), fmt.Sprint(store.Person{ID: 1, ExternalID: "p1", ClientID: h.clients["c1"], Name: "Ольга", Emails: []string{"olga@romashka.test", "olga@gmail.com"}, Version: 3}))
+		h.same("again", h.book(store.BookOptions{}, double), []store.RowChange{store.RowUnchanged})
+		h.same("why", why(h.anna), []string{"undone Игорь/ООО «Ромашка»/Ольга"})
+	})
+}
+
+func TestStore_MergePersons(t *testing.T) {
+	each(t, func(h *house) {
+		by := store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}
+		rows := func() (out []store.RowChange) {
+			h.imports(func(im *store.Import) {
+				for _, row := range []store.PersonRow{
+					{ID: "p2", Client: "c1", Name: "Ольга Сергеевна", Position: "Закупки", Emails: []string{"olga@romashka.test"}, Phones: []string{"+7 495 000-00-01"}},
+					{ID: "p3", Client: "c1", Name: "Ольга", Emails: []string{"olga2@romashka.test"}},
+					{ID: "p4", Client: "c2", Name: "Ольга", Emails: []string{"olga@gmail.com"}},
+				} {
+					c, err := im.Person(row)
+					h.must(err)
+					out = append(out, c)
+				}
+			})
+			return out
+		}
+		rows()
+		plan, err := h.PlanContact(ctx, by, store.ContactDraft{Kind: store.Call, ClientID: h.clients["c1"], Persons: []int64{2}, Subject: "Звонок", When: store.Span{Start: monday(), End: monday()}})
+		h.must(err)
+		doubles, err := h.Doubles(ctx, h.anna, 10)
+		h.must(err)
+		var pairs []string
+		for _, d := range doubles {
+			pairs = append(pairs, fmt.Sprint(d.One.ID, d.Other.ID, d.Certain))
+		}
+		h.same("doubles", pairs, []string{"1 2 true"})
+		if none, err := h.Doubles(ctx, h.ivan, 10); err != nil || len(none) > 0 {
+			h.t.Fatal(none, err)
+		}
+		var invalid *store.Invalid
+		if err := h.MergePersons(ctx, h.boris, by, 1, 4); !errors.As(err, &invalid) {
+			h.t.Fatalf("of two clients: %v", err)
+		}
+		if err := h.MergePersons(ctx, h.ivan, by, 1, 2); !errors.Is(err, store.ErrNotFound) {
+			h.t.Fatalf("another's client: %v", err)
+		}
+		// A program has a card of the one that goes.
+		allow := func(*store.Card) error { return nil }
+		_, _, err = h.PutCard(ctx, h.anna, store.OwnBook, "person-2.vcf", allow, cardTag, &store.CardWrite{UID: "person-2@intouch", Name: "Ольга Сергеевна", Position: "Закупки",
+			Emails: []string{"olga@romashka.test"}, Phones: []string{"+7 495 000-00-01"}, Bytes: []byte("photo")})
+		h.must(err)
+		f := h.follow(h.anna, store.OwnBook)
+		f.sync()
+		state := func() string {
+			persons := h.personsOf("c1")
+			for i := range persons {
+				persons[i].Version = 0
+			}
+			card, err := h.Card(ctx, h.anna, store.OwnBook, "person-2.vcf")
+			h.must(err)
+			return fmt.Sprint(persons, slices.Sorted(maps.Keys(f.cards)), card.UID, string(card.Overlay))
+		}
+		before := state()
+
+		h.must(h.MergePersons(ctx, h.anna, by, 1, 2))
+		persons := h.personsOf("c1")
+		h.same("persons", len(persons), 2)
+		h.same("olga", []any{persons[0].Name, persons[0].Position, persons[0].Emails, persons[0].Phones}, []any{"Ольга", "Закупки", []string{"olga@romashka.test", "olga@gmail.com"}, []string{"+7 495 000-00-01"}})
+		h.same("cards", f.sync(), []string{"-person-2.vcf", "person-1.vcf"})
+		view, err := h.Contact(ctx, h.anna, plan.ID)
+		h.must(err)
+		h.same("the contact's person", view.Persons[0].ID, int64(1))
+		h.same("import again", rows(), []store.RowChange{store.RowUnchanged, store.RowUnchanged, store.RowUnchanged})
+		h.imports(func(im *store.Import) {
+			h.row(im.Person(store.PersonRow{ID: "p2", Client: "c1", Name: "Ольга Сергеевна", Position: "Директор", Emails: []string{"olga@romashka.test", "os@romashka.test"}}))
+		})
+		h.same("what its import says now", h.personsOf("c1")[0].Position+h.personsOf("c1")[0].Emails[2], "Директорos@romashka.test")
+		rows()
+
+		merged, err := h.MergedPersons(ctx, h.anna, 10)
+		h.must(err)
+		h.same("trace", merged[0].Book+merged[0].Said.Name, "personsОльга Сергеевна")
+		h.must(h.Unmerge(ctx, h.anna, by, merged[0].ID))
+		f.sync()
+		if after := state(); before != after {
+			h.t.Errorf("before\n%s\nafter\n%s", before, after)
+		}
+		view, err = h.Contact(ctx, h.anna, plan.ID)
+		h.must(err)
+		h.same("the contact's person", view.Persons[0].ID, int64(2))
+		if doubles, err = h.Doubles(ctx, h.anna, 10); err != nil || len(doubles) > 0 {
+			h.t.Fatalf("doubles after undoing: %v, %v", doubles, err)
+		}
 	})
 }

@@ -316,6 +316,9 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 		if err != nil {
 			return "", err
 		}
+		if len(found) == 0 {
+			return t.saveMerged(actor, id, p)
+		}
 		old = found[0]
 		p.ExternalID, p.Position, p.Birthday = cmp.Or(p.ExternalID, old.ExternalID), cmp.Or(p.Position, old.Position), cmp.Or(p.Birthday, old.Birthday)
 		if p.Emails == nil { // not said, as against an empty list

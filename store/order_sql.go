@@ -165,7 +165,11 @@ func (im *Import) partnersPerson(client int64, row PersonRow) (RowChange, error)
 		return "", err
 	}
 	if len(found) == 0 {
-		return t.savePerson(im.actor, 0, p)
+		id, err := t.saved("persons", row.ID) // one that was merged
+		if err != nil {
+			return "", err
+		}
+		return t.savePerson(im.actor, id, p)
 	}
 	old := found[0]
 	if i := slices.IndexFunc(found, func(one Person) bool { return one.ExternalID == row.ID }); i >= 0 {
