@@ -60,6 +60,7 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
+	said.Key = key
 	old, err := t.bookEntry("e.book = $1 AND e.key = $2", opt.Book, key)
 	if ignoreNotFound(err) != nil {
 		return "", err

@@ -19,6 +19,7 @@ type Offer struct {
 type Acceptance struct {
 	Into      int64  // the person it is, 0: a new one
 	ClientID  int64  // of the new one; 0: the client that was found
+	ClientKey string // in place of ClientID the client's key in other systems
 	NewClient string // the name of a client to be made for it
 }
 

@@ -87,6 +87,11 @@ func (s *Store) AcceptOffer(ctx context.Context, viewer Manager, actor Actor, id
 		}
 		p = e.said.person()
 		im := &Import{t: t, actor: actor}
+		if as.ClientKey != "" {
+			if as.ClientID, err = t.named("clients", "client", as.ClientKey); err != nil {
+				return err
+			}
+		}
 		switch {
 		case as.ClientID != 0:
 			c, err := t.client(as.ClientID)
@@ -135,6 +140,37 @@ func (s *Store) RefuseOffer(ctx context.Context, viewer Manager, id int64) error
 		_, err := t.exec(`UPDATE book_entries SET state = 'refused', changed = $1 WHERE id = $2`, t.now.Unix(), id)
 		return err
 	})
+}
+
+// PlaceOffers looks again whose persons the entries are that were offered
+// because that could not be told: their clients may have been entered since.
+// taken is how many were taken.
+func (s *Store) PlaceOffers(ctx context.Context, viewer Manager, actor Actor) (taken int, err error) {
+	const page = 200
+	for after := int64(0); ; {
+		n, took := 0, 0
+		err := s.Import(ctx, actor, false, func(im *Import) error {
+			found, err := im.t.bookEntries(`WHERE e.state = 'offered' AND e.why IN ('unknown-client', 'several-clients') AND `+decides+` AND e.id > $3 ORDER BY e.id LIMIT $4`,
+				append(whose(viewer), after, page)...)
+			for _, e := range found {
+				n, after = n+1, e.id
+				c, err := im.BookPerson(BookOptions{Book: e.book, ManagerID: e.managing}, e.said)
+				if err != nil {
+					return err
+				}
+				if c == RowNew || c == RowChanged {
+					took++
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return taken, err
+		}
+		if taken += took; n < page {
+			return taken, nil
+		}
+	}
 }
 
 // Doubles are pairs of persons of one client who may be one, of the clients

@@ -100,6 +100,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.clientCommand(),
 		p.blockCommand(),
 		p.integrationCommand(),
+		p.personsCommand(),
 		p.calendarCommand(),
 		p.jobCommand(),
 		p.versionCommand(),
