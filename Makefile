@@ -10,7 +10,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
 
 # Tests against real peers, by their names.
-PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|Khal|PythonCaldav|Evolution|Litmus|Thunderbird|Interop
+PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|Khal|PythonCaldav|Evolution|Litmus|Radicale|Thunderbird|Interop
 
 # How long make soak bears each bad network, and with which faults.
 SOAK ?= 10m
@@ -53,9 +53,9 @@ bench-calendar: bench-packages
 bench-mail: bench-packages
 	$(GO) test -run '^$$' -bench Peers -timeout 60m ./mailsync
 
-# Debian's isync (mbsync) and Radicale, which nothing but the benchmarks need.
+# Debian's isync (mbsync), which nothing but the benchmarks need.
 bench-packages:
-	@.ci/packages isync radicale
+	@.ci/packages isync
 
 # Follows mailboxes through a network that cuts, delays, truncates, corrupts
 # and stalls, while Dovecot is restarted and folders change under it. The CI

@@ -11,6 +11,7 @@
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read
+//	books.go      address books of other servers, by the clock
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //
@@ -44,6 +45,7 @@ type Jobs struct {
 	Digest   string // the morning digest, per manager
 	Nightly  string // the report digest for heads; checked, not run yet
 	Classify string // clients are classified, for the house
+	Books    string // address books of other servers are read
 }
 
 // Options of a Scheduler.
@@ -60,6 +62,7 @@ type Options struct {
 	// How clients are classified, and which contacts are planned then.
 	Classification store.Classification
 	KeepInTouch    store.KeepInTouch
+	Books          BookSync // nil: there are no address books to read
 	Log            *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
@@ -72,11 +75,11 @@ const lateness = 6 * time.Hour
 
 // Scheduler runs the jobs on a store.
 type Scheduler struct {
-	st               *store.Store
-	opt              Options
-	log              *slog.Logger
-	digest, classify schedule
-	outbox           *outbox
+	st                      *store.Store
+	opt                     Options
+	log                     *slog.Logger
+	digest, classify, books schedule
+	outbox                  *outbox
 
 	mu  sync.Mutex
 	ran map[int64]string // manager → newest digest slot known to have run, 0 → that of the classification: saves asking each minute
@@ -102,11 +105,15 @@ func New(st *store.Store, opt Options) (*Scheduler, error) {
 	if err3 != nil {
 		err3 = fmt.Errorf("jobs.classify: %w", err3)
 	}
-	if err := errors.Join(err, err2, err3, mailer.CheckAddress(opt.From.Address)); err != nil {
+	books, err4 := parseSchedule(opt.Jobs.Books)
+	if err4 != nil {
+		err4 = fmt.Errorf("jobs.addressbooks: %w", err4)
+	}
+	if err := errors.Join(err, err2, err3, err4, mailer.CheckAddress(opt.From.Address)); err != nil {
 		return nil, err
 	}
 	return &Scheduler{
-		st: st, opt: opt, log: opt.Log, digest: digest, classify: classify, ran: map[int64]string{},
+		st: st, opt: opt, log: opt.Log, digest: digest, classify: classify, books: books, ran: map[int64]string{},
 		outbox: &outbox{st: st, smtp: opt.SMTP, log: opt.Log, grace: opt.Grace},
 	}, nil
 }
@@ -135,7 +142,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	minute := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(logger),
 		// This order: the other never runs again after one panic.
 		cron.WithChain(cron.SkipIfStillRunning(cron.DiscardLogger), cron.Recover(logger)))
-	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests, s.tickLogins, s.tickClassify} {
+	for _, tick := range []func(context.Context){s.tickStatuses, s.tickDigests, s.tickLogins, s.tickClassify, s.tickBooks} {
 		// Each an entry of its own, so that a long round of digests does not
 		// hold up the calendars.
 		if _, err := minute.AddFunc("* * * * *", func() { tick(ctx) }); err != nil {
@@ -229,6 +236,7 @@ type Result struct {
 
 // jobs are what can be run by hand. A job of issue 7 is one more line.
 var jobs = map[string]func(*Scheduler, context.Context, time.Time, []store.Manager) ([]Result, error){
+	booksJob:   (*Scheduler).jobBooks,
 	"classify": (*Scheduler).jobClassify,
 	"digest":   (*Scheduler).jobDigest,
 	"logins":   (*Scheduler).jobLogins,

@@ -35,6 +35,19 @@ func (s *Store) RecordRuns(ctx context.Context, runs []Run, mails ...Mail) error
 	})
 }
 
+// RecordQuietRun is RecordRun for a job that mostly finds nothing to do: of
+// its runs that were empty only the last one stays in the ledger.
+func (s *Store) RecordQuietRun(ctx context.Context, r Run) error {
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`DELETE FROM runs WHERE job = $1 AND owner_id = $2 AND (outcome = 'empty' OR slot = $3)`, r.Job, r.OwnerID, r.Slot); err != nil {
+			return err
+		}
+		_, err := t.exec(`INSERT INTO runs (job, owner_id, slot, started, finished, outcome, detail) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job, owner_id, slot) DO NOTHING`,
+			r.Job, r.OwnerID, r.Slot, unix(r.Started), t.now.Unix(), r.Outcome, clip(clean(r.Detail), 2000))
+		return err
+	})
+}
+
 // putMail queues a mail; a key that is there already queues nothing.
 func (t *tx) putMail(m Mail) error {
 	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, state, next_try, created) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $7)

@@ -433,6 +433,7 @@ var texts = map[string][2]string{
 	"job.reminders":     {"напоминания", "reminders"},
 	"job.statuses":      {"статусы", "statuses"},
 	"job.logins":        {"ящики, которые не читаются", "mailboxes that cannot be read"},
+	"job.addressbooks":  {"адресные книги", "address books"},
 	"job.classify":      {"классификация", "classification"},
 
 	// Set-up.

@@ -31,7 +31,7 @@ func (p *program) checkCommand() *cobra.Command {
 			return p.checkOnline(cmd.Context(), cfg)
 		},
 	}
-	cmd.Flags().BoolVar(&online, "online", false, "open the database and log in to every mailbox and to the mail server")
+	cmd.Flags().BoolVar(&online, "online", false, "open the database and log in to every mailbox, address book and the mail server")
 	return cmd
 }
 
@@ -62,6 +62,9 @@ func (p *program) checkOnline(ctx context.Context, cfg *Config) error {
 	}}}
 	for _, m := range mailboxes(cfg, st) {
 		probes = append(probes, probe{"mailbox " + m.Name, func(ctx context.Context) error { return mailsync.CheckLogin(ctx, m) }})
+	}
+	for _, b := range cfg.AddressBooks {
+		probes = append(probes, probe{"addressbook " + b.Name, b.check})
 	}
 	if cfg.SMTP != nil {
 		probes = append(probes, probe{"smtp " + cfg.SMTP.Server.Addr, mailServer(cfg.SMTP).CheckLogin})
@@ -102,6 +105,11 @@ func checkDatabase(ctx context.Context, cfg *Config, st *store.Store) error {
 			errs = append(errs, fmt.Errorf("mailbox %s: there is no manager %q", m.Name, m.Manager))
 		} else if err != nil {
 			errs = append(errs, err)
+		}
+	}
+	for _, b := range cfg.AddressBooks {
+		if _, err := b.options(ctx, st); err != nil {
+			errs = append(errs, fmt.Errorf("addressbook %s: %w", b.Name, err))
 		}
 	}
 	return errors.Join(errs...)

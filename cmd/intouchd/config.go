@@ -35,6 +35,7 @@ type Config struct {
 	Server           Server
 	Mail             Mail
 	Mailboxes        []MailboxConfig
+	AddressBooks     []AddressBookConfig
 	SMTP             *SMTPConfig // nil: mails wait in the outbox
 	Jobs             Jobs
 	Classification   store.Classification
@@ -107,12 +108,13 @@ type SMTPConfig struct {
 	From     mail.Address
 }
 
-// Jobs are cron expressions, read in each manager's zone, Classify in the
-// house's; "" never runs.
+// Jobs are cron expressions, read in each manager's zone, Classify and
+// AddressBooks in the house's; "" never runs.
 type Jobs struct {
-	Digest   string
-	Nightly  string
-	Classify string
+	Digest       string
+	Nightly      string
+	Classify     string
+	AddressBooks string
 }
 
 // Log is what the operator reads on stderr.
@@ -182,6 +184,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.managers(root)
 	c.mail(root.table("mail"), company)
 	c.mailboxes(root)
+	c.addressBooks(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
 	c.classification(root.table("classification"))
@@ -370,8 +373,8 @@ func (c *reading) smtp(root *table) {
 }
 
 func (c *reading) jobs(t *table) {
-	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", ""), Classify: t.text("classify", "30 23 * * *")}
-	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly, "classify": c.cfg.Jobs.Classify} {
+	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", ""), Classify: t.text("classify", "30 23 * * *"), AddressBooks: t.text("addressbooks", "*/15 * * * *")}
+	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly, "classify": c.cfg.Jobs.Classify, "addressbooks": c.cfg.Jobs.AddressBooks} {
 		if err := scheduler.CheckCron(expr); err != nil {
 			t.fault(key, `%q is not a cron expression like "0 8 * * 1-5": %v`, expr, err)
 		}

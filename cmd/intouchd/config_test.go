@@ -40,7 +40,7 @@ func TestLoadConfig_allFaultsAtOnce(t *testing.T) {
 		t.Fatal("a faulty file was taken")
 	}
 	golden(t, "faulty.golden", err.Error()+"\n")
-	for _, secret := range []string{"secret-1", "secret-2", "secret-3", "secret-4", "secret-5"} {
+	for _, secret := range []string{"secret-1", "secret-2", "secret-3", "secret-4", "secret-5", "secret-6", "secret-7"} {
 		if strings.Contains(err.Error(), secret) {
 			t.Errorf("the faults show the password %s", secret)
 		}
@@ -99,11 +99,11 @@ func TestConfigExample(t *testing.T) {
 	}
 	all, root := read(option.ReplaceAll(text, []byte("$1")))
 
-	if len(all.Mailboxes) != 5 || all.SMTP == nil || len(all.Managers) != 1 {
+	if len(all.Mailboxes) != 5 || all.SMTP == nil || len(all.Managers) != 1 || len(all.AddressBooks) != 1 {
 		t.Fatalf("uncommented, the example has %d mailboxes, smtp %v, %d managers", len(all.Mailboxes), all.SMTP != nil, len(all.Managers))
 	}
 	// What has no default, and so shows an example, is compared no further.
-	all.Mailboxes, all.SMTP, all.Managers, all.KeepInTouch.Cadences = nil, nil, nil, nil
+	all.Mailboxes, all.SMTP, all.Managers, all.AddressBooks, all.KeepInTouch.Cadences = nil, nil, nil, nil, nil
 	if diff := cmp.Diff(empty, all, cmp.AllowUnexported(Secret{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the example shows other defaults than the real ones (-real +shown):\n%s", diff)
 	}

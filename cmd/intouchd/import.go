@@ -93,6 +93,7 @@ func (p *program) importCommand() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.AddCommand(p.importCardDAV())
 	cmd.Flags().StringVar(&manager, "manager", "", "of mbox: the `LOGIN` of whose letters these are; of address books: whose book it is")
 	cmd.Flags().StringVar(&folder, "folder", "", "of mbox: the `NAME` under which the letters are recorded (default: the file's name)")
 	cmd.Flags().BoolVar(&makeClients, "make-clients", false, "of address books: make clients of organisations that are none yet")

@@ -117,13 +117,18 @@ func (p *program) importBooks(ctx context.Context, kind *bookKind, names []strin
 // importBook takes one address book and reports on it.
 func (p *program) importBook(ctx context.Context, st *store.Store, opt exchange.BookOptions, book *exchange.Book, shown *progress) (exchange.BookSummary, error) {
 	sum, err := exchange.ImportBook(ctx, st, opt, book)
+	return sum, p.bookReport(opt, sum, err, shown)
+}
+
+// bookReport tells what an import of an address book did; err is how it ended.
+func (p *program) bookReport(opt exchange.BookOptions, sum exchange.BookSummary, err error, shown *progress) error {
 	shown.end()
 	p.faults(opt.Name, "entries", sum.Faults, sum.Refused)
 	for _, what := range slices.Sorted(maps.Keys(sum.LeftOut)) {
 		fmt.Fprintf(p.err, "%s: not kept: %s (%d)\n", opt.Name, what, sum.LeftOut[what])
 	}
 	if err != nil && sum.Entries() == 0 {
-		return sum, err
+		return err
 	}
 	if sum.Ours > 0 {
 		fmt.Fprintf(p.err, "%s: of our own company, left out: %d\n", opt.Name, sum.Ours)
@@ -133,5 +138,5 @@ func (p *program) importBook(ctx context.Context, st *store.Store, opt exchange.
 		dry = " (dry run: nothing was written)"
 	}
 	_, printed := fmt.Fprintf(p.out, "%s: persons: %d new, %d changed, %d unchanged, %d offered, %d refused%s\n", opt.Name, sum.New, sum.Changed, sum.Unchanged, sum.Offered, sum.Refused, dry)
-	return sum, errors.Join(err, printed)
+	return errors.Join(err, printed)
 }
