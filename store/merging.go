@@ -84,6 +84,7 @@ type mergeDid struct {
 	Conflicts []Conflict        `json:",omitempty"`
 	Took      map[string]string `json:",omitempty"` // field → value that it lacked
 	Attrs     map[string]string `json:",omitempty"` // attributes that it lacked
+	Stage     string            `json:",omitempty"` // as it was shown before
 	Points    []mergedPoint     `json:",omitempty"`
 	Made      bool              `json:",omitempty"`
 }
@@ -95,7 +96,7 @@ type mergedPoint struct{ Kind, Value string }
 // unite works out what the client that stays takes of the one that is gone:
 // what it lacks. Where both say something else, its own stays.
 func unite(kept, gone *Client, named func(field string, id int64) string) mergeDid {
-	did := mergeDid{Key: gone.ExternalID, Took: map[string]string{}, Attrs: map[string]string{}}
+	did := mergeDid{Key: gone.ExternalID, Stage: kept.Stage, Took: map[string]string{}, Attrs: map[string]string{}}
 	field := func(name, have, other, says, otherSays string) {
 		switch {
 		case other == "" || other == have:
@@ -109,7 +110,7 @@ func unite(kept, gone *Client, named func(field string, id int64) string) mergeD
 	field("importance", string(kept.Importance), string(gone.Importance), string(kept.Importance), string(gone.Importance))
 	field("manager", idText(kept.ManagerID), idText(gone.ManagerID), named("manager", kept.ManagerID), named("manager", gone.ManagerID))
 	field("source", idText(kept.SourceID), idText(gone.SourceID), named("source", kept.SourceID), named("source", gone.SourceID))
-	field("stage", kept.Stage, gone.Stage, kept.Stage, gone.Stage)
+	field("stage", kept.givenStage, gone.givenStage, kept.givenStage, gone.givenStage)
 	if kept.ExternalID == "" && gone.ExternalID != "" {
 		did.Took["key"] = gone.ExternalID
 	}

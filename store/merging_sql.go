@@ -16,26 +16,41 @@ import (
 // refers to clients must stand here or in clientRest; a test looks at the
 // schema.
 var clientRows = []clientTable{
-	{"persons", "id", ", version = version + 1"},
-	{"deals", "id", ", version = version + 1"},
-	{"documents", "id", ""},
-	{"settlements", "document_id", ""},
-	{"contacts", "id", ", version = version + 1"},
-	{"invitations", "uid", ""},
-	{"invitation_occurrences", "uid", ""},
-	{"book_entries", "id", ""},
-	{"merged_clients", "gone_id", ""},
+	{"persons", "id", true},
+	{"deals", "id", true},
+	{"documents", "id", true},
+	{"settlements", "document_id", false},
+	{"contacts", "id", true},
+	{"invitations", "uid", false},
+	{"invitation_occurrences", "uid", false},
+	{"book_entries", "id", false},
+	{"merged_clients", "gone_id", false},
 }
 
-type clientTable struct{ name, key, set string }
+type clientTable struct {
+	name, key string
+	versioned bool // whoever reads it by changed and version must see it
+}
+
+// give writes the rows of a client that are as where says to another one.
+func (r clientTable) give(t *tx, to, from int64, where string, args ...any) error {
+	set, args := "", append([]any{to, from}, args...)
+	if r.versioned {
+		args = append(args, t.now.Unix())
+		set = fmt.Sprintf(", changed = $%d, version = version + 1", len(args))
+	}
+	if _, err := t.exec(`UPDATE `+r.name+` SET client_id = $1`+set+` WHERE client_id = $2 AND `+where, args...); err != nil {
+		return fmt.Errorf("%s: %w", r.name, err)
+	}
+	return nil
+}
 
 // clientRest are the other tables that name a client: what becomes of them is
 // said in one place each.
 var clientRest = []string{
-	"clients", "client_points", // mergeFields
+	"clients", "client_points", "classifications", // mergeFields
 	"book_changes", "card_marks", // logs, told by touchCards
-	"classifications", // each one's past stays its own; the next classification counts both together
-	"merges",          // the trace
+	"merges", // the trace
 }
 
 // MergeClients makes one client of two: all that gone has becomes kept's, who
@@ -134,7 +149,7 @@ func (t *tx) planMerge(kept, gone *Client) (did mergeDid, err error) {
 	if err != nil {
 		return did, err
 	}
-	return did, t.row(`SELECT (SELECT COUNT(*) FROM persons WHERE client_id = $1), (SELECT COUNT(*) FROM contacts WHERE client_id = $1),
+	return did, t.row(`SELECT (SELECT COUNT(*) FROM persons WHERE client_id = $1 AND merged_into IS NULL), (SELECT COUNT(*) FROM contacts WHERE client_id = $1),
 		(SELECT COUNT(*) FROM deals WHERE client_id = $1), (SELECT COUNT(*) FROM documents WHERE client_id = $1),
 		(SELECT COUNT(*) FROM contacts g JOIN contacts k ON k.message_key = g.message_key AND k.client_id = $2 WHERE g.client_id = $1 AND g.message_key <> '')`,
 		[]any{gone.ID, kept.ID}, &did.Counts.Persons, &did.Counts.Contacts, &did.Counts.Deals, &did.Counts.Documents, &did.Counts.Doubles)
@@ -173,8 +188,8 @@ func (t *tx) mergeClients(actor Actor, keptID, goneID int64) (m Merge, err error
 		if _, err := t.exec(`INSERT INTO merge_rows (merge_id, what, record) SELECT DISTINCT CAST($1 AS BIGINT), '`+r.name+`', CAST(`+r.key+` AS TEXT) FROM `+r.name+` WHERE client_id = $2`, m.ID, gone.ID); err != nil {
 			return m, fmt.Errorf("%s: %w", r.name, err)
 		}
-		if _, err := t.exec(`UPDATE `+r.name+` SET client_id = $1`+r.set+` WHERE client_id = $2`, kept.ID, gone.ID); err != nil {
-			return m, fmt.Errorf("%s: %w", r.name, err)
+		if err := r.give(t, kept.ID, gone.ID, "TRUE"); err != nil {
+			return m, err
 		}
 	}
 	if err := t.touchMoved(m.ID); err != nil {
@@ -341,6 +356,10 @@ func (t *tx) mergeFields(merge int64, kept, gone Client, did mergeDid) error {
 	if err := t.take(merge, "client_points", []string{"client_id", "kind", "value"}, "client_id = $1", gone.ID); err != nil {
 		return err
 	}
+	// Both were classified by what each bought: the next time it is by what both did.
+	if err := t.take(merge, "classifications", []string{"client_id", "day"}, "client_id = $1", gone.ID); err != nil {
+		return err
+	}
 	if err := t.take(merge, "clients", []string{"id"}, "id = $1", gone.ID); err != nil {
 		return err
 	}
@@ -351,6 +370,7 @@ func (t *tx) mergeFields(merge int64, kept, gone Client, did mergeDid) error {
 	if _, err := t.exec(`INSERT INTO merged_clients (gone_id, external_id, client_id) VALUES ($1, $2, $3)`, gone.ID, key(alias), kept.ID); err != nil {
 		return err
 	}
+	given := cmp.Or(kept.givenStage, gone.givenStage)
 	attributes := map[string]string{}
 	for k, v := range kept.Attributes {
 		attributes[k] = v
@@ -359,8 +379,8 @@ func (t *tx) mergeFields(merge int64, kept, gone Client, did mergeDid) error {
 		attributes[k] = v
 	}
 	if _, err := t.exec(`UPDATE clients SET external_id = COALESCE(external_id, $1), manager_id = COALESCE(manager_id, $2), source_id = COALESCE(source_id, $3),
-		stage = CASE WHEN stage = '' THEN $4 ELSE stage END, attributes = $5, changed = $6, version = version + 1 WHERE id = $7`,
-		key(did.Took["key"]), ref(gone.ManagerID), ref(gone.SourceID), gone.Stage, asJSON(attributes), t.now.Unix(), kept.ID); err != nil {
+		given_stage = $4, stage = $5, attributes = $6, changed = $7, version = version + 1 WHERE id = $8`,
+		key(did.Took["key"]), ref(gone.ManagerID), ref(gone.SourceID), given, shownStage(kept.Stage, given, kept.stageFound), asJSON(attributes), t.now.Unix(), kept.ID); err != nil {
 		return err
 	}
 	return t.addPoints(kept.ID, did.Points)
@@ -624,7 +644,7 @@ func (t *tx) unmerge(actor Actor, m Merge, did mergeDid) error {
 	if n, err := t.exec(`UPDATE clients SET changed = $1, version = version + 1 WHERE id = $2`, t.now.Unix(), m.GoneID); err != nil || n == 0 {
 		return cmp.Or(err, invalid("merge", "another client has the key %q of %q now", did.Key, clip(m.Gone, 80)))
 	}
-	if err := t.giveBack(m.ID, "client_points"); err != nil {
+	if err := errors.Join(t.giveBack(m.ID, "client_points"), t.giveBack(m.ID, "classifications")); err != nil {
 		return err
 	}
 	for _, r := range clientRows {
@@ -636,8 +656,8 @@ func (t *tx) unmerge(actor Actor, m Merge, did mergeDid) error {
 		if r.name == "documents" || r.name == "settlements" { // those of a deal go with it
 			which = `(` + which + ` OR deal_id IN (SELECT CAST(record AS BIGINT) FROM merge_rows WHERE merge_id = $3 AND what = 'deals'))`
 		}
-		if _, err := t.exec(`UPDATE `+r.name+` SET client_id = $1`+r.set+` WHERE client_id = $2 AND `+which, m.GoneID, m.ClientID, m.ID); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+		if err := r.give(t, m.GoneID, m.ClientID, which, m.ID); err != nil {
+			return err
 		}
 	}
 	if err := t.partDoubles(m.ID); err != nil {
@@ -674,18 +694,20 @@ func (t *tx) takeBackFields(kept Client, did mergeDid) error {
 			delete(kept.Attributes, k)
 		}
 	}
-	drop := func(field, now string) any {
-		if got := did.Took[field]; got != "" && got == now {
-			return true
+	drop := func(field, now string) bool { return now != "" && did.Took[field] == now }
+	given, stage := kept.givenStage, kept.Stage
+	if drop("stage", given) {
+		given = ""
+		if !kept.stageFound {
+			stage = did.Stage
 		}
-		return false
 	}
 	if kept.Attributes == nil {
 		kept.Attributes = map[string]string{}
 	}
 	if _, err := t.exec(`UPDATE clients SET external_id = CASE WHEN $1 THEN NULL ELSE external_id END, manager_id = CASE WHEN $2 THEN NULL ELSE manager_id END,
-		source_id = CASE WHEN $3 THEN NULL ELSE source_id END, stage = CASE WHEN $4 THEN '' ELSE stage END, attributes = $5, changed = $6, version = version + 1 WHERE id = $7`,
-		drop("key", kept.ExternalID), drop("manager", idText(kept.ManagerID)), drop("source", idText(kept.SourceID)), drop("stage", kept.Stage),
+		source_id = CASE WHEN $3 THEN NULL ELSE source_id END, given_stage = $4, stage = $5, attributes = $6, changed = $7, version = version + 1 WHERE id = $8`,
+		drop("key", kept.ExternalID), drop("manager", idText(kept.ManagerID)), drop("source", idText(kept.SourceID)), given, stage,
 		asJSON(kept.Attributes), t.now.Unix(), kept.ID); err != nil {
 		return err
 	}
@@ -778,7 +800,7 @@ func (t *tx) survivor(id int64) (int64, error) {
 
 // adding leaves of a row of a merged client what its survivor lacks.
 func (row *ClientRow) adding(old *Client) {
-	row.ID, row.Name, row.Importance, row.Stage = old.ExternalID, old.Name, "", cmp.Or(old.Stage, row.Stage)
+	row.ID, row.Name, row.Importance, row.Stage = old.ExternalID, old.Name, "", cmp.Or(old.givenStage, row.Stage)
 	if old.ManagerID != 0 {
 		row.Manager = ""
 	}
