@@ -174,10 +174,10 @@ func TestStore_Offers(t *testing.T) {
 		merged, err := h.MergedPersons(ctx, h.anna, 10)
 		h.must(err)
 		h.same("trace", fmt.Sprint(len(merged), merged[0].Book, merged[0].Said.Name, merged[0].Into.Name, merged[0].By), "1vcardИгорьОльгаАнна")
-		if err := h.Unmerge(ctx, h.ivan, by, merged[0].ID); !errors.Is(err, store.ErrNotFound) {
+		if err := h.UnmergePerson(ctx, h.ivan, by, merged[0].ID); !errors.Is(err, store.ErrNotFound) {
 			h.t.Fatalf("another's client: %v", err)
 		}
-		h.must(h.Unmerge(ctx, h.anna, by, merged[0].ID))
+		h.must(h.UnmergePerson(ctx, h.anna, by, merged[0].ID))
 		h.same("olga", fmt.Sprint(h.personsOf("c1")[0]), fmt.Sprint(store.Person{ID: 1, ExternalID: "p1", ClientID: h.clients["c1"], Name: "Ольга", Emails: []string{"olga@romashka.test", "olga@gmail.com"}, Version: 3}))
 		h.same("again", h.book(store.BookOptions{}, double), []store.RowChange{store.RowUnchanged})
 		h.same("why", why(h.anna), []string{"undone Игорь/ООО «Ромашка»/Ольга"})
@@ -257,7 +257,7 @@ func TestStore_MergePersons(t *testing.T) {
 		merged, err := h.MergedPersons(ctx, h.anna, 10)
 		h.must(err)
 		h.same("trace", merged[0].Book+merged[0].Said.Name, "personsОльга Сергеевна")
-		h.must(h.Unmerge(ctx, h.anna, by, merged[0].ID))
+		h.must(h.UnmergePerson(ctx, h.anna, by, merged[0].ID))
 		f.sync()
 		if after := state(); before != after {
 			h.t.Errorf("before\n%s\nafter\n%s", before, after)

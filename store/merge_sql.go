@@ -209,11 +209,11 @@ func (t *tx) saveMerged(actor Actor, id int64, p Person) (RowChange, error) {
 	return t.resay(actor, e, said)
 }
 
-// Unmerge undoes what made an entry or a person part of another person, by the
+// UnmergePerson undoes what made an entry or a person part of another person, by the
 // number of a Merged. What it gave is taken away where it still stands. The
 // entry of an address book is then offered; a person is there again. The two
 // count as two from now on. ErrNotFound: no such, or not for the viewer.
-func (s *Store) Unmerge(ctx context.Context, viewer Manager, actor Actor, id int64) error {
+func (s *Store) UnmergePerson(ctx context.Context, viewer Manager, actor Actor, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		if err := t.lock("book_entries", id); err != nil {
 			return err

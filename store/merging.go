@@ -69,8 +69,8 @@ type Registration struct {
 	Address, Domain string
 }
 
-// Offer is what can be said of a contact that is to be registered.
-type Offer struct {
+// RegistrationOffer is what can be said of a contact that is to be registered.
+type RegistrationOffer struct {
 	Text      string
 	Alike     []Contact // others with the same free text, newest first
 	Addresses []string  // of the letter, which nobody has

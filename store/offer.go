@@ -32,7 +32,7 @@ type Double struct {
 
 // Merged is the trace of an entry or a person that was made part of a person.
 type Merged struct {
-	ID     int64  // for Unmerge
+	ID     int64  // for UnmergePerson
 	Book   string // where the entry came from, "persons" for a person
 	Said   BookPerson
 	Into   Person

@@ -46,7 +46,7 @@ func (s *Store) PreviewRegister(ctx context.Context, actor Actor, contact int64,
 
 // RegisterOffer is what may be said of a contact that is to be registered;
 // ErrNotFound where the viewer may not know of it.
-func (s *Store) RegisterOffer(ctx context.Context, viewer Manager, contact int64) (o Offer, err error) {
+func (s *Store) RegisterOffer(ctx context.Context, viewer Manager, contact int64) (o RegistrationOffer, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		c, err := t.contact(contact)
 		if err != nil {

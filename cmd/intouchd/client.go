@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -267,6 +266,3 @@ func (p *program) clientMerges() *cobra.Command {
 	cmd.Flags().IntVar(&limit, "limit", limit, "how many at most")
 	return cmd
 }
-
-// oneLine keeps a stranger's text from breaking a table.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

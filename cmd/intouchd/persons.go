@@ -310,7 +310,7 @@ func (p *program) personsUnmerge() *cobra.Command {
 		Args:  takes(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.eachNumber(cmd.Context(), "persons unmerge", args, func(st *store.Store, id int64) error {
-				return st.Unmerge(cmd.Context(), anybody, store.Actor{Origin: store.FromImport}, id)
+				return st.UnmergePerson(cmd.Context(), anybody, store.Actor{Origin: store.FromImport}, id)
 			})
 		},
 	}
