@@ -48,6 +48,12 @@ var columnsOf = map[Kind][]column{
 		{name: "time_zone", other: []string{"timezone", "часовой пояс", "зона"}},
 		{name: "language", other: []string{"язык", "lang"}},
 	},
+	Rates: {
+		with(dateColumn, "дата курса", "на дату"),
+		with(currencyColumn, "код валюты", "букв. код", "буквенный код", "code"),
+		{name: "rate", other: []string{"курс", "курс валюты", "курс цб", "value"}},
+		{name: "per", other: []string{"номинал", "кратность", "единиц", "за единиц", "nominal", "units"}},
+	},
 	Clients: {
 		with(idColumn, "client id", "код клиента", "код контрагента"),
 		{name: "name", other: []string{"наименование", "название", "имя", "клиент", "контрагент", "покупатель", "компания", "организация", "краткое наименование",
@@ -150,6 +156,7 @@ const (
 // each group one.
 var needed = map[Kind][][]string{
 	Managers:  {{"id", "login"}, {"name"}},
+	Rates:     {{"date"}, {"currency"}, {"rate"}},
 	Clients:   {{"id"}, {"name"}},
 	Persons:   {{"id", "emails"}, {"client"}, {"name", surname}},
 	Sources:   {{"id"}, {"name"}},

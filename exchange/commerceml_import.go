@@ -17,7 +17,10 @@ type CommerceMLOptions struct {
 	Name     string // of the file, for messages
 	Actor    store.Actor
 	DryRun   bool   // everything is read, tried and rolled back
-	Currency string // of our accounts: the only one that needs no rate; RUB when empty
+	Atomic   bool   // the whole file is one transaction: all papers or, with a refused one, none
+	Currency string // of papers that name none; RUB when empty
+	// Names of additional values; DefaultRequisites when zero.
+	Names Requisites
 	// Progress is told after each transaction how many papers and how many
 	// bytes of the file are done; nil for nobody.
 	Progress func(papers int, bytes int64)
@@ -28,11 +31,18 @@ type CommerceMLOptions struct {
 // CommerceMLSummary is what an import of CommerceML did, or would have done.
 type CommerceMLSummary struct {
 	Clients, Orders, Documents Summary        // faults stand below
+	Notes                      int            // papers of other kinds, kept in a history
 	Older                      int            // papers of which a newer state came before; unchanged
 	Faults                     []RowFault     // the first 1,000
 	LeftOut                    map[string]int // elements and kinds of documents that are not kept
 	UnknownManagers            []string       // named in orders, left out
 }
+
+// Kept is the number of papers that were kept apart as open questions.
+func (s *CommerceMLSummary) Kept() int { return s.Orders.Kept + s.Documents.Kept }
+
+// Differing is how many more orders are open whose lines make another sum.
+func (s *CommerceMLSummary) Differing() int { return s.Orders.Differing }
 
 // Papers is the number of orders and other documents that the file held, and
 // of clients outside of them.
@@ -46,15 +56,18 @@ func (s *CommerceMLSummary) Refused() int {
 }
 
 // ImportCommerceML takes a file that 1C wrote, of schema 2.03–2.10 or 3.1:
-// clients, orders with their lines, payments and shipments. Papers with faults
-// are refused one by one; the others are written, about 4 MB of the file in
-// one transaction. Within that, orders come before the documents that refer to
+// clients, orders with their lines, payments and shipments; papers of other
+// kinds become notes in the history of their deal or client. Papers with faults
+// are refused one by one, those that only lack something are kept apart as open
+// questions; the others are written, about 4 MB of the file in
+// one transaction, or all in one when Atomic. Within that, orders come before the documents that refer to
 // them. An error means that the import ended early; what was committed before
 // stays, and the same file may be imported again.
 func ImportCommerceML(ctx context.Context, st *store.Store, opt CommerceMLOptions, r io.Reader) (CommerceMLSummary, error) {
 	if opt.Currency == "" {
 		opt.Currency = "RUB"
 	}
+	opt.Names = opt.Names.orDefault()
 	im := commerceImporter{opt: opt, st: st, known: map[string]knownPartner{}, taxes: map[string][]store.TaxNumber{}}
 	err := im.run(ctx, r)
 	if im.from != nil {
@@ -63,6 +76,12 @@ func ImportCommerceML(ctx context.Context, st *store.Store, opt CommerceMLOption
 			im.sum.UnknownManagers = append(im.sum.UnknownManagers, name)
 		}
 		slices.Sort(im.sum.UnknownManagers)
+	}
+	if err != nil && opt.Atomic { // nothing of it is there
+		for _, sum := range []*Summary{&im.sum.Clients, &im.sum.Orders, &im.sum.Documents} {
+			sum.none()
+		}
+		im.sum.Notes, im.sum.Older = 0, 0
 	}
 	if err != nil && opt.Name != "" {
 		err = fmt.Errorf("%s: %w", opt.Name, err)
@@ -77,6 +96,7 @@ const maxKnown = 100_000
 type commerceImporter struct {
 	opt    CommerceMLOptions
 	st     *store.Store
+	tx     *store.Import // of an atomic import
 	from   *commerceML
 	sheets sheets
 	ahead  *paper // read, but of the next transaction
@@ -111,7 +131,7 @@ func (im *commerceImporter) run(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	im.from, im.seed = from, maphash.MakeSeed()
-	im.sheets = sheets{from: from, currency: im.opt.Currency, managers: map[string]string{}, unknown: map[string]bool{}}
+	im.sheets = sheets{from: from, names: im.opt.Names, currency: im.opt.Currency, managers: map[string]string{}, unknown: map[string]bool{}}
 	if im.opt.Refused != nil {
 		im.opt.Refused.root = from.root
 	}
@@ -129,8 +149,26 @@ func (im *commerceImporter) run(ctx context.Context, r io.Reader) error {
 	if err := im.st.TaxNumbers(ctx, im.note); err != nil {
 		return err
 	}
+	if !im.opt.Atomic {
+		return im.batches(ctx)
+	}
+	return im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, func(tx *store.Import) error {
+		im.tx = tx
+		if err := im.batches(ctx); err != nil {
+			return err
+		}
+		if im.sum.Refused() > 0 {
+			return ErrNoneTaken
+		}
+		return nil
+	})
+}
+
+// batches takes the papers of the file, part by part.
+func (im *commerceImporter) batches(ctx context.Context) error {
 	for more := true; more; {
 		var batch []sheet
+		var err error
 		if batch, more, err = im.read(ctx); err != nil {
 			return err
 		}
@@ -138,9 +176,9 @@ func (im *commerceImporter) run(ctx context.Context, r io.Reader) error {
 			return err
 		}
 		if im.opt.Progress != nil {
-			im.opt.Progress(im.sum.Papers(), from.in.count.n)
+			im.opt.Progress(im.sum.Papers(), im.from.in.count.n)
 		}
-		if more {
+		if more && !im.opt.Atomic {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -231,12 +269,37 @@ func (im *commerceImporter) readDocument(one *sheet, order *cmlDoc) bool {
 	case kind != "":
 		im.readOther(one, kind, order)
 	default:
-		name := clean(d.Operation)
-		if name == "" {
-			name = "Документ without ХозОперация"
-		}
-		im.from.leave(name)
+		return im.readNote(one, order)
+	}
+	return true
+}
+
+// readNote reads a paper of a kind that is none of ours. It reports false for
+// one that belongs to nobody, which is only counted.
+func (im *commerceImporter) readNote(one *sheet, order *cmlDoc) bool {
+	row, client := im.sheets.note(one.document, order)
+	if im.sheets.fault != nil { // of the client: none to note it at
+		im.sheets.fault, client = nil, nil
+	}
+	if row.ID == "" || row.Deal == "" && client == nil {
+		im.from.leave(row.Title)
 		return false
+	}
+	one.key, one.kind, one.rank = row.ID, &im.sum.Documents, 3
+	one.take = func(tx *store.Import) (store.RowChange, error) {
+		if client != nil {
+			key, err := im.putPartner(tx, *client)
+			if err != nil {
+				return "", err
+			}
+			row.Client = key
+		}
+		change, err := tx.Note(row)
+		if err == nil && change != store.RowKept {
+			im.sum.Notes++
+			return "", nil
+		}
+		return change, err
 	}
 	return true
 }
@@ -244,6 +307,7 @@ func (im *commerceImporter) readDocument(one *sheet, order *cmlDoc) bool {
 func (im *commerceImporter) readOrder(one *sheet) {
 	one.key, one.kind, one.rank = clean(one.document.ID), &im.sum.Orders, 1
 	row, paid, shipped := im.sheets.order(one.document)
+	rate := im.sheets.rate(one.document, row.Date, row.Amount.Currency)
 	var client *store.PartnerRow
 	if buyer := one.document.buyer(); buyer != nil {
 		p := im.sheets.partner(buyer)
@@ -266,6 +330,9 @@ func (im *commerceImporter) readOrder(one *sheet) {
 			}
 			row.Client = key
 		}
+		if err := putRate(tx, rate); err != nil {
+			return "", err
+		}
 		change, err := tx.Order(row)
 		if err != nil || change == store.RowOlder || gone {
 			return change, err
@@ -283,17 +350,16 @@ func (im *commerceImporter) readOrder(one *sheet) {
 	}
 }
 
-// putFlag writes the payment or shipment of the whole sum that an order of
-// schema 2 tells. Schema 3 has the real documents, which take its place.
+// putFlag writes the payment or shipment that an order of schema 2 tells. Schema 3 has the real documents, which take its place.
 func (im *commerceImporter) putFlag(tx *store.Import, order store.OrderRow, kind store.DocumentKind, f flag, real bool) (store.RowChange, error) {
 	id := order.ID + "/" + string(kind)
 	switch {
 	case real || f.denied:
 		return tx.Withdraw(id, store.Version{})
-	case f.day == "" || order.Amount.Minor == 0:
+	case f.day == "" || f.sum.Minor == 0:
 		return store.RowUnchanged, nil
 	}
-	c, err := tx.Document(store.DocumentRow{ID: id, Kind: kind, Number: f.number, Date: f.day, Deal: order.ID, Amount: order.Amount})
+	c, err := tx.Document(store.DocumentRow{ID: id, Kind: kind, Number: f.number, Date: f.day, Deal: order.ID, Amount: f.sum})
 	if c == store.RowNew {
 		c = store.RowChanged // of the order
 	}
@@ -304,6 +370,7 @@ func (im *commerceImporter) putFlag(tx *store.Import, order store.OrderRow, kind
 // container. What it refers to is the order's ID; some write the number.
 func (im *commerceImporter) readOther(one *sheet, kind store.DocumentKind, order *cmlDoc) {
 	row, void := im.sheets.document(one.document, kind)
+	rate := im.sheets.rate(one.document, row.Date, row.Amount.Currency)
 	version := im.sheets.version(one.document.Version)
 	one.key, one.kind, one.rank = row.ID, &im.sum.Documents, 2
 	if order != nil && (row.Deal == "" || row.Deal == clean(order.Number) || row.Deal == clean(order.Number1C)) {
@@ -325,8 +392,19 @@ func (im *commerceImporter) readOther(one *sheet, kind store.DocumentKind, order
 			}
 			row.Client = key
 		}
+		if err := putRate(tx, rate); err != nil {
+			return "", err
+		}
 		return tx.NewestDocument(row, version)
 	}
+}
+
+// putRate notes the rate that a paper states, where it states one.
+func putRate(tx *store.Import, rate *store.RateRow) error {
+	if rate == nil {
+		return nil
+	}
+	return tx.RateOfDocument(*rate)
 }
 
 // putPartner writes a client unless this import did so already, counts it, and
@@ -369,18 +447,21 @@ func count(s *Summary, change store.RowChange) {
 		s.Changed++
 	case store.RowUnchanged, store.RowOlder:
 		s.Unchanged++
+	case store.RowKept:
+		s.Kept++
 	}
 }
 
 // write tries the papers in one transaction.
 func (im *commerceImporter) write(ctx context.Context, batch []sheet) error {
 	before := im.sum
-	err := im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, func(tx *store.Import) error {
+	try := func(tx *store.Import) error {
 		for i := range batch {
 			one := &batch[i]
 			if one.fault != nil {
 				continue
 			}
+			tx.Given(store.Given{File: im.opt.Name, Line: one.line, Text: func() string { return string(one.raw) }})
 			change, err := one.take(tx)
 			var invalid *store.Invalid
 			if err != nil && !errors.As(err, &invalid) {
@@ -393,8 +474,16 @@ func (im *commerceImporter) write(ctx context.Context, batch []sheet) error {
 				}
 			}
 		}
-		return nil
-	})
+		differing, err := tx.CheckSums()
+		im.sum.Orders.Differing += differing
+		return err
+	}
+	var err error
+	if im.tx != nil {
+		err = try(im.tx)
+	} else {
+		err = im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, try)
+	}
 	if err != nil {
 		im.sum = before // nothing of it is there
 		return err

@@ -19,7 +19,8 @@ import (
 // fault of a paper.
 type sheets struct {
 	from     *commerceML
-	currency string            // of our accounts
+	names    Requisites
+	currency string            // of papers that name none
 	managers map[string]string // login by folded name, login or key
 	unknown  map[string]bool   // managers that are named and not there
 	fault    error
@@ -123,8 +124,7 @@ func (s *sheets) quantity(text string) string {
 	return number
 }
 
-// money is the currency of a document, ours where it names none. One that is
-// not ours needs its rate: without it sums could not be compared.
+// money is the currency of a document, ours where it names none.
 func (s *sheets) money(d *cmlDoc) string {
 	text := clean(d.Currency)
 	if text == "" {
@@ -136,12 +136,20 @@ func (s *sheets) money(d *cmlDoc) string {
 			s.refuse("Валюта", "%q is not %s", short(text), currencyWords.hint)
 		}
 	}
-	if code != s.currency {
-		if rate := plainNumber(clean(d.Rate)); !decimalNumber.MatchString(rate) || rate[0] == '-' || strings.Trim(rate, "0.") == "" {
-			s.refuse("Курс", "the currency %s has no rate", short(code))
-		}
-	}
 	return code
+}
+
+// rate is what Курс says the document's currency was worth on its day; nil
+// when it says nothing.
+func (s *sheets) rate(d *cmlDoc, on store.Date, currency string) *store.RateRow {
+	text := plainNumber(clean(d.Rate))
+	if currency == s.currency || currency == "" || on == "" {
+		return nil
+	}
+	if _, err := store.ParseRate(text, 1); err != nil {
+		return nil
+	}
+	return &store.RateRow{Date: on, Currency: currency, Rate: text, Per: 1}
 }
 
 // version reads НомерВерсии: a number, or the eight bytes in base64 that 1C
@@ -322,21 +330,21 @@ func (s *sheets) order(d *cmlDoc) (row store.OrderRow, paid, shipped flag) {
 	if clean(d.Sum) == "" {
 		s.refuse("Сумма", "is missing")
 	}
-	row.PayDue = dayIn(d.PayDue)
-	row.ShipDue = dayIn(d.says("Дата отгрузки план", "Плановая дата отгрузки"))
-	row.Manager = s.manager(d.says("Ответственный", "Менеджер"))
+	row.PayDue = cmp.Or(dayIn(d.PayDue), dayIn(d.says(s.names.PayDue...)))
+	row.ShipDue = dayIn(d.says(s.names.ShipDue...))
+	row.Manager = s.manager(d.says(s.names.Manager...))
 	row.Status = d.status()
 	if d.cancelled() {
 		row.Status = string(store.Cancelled)
 	}
 	row.Lines = s.lines(row.ID, d)
-	s.addUp(d, row)
+	row.Made = s.made(d, row)
 	if s.from.third {
 		row.PaymentKnown, row.ShipmentKnown = true, true
 		return row, flag{}, flag{}
 	}
-	paid = d.flag("оплаты", "Оплачен")
-	shipped = d.flag("отгрузки", "Отгружен")
+	paid = s.flag(d, "оплаты", "Оплачен", s.names.Paid, row.Amount)
+	shipped = s.flag(d, "отгрузки", "Отгружен", s.names.Shipped, row.Amount)
 	row.PaymentKnown, row.ShipmentKnown = paid.known(), shipped.known()
 	return row, paid, shipped
 }
@@ -345,8 +353,9 @@ func (s *sheets) order(d *cmlDoc) (row store.OrderRow, paid, shipped flag) {
 // a day and with no plain denial it says nothing.
 type flag struct {
 	number string
-	day    store.Date // of the payment or shipment; "" for none
-	denied bool       // it says that there is none
+	day    store.Date  // of the payment or shipment; "" for none
+	sum    store.Money // the whole order's unless another is told
+	denied bool        // it says that there is none
 }
 
 func (f flag) known() bool { return f.day != "" || f.denied }
@@ -354,12 +363,16 @@ func (f flag) known() bool { return f.day != "" || f.denied }
 // flag reads the requisites. A balance that is missing or not positive counts
 // as paid in 1C, so a new order can look paid with the number "0", the date
 // 0001-01-01 or a bare "T": that is no payment, and no denial either. So is an
-// order that has a payment and is not paid: it is paid partly, and it does not
-// say how much.
-func (d *cmlDoc) flag(of, done string) flag {
+// order that has a payment and is not paid: it is paid partly, and says how
+// much only in an additional value.
+func (s *sheets) flag(d *cmlDoc, of, done string, sums []string, whole store.Money) flag {
 	number := d.says("Номер " + of + " по 1С")
-	f := flag{number: real(number), day: dayIn(d.says("Дата " + of + " по 1С"))}
+	f := flag{number: real(number), day: dayIn(d.says("Дата " + of + " по 1С")), sum: whole}
 	says := yes(d.says(done))
+	if part := d.says(sums...); part != "" && f.day != "" {
+		f.sum.Minor = s.sum(sums[0], part)
+		return f
+	}
 	if number != "" && f.number == "" || says == "no" {
 		denied := says == "no" && f.number == "" && f.day == ""
 		return flag{denied: denied}
@@ -409,12 +422,13 @@ func (s *sheets) lines(order string, d *cmlDoc) []store.LineRow {
 	return rows
 }
 
-// addUp refuses an order whose lines make another sum than it says. Taxes and
-// discounts that are not in the sums count, of lines or of the whole document:
-// both are written, and not always both meant. Each line may be rounded.
-func (s *sheets) addUp(d *cmlDoc, row store.OrderRow) {
+// made is what an order's lines make where that is another sum than it says;
+// nil when they add up. Taxes and discounts that are not in the sums count, of
+// lines or of the whole document: both are written, and not always both meant.
+// Each line may be rounded.
+func (s *sheets) made(d *cmlDoc, row store.OrderRow) *store.Money {
 	if len(row.Lines) == 0 || s.fault != nil {
-		return
+		return nil
 	}
 	var sum, lineTax, lineDiscount int64
 	for i, l := range row.Lines {
@@ -425,11 +439,11 @@ func (s *sheets) addUp(d *cmlDoc, row store.OrderRow) {
 	for _, tax := range []int64{0, lineTax, s.outside(d.Taxes)} {
 		for _, discount := range []int64{0, lineDiscount, s.outside(d.Discounts), lineDiscount + s.outside(d.Discounts)} {
 			if off := sum + tax - discount - row.Amount.Minor; -int64(len(row.Lines)) <= off && off <= int64(len(row.Lines)) {
-				return
+				return nil
 			}
 		}
 	}
-	s.refuse("Сумма", "is %s, but the lines make %s", row.Amount.Plain(), store.Money{Minor: sum}.Plain())
+	return &store.Money{Minor: sum + lineTax - lineDiscount, Currency: row.Amount.Currency}
 }
 
 // outside adds up taxes or discounts that a sum does not hold.
@@ -461,4 +475,55 @@ func (s *sheets) document(d *cmlDoc, kind store.DocumentKind) (row store.Documen
 		s.refuse("Сумма", "is missing")
 	}
 	return row, false
+}
+
+// note reads a paper of a kind that is none of ours, with the client to whom
+// it belongs when it names no order. Nothing in it is a fault: it is only kept.
+func (s *sheets) note(d, order *cmlDoc) (row store.NoteRow, client *store.PartnerRow) {
+	row = store.NoteRow{ID: clean(d.ID), Deal: clean(d.Base), Title: cmp.Or(short(clean(d.Operation)), "Документ")}
+	if order != nil && (row.Deal == "" || row.Deal == clean(order.Number) || row.Deal == clean(order.Number1C)) {
+		row.Deal = clean(order.ID)
+	}
+	if d.cancelled() {
+		row.Title += " (отменён)"
+	}
+	row.Text = joinWords(cmp.Or(real(d.Number1C), clean(d.Number)), cmp.Or(string(dayIn(d.Date)), clean(d.Date)), clean(d.Sum), clean(d.Currency), clean(d.Comment))
+	if buyer := d.buyer(); buyer != nil && row.Deal == "" {
+		p := s.partner(buyer)
+		client = &p
+	}
+	return row, client
+}
+
+// Requisites are the names under which an accounting system's own additional
+// values (ЗначенияРеквизитов) of an order come; upper and lower case are the
+// same.
+type Requisites struct {
+	ShipDue []string // planned day of shipment
+	PayDue  []string // planned day of payment, where СрокПлатежа says none
+	Manager []string // name, login or key of the responsible manager
+	Paid    []string // sum that was paid, where that is not the whole
+	Shipped []string // sum that was shipped
+}
+
+// DefaultRequisites are those that are used where no others are set.
+var DefaultRequisites = Requisites{
+	ShipDue: []string{"Дата отгрузки план", "Плановая дата отгрузки"},
+	PayDue:  []string{"Дата оплаты план", "Плановая дата оплаты"},
+	Manager: []string{"Ответственный", "Менеджер"},
+	Paid:    []string{"Сумма оплаты", "Сумма оплаты по 1С"},
+	Shipped: []string{"Сумма отгрузки", "Сумма отгрузки по 1С"},
+}
+
+// orDefault fills in what is not set.
+func (r Requisites) orDefault() Requisites {
+	for _, one := range []struct{ set, otherwise *[]string }{
+		{&r.ShipDue, &DefaultRequisites.ShipDue}, {&r.PayDue, &DefaultRequisites.PayDue}, {&r.Manager, &DefaultRequisites.Manager},
+		{&r.Paid, &DefaultRequisites.Paid}, {&r.Shipped, &DefaultRequisites.Shipped},
+	} {
+		if *one.set == nil {
+			*one.set = *one.otherwise
+		}
+	}
+	return r
 }

@@ -37,6 +37,7 @@ type cmlDoc struct {
 	Sum        string             `xml:"Сумма"`
 	PayDue     string             `xml:"СрокПлатежа"`
 	Base       string             `xml:"Основание"`
+	Comment    string             `xml:"Комментарий"`
 	Partners   list[cmlPartner]   `xml:"Контрагенты>Контрагент"`
 	Goods      list[cmlGood]      `xml:"Товары>Товар"`
 	Taxes      list[cmlExtra]     `xml:"Налоги>Налог"`

@@ -24,16 +24,18 @@ const (
 	Events    Kind = "events"
 	Lines     Kind = "lines"
 	Documents Kind = "documents"
-	Contacts  Kind = "contacts" // export only
-	Letters   Kind = "letters"  // export only
+	Rates     Kind = "rates"
+	Contacts  Kind = "contacts"  // export only
+	Letters   Kind = "letters"   // export only
+	Questions Kind = "questions" // export only
 )
 
 // ImportKinds are the kinds that Import takes, in the order in which a whole
 // company is brought in: each refers only to kinds before it.
-var ImportKinds = []Kind{Managers, Sources, Clients, Persons, Deals, Events, Documents, Lines}
+var ImportKinds = []Kind{Managers, Rates, Sources, Clients, Persons, Deals, Events, Documents, Lines}
 
 // ExportKinds are the kinds that Export gives.
-var ExportKinds = []Kind{Contacts, Letters, Clients, Persons, Sources, Deals, Events, Lines, Documents, Managers}
+var ExportKinds = []Kind{Contacts, Letters, Clients, Persons, Sources, Deals, Events, Lines, Documents, Managers, Rates, Questions}
 
 // Format of an exported file.
 type Format string

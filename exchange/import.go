@@ -35,6 +35,7 @@ type ImportOptions struct {
 	Name     string // of the file, for messages
 	Actor    store.Actor
 	DryRun   bool   // everything is read, tried and rolled back
+	Atomic   bool   // the whole file is one transaction: all rows or, with a refused one, none
 	Currency string // of sums whose row names none; RUB when empty
 	// TimeZone and Language of new managers whose row names none.
 	TimeZone, Language string
@@ -72,22 +73,38 @@ func (f RowFault) String() string {
 // counts as new twice.
 type Summary struct {
 	New, Changed, Unchanged, Refused int
-	Totals                           int        // lines of totals that were left out
-	Faults                           []RowFault // the first 1,000
-	UnknownColumns                   []string   // of clients: taken as attributes; else left out
+	// Kept apart as open questions, since they lack something.
+	Kept int
+	// How many more records are open whose lines make another sum; they are
+	// taken. Negative where more were mended.
+	Differing      int
+	Totals         int        // lines of totals that were left out
+	Faults         []RowFault // the first 1,000
+	UnknownColumns []string   // of clients: taken as attributes; else left out
 }
 
+// none forgets what was taken, since it was rolled back.
+func (s *Summary) none() { s.New, s.Changed, s.Unchanged, s.Kept, s.Differing = 0, 0, 0, 0, 0 }
+
 // Rows is the number of rows that the file held.
-func (s *Summary) Rows() int { return s.New + s.Changed + s.Unchanged + s.Refused }
+func (s *Summary) Rows() int { return s.New + s.Changed + s.Unchanged + s.Kept + s.Refused }
+
+// ErrNoneTaken ends an atomic import in which something was refused.
+var ErrNoneTaken = errors.New("nothing was taken, because not all could be")
 
 // Import takes a file of one kind. Rows with faults are refused one by one and
-// stand in the summary; the others are written, BatchRows rows at most in one
-// transaction. An error means that the import ended early: the file is not
+// stand in the summary; those that only lack something are kept apart as open
+// questions; the others are written, BatchRows rows at most in one
+// transaction. With Atomic the whole file is one, and a refused row leaves
+// nothing of it: ErrNoneTaken. An error means that the import ended early: the file is not
 // text, has no usable header, cannot be read on, or the database failed. The
 // summary then counts what was committed before.
 func Import(ctx context.Context, st *store.Store, opt ImportOptions, r io.Reader) (Summary, error) {
 	im := importer{opt: opt, st: st}
 	err := im.run(ctx, r)
+	if err != nil && opt.Atomic {
+		im.sum.none()
+	}
 	if err != nil && opt.Name != "" {
 		err = fmt.Errorf("%s: %w", opt.Name, err)
 	}
@@ -98,6 +115,7 @@ func Import(ctx context.Context, st *store.Store, opt ImportOptions, r io.Reader
 type importer struct {
 	opt  ImportOptions
 	st   *store.Store
+	tx   *store.Import // of an atomic import
 	rows *rows
 	sum  Summary
 	// managers that exist, by key and by login: the defaults are for others.
@@ -128,20 +146,38 @@ func (im *importer) run(ctx context.Context, r io.Reader) error {
 			return err
 		}
 	}
+	if !im.opt.Atomic {
+		return im.batches(ctx)
+	}
+	return im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, func(tx *store.Import) error {
+		im.tx = tx
+		if err := im.batches(ctx); err != nil {
+			return err
+		}
+		if im.sum.Refused > 0 {
+			return ErrNoneTaken
+		}
+		return nil
+	})
+}
+
+// batches takes the rows of the file, part by part.
+func (im *importer) batches(ctx context.Context) error {
 	for more := true; more; {
 		var batch []ready
+		var err error
 		batch, more, err = im.read(ctx)
 		if err == nil {
 			err = im.write(ctx, batch)
 		}
-		im.sum.Totals, im.sum.UnknownColumns = rows.totals, rows.unknown
+		im.sum.Totals, im.sum.UnknownColumns = im.rows.totals, im.rows.unknown
 		if err != nil {
 			return err
 		}
 		if im.opt.Progress != nil {
-			im.opt.Progress(im.sum.Rows(), rows.csv.in.count.n)
+			im.opt.Progress(im.sum.Rows(), im.rows.csv.in.count.n)
 		}
-		if more {
+		if more && !im.opt.Atomic {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
@@ -182,8 +218,8 @@ func (im *importer) complete(r *row) {
 	}
 }
 
-// read collects the rows of one transaction. No transaction is open meanwhile:
-// the file may come through a slow pipe.
+// read collects the rows of one transaction. Unless the import is atomic, none
+// is open meanwhile: the file may come through a slow pipe.
 func (im *importer) read(ctx context.Context) (batch []ready, more bool, err error) {
 	start := im.rows.csv.in.count.n
 	for len(batch) < BatchRows && im.rows.csv.in.count.n-start < batchBytes {
@@ -209,17 +245,19 @@ func (im *importer) read(ctx context.Context) (batch []ready, more bool, err err
 }
 
 // write tries the rows in one transaction. What it did counts once that has
-// been committed.
+// been committed, of an atomic import at its end.
 func (im *importer) write(ctx context.Context, batch []ready) error {
 	if !slices.ContainsFunc(batch, func(one ready) bool { return one.fault == nil }) {
 		return im.refuse(batch)
 	}
 	changes := map[store.RowChange]int{}
-	err := im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, func(tx *store.Import) error {
+	differing := 0
+	try := func(tx *store.Import) error {
 		for i, one := range batch {
 			if one.fault != nil {
 				continue
 			}
+			tx.Given(store.Given{File: im.opt.Name, Line: one.row.line, Text: func() string { return im.rows.text(one.row) }})
 			change, err := one.take(tx)
 			var invalid *store.Invalid
 			if err != nil && !errors.As(err, &invalid) {
@@ -229,11 +267,21 @@ func (im *importer) write(ctx context.Context, batch []ready) error {
 				changes[change]++
 			}
 		}
-		return nil
-	})
+		var err error
+		differing, err = tx.CheckSums()
+		return err
+	}
+	var err error
+	if im.tx != nil {
+		err = try(im.tx)
+	} else {
+		err = im.st.Import(ctx, im.opt.Actor, im.opt.DryRun, try)
+	}
 	if err != nil {
 		return err
 	}
+	im.sum.Kept += changes[store.RowKept]
+	im.sum.Differing += differing
 	im.sum.New += changes[store.RowNew]
 	im.sum.Changed += changes[store.RowChanged]
 	im.sum.Unchanged += changes[store.RowUnchanged]

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"slices"
+	"strconv"
 
 	"intouch/store"
 )
@@ -19,6 +20,8 @@ func (f *fields) take() (taker, error) {
 	switch f.rows.kind {
 	case Managers:
 		t = taking((*store.Import).Manager, f.manager())
+	case Rates:
+		t = taking((*store.Import).Rate, f.rate())
 	case Clients:
 		t = taking((*store.Import).Client, f.client())
 	case Persons:
@@ -91,6 +94,22 @@ func (f *fields) source() store.SourceRow {
 		To:       f.date("to"),
 		Cost:     f.sum("cost"),
 	}
+}
+
+func (f *fields) rate() store.RateRow {
+	row := store.RateRow{Date: f.date("date"), Rate: f.quantity("rate"), Per: 1}
+	if f.text("currency") == "" {
+		f.refuse("currency", "is missing")
+	}
+	row.Currency = f.rowCurrency()
+	if per := f.quantity("per"); per != "" {
+		n, err := strconv.ParseInt(per, 10, 64)
+		if err != nil || n < 1 {
+			f.refuse("per", "%q is not a whole number like 100", short(per))
+		}
+		row.Per = n
+	}
+	return row
 }
 
 func (f *fields) deal() store.DealRow {

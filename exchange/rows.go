@@ -371,3 +371,17 @@ func (rs *rows) attributesOf(r *row, text string) error {
 	}
 	return nil
 }
+
+// text is a row as the file gave it: a JSON object of its columns.
+func (rs *rows) text(r *row) string {
+	values := map[string]any{}
+	for i, c := range rs.columns {
+		switch {
+		case r.lists[i] != nil:
+			values[c.name] = r.lists[i]
+		case i < len(r.cells) && r.cells[i] != "":
+			values[c.name] = r.cells[i]
+		}
+	}
+	return string(jsonText(values))
+}

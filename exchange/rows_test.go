@@ -23,6 +23,8 @@ func (f *fields) value() any {
 	switch f.rows.kind {
 	case Managers:
 		return f.manager()
+	case Rates:
+		return f.rate()
 	case Clients:
 		return f.client()
 	case Persons:
@@ -300,8 +302,8 @@ func TestColumns_NamesAreDistinct(t *testing.T) {
 				seen[folded] = c.name
 			}
 		}
-		if columns[0].name != "id" {
-			t.Errorf("%s: id does not stand first", kind)
+		if first := columns[0].name; first != "id" && (kind != Rates || first != "date") {
+			t.Errorf("%s: the key does not stand first", kind)
 		}
 	}
 }

@@ -95,6 +95,22 @@ var tables = map[Kind]table{
 			})
 		},
 	},
+	Rates: {
+		[]string{"date", "currency", "rate", "per"},
+		func(ctx context.Context, st *store.Store, write func([]any) error) error {
+			return st.EachRate(ctx, func(r *store.RateRow) error {
+				return write([]any{string(r.Date), r.Currency, decimal(r.Rate), r.Per})
+			})
+		},
+	},
+	Questions: {
+		[]string{"id", "kind", "key", "reason", "text", "taken", "file", "line", "at", "given"},
+		func(ctx context.Context, st *store.Store, write func([]any) error) error {
+			return st.EachQuestion(ctx, func(q *store.Question) error {
+				return write([]any{q.ID, string(q.Kind), q.Key, string(q.Reason), q.Text(store.English), q.Taken, q.File, int64(q.Line), instant(q.At), q.Given})
+			})
+		},
+	},
 	Managers: {
 		[]string{"id", "name", "email", "login", "role", "time_zone", "language"},
 		func(ctx context.Context, st *store.Store, write func([]any) error) error {

@@ -158,6 +158,14 @@ type DealCard struct {
 	Open      bool // not cancelled, and something is left to ship or pay
 	Others    []Deal
 	Balance   []Money // of the client, one per currency
+	Notes     []PaperNote
+}
+
+// PaperNote is a paper of the accounting system that is no Document of ours.
+type PaperNote struct {
+	At    time.Time // when it came
+	Title string    // what it is called there
+	Text  string    // number, day and sum
 }
 
 // ClientCard is everything that a client's page shows, its contacts apart.

@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"time"
 )
@@ -40,15 +41,35 @@ func (t *tx) deal(id int64) (Deal, error) {
 	return found[0], nil
 }
 
-// documented is what documents of a deal, in its currency, say of one kind:
-// the sum less returns, and the newest date.
+// documented is what documents of a deal say of one kind, in its currency: the
+// sum less returns, and the newest date. Sums in other currencies count at the
+// rate of their day; one without a rate does not.
 func (t *tx) documented(d *Deal, kind EventKind) (sum int64, last Date, err error) {
 	less := ""
 	if kind == Shipment {
 		less = string(ReturnDoc)
 	}
-	err = t.row(`SELECT CAST(COALESCE(SUM(CASE WHEN kind = $2 THEN amount ELSE -amount END), 0) AS BIGINT), COALESCE(MAX(CASE WHEN kind = $2 THEN date END), '')
-		FROM documents WHERE deal_id = $1 AND kind IN ($2, $3) AND currency = $4`, []any{d.ID, string(kind), less, d.Amount.Currency}, &sum, &last)
+	foreign := 0
+	err = t.row(`SELECT CAST(COALESCE(SUM(CASE WHEN currency <> $4 THEN 0 WHEN kind = $2 THEN amount ELSE -amount END), 0) AS BIGINT),
+		COALESCE(MAX(CASE WHEN kind = $2 THEN date END), ''), COUNT(CASE WHEN currency <> $4 THEN 1 END)
+		FROM documents WHERE deal_id = $1 AND kind IN ($2, $3)`, []any{d.ID, string(kind), less, d.Amount.Currency}, &sum, &last, &foreign)
+	if err != nil || foreign == 0 {
+		return sum, last, err
+	}
+	docs, err := t.documents(`deal_id = $1 AND kind IN ($2, $3) AND currency <> $4`, d.ID, string(kind), less, d.Amount.Currency)
+	for _, doc := range docs {
+		m, err := t.convert(doc.Amount, d.Amount.Currency, doc.Date)
+		var lack *Lacking
+		switch {
+		case errors.As(err, &lack):
+		case err != nil:
+			return 0, "", err
+		case doc.Kind == ReturnDoc:
+			sum -= m.Minor
+		default:
+			sum += m.Minor
+		}
+	}
 	return sum, last, err
 }
 
@@ -87,6 +108,9 @@ func (s *Store) Deal(ctx context.Context, viewer Manager, id int64) (card DealCa
 			return err
 		}
 		if card.Documents, err = t.documents("deal_id = $1 ORDER BY date, id", id); err != nil {
+			return err
+		}
+		if card.Notes, err = t.paperNotes(DealRecord, id); err != nil {
 			return err
 		}
 		if card.Totals, err = t.dealTotals(&card.Deal); err != nil {

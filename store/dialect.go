@@ -88,14 +88,20 @@ func (d dialect) newClientID() string {
 	return `(SELECT 1 + MAX(COALESCE((SELECT MAX(id) FROM clients), 0), COALESCE((SELECT MAX(gone_id) FROM merges), 0), COALESCE((SELECT MAX(client_id) FROM merges), 0)))`
 }
 
-// alone makes transactions that begin with it wait for each other; "" where
-// they do anyway.
-func (d dialect) alone() string {
+// alone makes transactions that begin with it wait for each other, those of
+// each kind of work apart; "" where they do anyway.
+func (d dialect) alone(work int) string {
 	if d == postgresDialect {
-		return "SELECT pg_advisory_xact_lock(7236283)"
+		return fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", 7236283+work)
 	}
 	return ""
 }
+
+// Kinds of work of which one transaction at a time is under way.
+const (
+	filingWork = iota
+	importWork
+)
 
 // skipLocked lets several daemons take different due rows.
 func (d dialect) skipLocked() string {

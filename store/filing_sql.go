@@ -59,8 +59,11 @@ func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, er
 // filesAlone lets one transaction at a time file letters. Two that file the
 // same letters, or answers to each other's, in different orders would deadlock,
 // and each would miss what the other just captured.
-func (t *tx) filesAlone() error {
-	query := t.s.dialect.alone()
+func (t *tx) filesAlone() error { return t.alone(filingWork) }
+
+// alone waits for its turn among the transactions of the same work.
+func (t *tx) alone(work int) error {
+	query := t.s.dialect.alone(work)
 	if query == "" {
 		return nil
 	}

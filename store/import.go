@@ -80,3 +80,14 @@ type DocumentRow struct {
 	Amount Money
 	Cost   *Money
 }
+
+// NoteRow is a paper of an accounting system that is none of ours: what it
+// says is kept in the history of its deal, or of its client.
+type NoteRow struct {
+	ID   string // of the paper
+	Deal string // its key; "" when the paper names none
+	// Client is used without a deal.
+	Client string
+	Title  string // "Счет-фактура"
+	Text   string // number, day and sum
+}

@@ -16,6 +16,11 @@ import (
 type Import struct {
 	t     *tx
 	actor Actor
+	given *Given           // where the row came from; nil: what lacks something is refused
+	sums  map[sumKey]Given // to be compared with their lines at the end
+	rates map[string]bool  // currencies whose rates changed
+	// How many more orders are open whose lines make another sum.
+	differing int
 }
 
 // renewEvery bounds how many items wait for their calendars in one import.
@@ -24,10 +29,18 @@ const renewEvery = 2000
 var errDryRun = errors.New("dry run")
 
 // Import runs fn in one transaction and renews the calendars that its rows
-// touched. With dry, everything is rolled back at the end.
+// touched. With PostgreSQL imports wait for each other: each must see what the
+// other kept apart or brought. With dry, everything is rolled back at the end.
 func (s *Store) Import(ctx context.Context, actor Actor, dry bool, fn func(*Import) error) error {
 	err := s.write(ctx, func(t *tx) error {
-		if err := fn(&Import{t, actor}); err != nil {
+		if err := t.alone(importWork); err != nil {
+			return err
+		}
+		im := &Import{t: t, actor: actor}
+		if err := fn(im); err != nil {
+			return err
+		}
+		if err := im.finish(); err != nil {
 			return err
 		}
 		if dry {
@@ -39,6 +52,14 @@ func (s *Store) Import(ctx context.Context, actor Actor, dry bool, fn func(*Impo
 		return nil
 	}
 	return err
+}
+
+// finish looks at what only all rows together say.
+func (im *Import) finish() error {
+	if _, err := im.CheckSums(); err != nil {
+		return err
+	}
+	return im.coverForeign()
 }
 
 // done ends a row: what it touched is renewed in batches.
@@ -66,10 +87,18 @@ func (t *tx) saved(table, externalID string) (id int64, err error) {
 // unknown one a fault of that field.
 func (t *tx) named(table, field, externalID string) (int64, error) {
 	id, err := t.saved(table, externalID)
-	if err == nil && id == 0 && externalID != "" {
-		err = invalid(field, "unknown %s %q", field, clip(externalID, 80))
+	if err != nil || id != 0 || externalID == "" {
+		return id, err
 	}
-	return id, err
+	switch table {
+	case "deals":
+		return 0, lacking(DealRecord, LacksDeal, externalID)
+	case "clients":
+		return 0, lacking(ClientRecord, LacksClient, externalID)
+	case "documents":
+		return 0, lacking(DocumentRecord, LacksDocument, externalID)
+	}
+	return 0, invalid(field, "unknown %s %q", field, clip(externalID, 80))
 }
 
 // managerNamed finds a manager by id or login.
@@ -269,6 +298,8 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		if err := t.touchClient(id); err != nil {
 			return "", err
 		}
+	} else if err := im.arrived(ClientRecord, row.ID); err != nil {
+		return "", err
 	}
 	return im.done(change, t.directoryChanged())
 }
@@ -414,14 +445,25 @@ func (im *Import) Source(row SourceRow) (RowChange, error) {
 // Deal makes or changes a deal by ID. ShipDue and PayDue make its one shipment
 // and one payment of the whole sum.
 func (im *Import) Deal(row DealRow) (RowChange, error) {
-	if err := required("client", row.Client, 200); err != nil {
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := firstFault(required("id", row.ID, 200), required("client", row.Client, 200)); err != nil {
 		return "", err
 	}
-	client, err := im.t.named("clients", "client", row.Client)
-	if err != nil {
-		return "", err
-	}
-	return im.deal(row, client, map[EventKind]bool{Shipment: true, Payment: true})
+	return im.keep(DealRecord, row.ID, row, func() (RowChange, error) {
+		client, err := im.t.named("clients", "client", row.Client)
+		if err != nil {
+			return "", err
+		}
+		change, err := im.deal(row, client, map[EventKind]bool{Shipment: true, Payment: true})
+		if err == nil && change == RowChanged {
+			id, err := im.t.saved("deals", row.ID)
+			if err != nil {
+				return "", err
+			}
+			im.addUp(DealRecord, id)
+		}
+		return change, err
+	})
 }
 
 // deal is Deal for a client found already; known says of which events it is
@@ -508,6 +550,11 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 			}
 		}
 	}
+	if old.Amount.Currency != "" && old.Amount.Currency != d.Amount.Currency {
+		if _, err := t.exec(`UPDATE documents SET foreign_sum = (currency <> $1) WHERE deal_id = $2`, d.Amount.Currency, id); err != nil {
+			return "", err
+		}
+	}
 	moved := false
 	for kind, due := range map[EventKind]Date{Shipment: row.ShipDue, Payment: row.PayDue} {
 		m, err := t.saveDue(im.actor, id, kind, due, d.Amount.Minor, known[kind])
@@ -534,7 +581,13 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 	if change == RowUnchanged {
 		change = RowChanged
 	}
-	return im.done(change, t.cover(id))
+	if err := t.cover(id); err != nil {
+		return "", err
+	}
+	if change == RowNew {
+		err = im.arrived(DealRecord, row.ID)
+	}
+	return im.done(change, err)
 }
 
 func costText(d Deal) string {
@@ -600,8 +653,12 @@ func (t *tx) changeEvent(actor Actor, e DealEvent, due Date, amount int64) (bool
 // Event makes or changes one planned shipment or payment of a deal by ID. The
 // first one of its kind replaces the event that the deal's own date made.
 func (im *Import) Event(row EventRow) (RowChange, error) {
-	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
+	return im.keep(EventRecord, row.ID, row, func() (RowChange, error) { return im.event(row) })
+}
+
+func (im *Import) event(row EventRow) (RowChange, error) {
+	t := im.t
 	if err := firstFault(required("id", row.ID, 200), required("deal", row.Deal, 200), required("due", string(row.Due), 10)); err != nil {
 		return "", err
 	}
@@ -645,8 +702,12 @@ func (im *Import) Event(row EventRow) (RowChange, error) {
 
 // Line makes or changes a line of a deal or document by ID.
 func (im *Import) Line(row LineRow) (RowChange, error) {
-	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
+	return im.keep(LineRecord, row.ID, row, func() (RowChange, error) { return im.line(row) })
+}
+
+func (im *Import) line(row LineRow) (RowChange, error) {
+	t := im.t
 	if err := firstFault(required("id", row.ID, 200), required("item", strings.TrimSpace(row.Item), 1000)); err != nil {
 		return "", err
 	}
@@ -671,13 +732,23 @@ func (im *Import) Line(row LineRow) (RowChange, error) {
 		return "", err
 	}
 	args := []any{l.ExternalID, ref(l.DealID), ref(l.DocumentID), l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost}
+	belongs := func(l Line) {
+		if l.DealID != 0 {
+			im.addUp(DealRecord, l.DealID)
+		} else {
+			im.addUp(DocumentRecord, l.DocumentID)
+		}
+	}
 	if len(found) == 0 {
+		belongs(l)
 		_, err := t.exec(`INSERT INTO lines (external_id, deal_id, document_id, item, article, quantity, unit, price, amount, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, args...)
 		return RowNew, err
 	}
 	if l.ID = found[0].ID; l == found[0] {
 		return RowUnchanged, nil
 	}
+	belongs(found[0])
+	belongs(l)
 	_, err = t.exec(`UPDATE lines SET external_id = $1, deal_id = $2, document_id = $3, item = $4, article = $5, quantity = $6, unit = $7, price = $8, amount = $9, cost = $10 WHERE id = $11`, append(args, l.ID)...)
 	return RowChanged, err
 }
@@ -685,8 +756,12 @@ func (im *Import) Line(row LineRow) (RowChange, error) {
 // Document makes or changes a document by ID, its settlement, and the events
 // of its deal that it fills.
 func (im *Import) Document(row DocumentRow) (RowChange, error) {
-	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
+	return im.keep(DocumentRecord, row.ID, row, func() (RowChange, error) { return im.document(row) })
+}
+
+func (im *Import) document(row DocumentRow) (RowChange, error) {
+	t := im.t
 	if err := firstFault(required("id", row.ID, 200), required("date", string(row.Date), 10)); err != nil {
 		return "", err
 	}
@@ -711,6 +786,7 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 	}
 	d := Document{ExternalID: row.ID, Kind: row.Kind, Number: clip(clean(row.Number), 200), Date: row.Date, DealID: deal, ClientID: client,
 		Amount: Money{row.Amount.Minor, row.Amount.Currency}}
+	foreign := false // its sum must be converted to count for the deal
 	if deal != 0 {
 		of, err := t.deal(deal)
 		if err != nil {
@@ -721,6 +797,11 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 		}
 		d.ClientID = of.ClientID
 		d.Amount.Currency = cmp.Or(d.Amount.Currency, of.Amount.Currency)
+		if foreign = d.Amount.Currency != of.Amount.Currency; foreign {
+			if _, err := t.convert(d.Amount, of.Amount.Currency, d.Date); err != nil {
+				return "", err
+			}
+		}
 	}
 	if d.ClientID == 0 {
 		return "", invalid("client", "is missing, and so is the deal")
@@ -736,10 +817,11 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 		return "", err
 	}
 	change := RowNew
-	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost}
+	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost, foreign}
 	touched := []int64{d.DealID}
 	if len(found) == 0 {
-		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id`, args, &d.ID)
+		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost, foreign_sum)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`, args, &d.ID)
 	} else {
 		old := found[0]
 		if d.ID = old.ID; d == old {
@@ -750,7 +832,8 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 			touched = append(touched, old.DealID)
 		}
 		t.touchCards(old.ClientID)
-		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9 WHERE id = $10`, append(args, d.ID)...)
+		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9, foreign_sum = $10 WHERE id = $11`, append(args, d.ID)...)
+		im.addUp(DocumentRecord, d.ID)
 	}
 	if err != nil {
 		return "", err
@@ -765,7 +848,10 @@ func (im *Import) Document(row DocumentRow) (RowChange, error) {
 			}
 		}
 	}
-	return im.done(change, nil)
+	if change == RowNew {
+		err = im.arrived(DocumentRecord, row.ID)
+	}
+	return im.done(change, err)
 }
 
 // settleDocument writes the document's movement of debt; an invoice moves

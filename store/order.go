@@ -34,6 +34,9 @@ type OrderRow struct {
 	DealRow
 	Version Version
 	Lines   []LineRow // all of them; nil: not said
+	// What the lines make with taxes and discounts, where that is another sum
+	// than Amount; nil: they add up.
+	Made *Money
 	// Whether the system says what has been paid and shipped. What it does not
 	// say is unknown, not false (rules.md section 4).
 	PaymentKnown, ShipmentKnown bool

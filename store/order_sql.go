@@ -211,7 +211,22 @@ func (im *Import) Order(row OrderRow) (RowChange, error) {
 			return "", invalid("line", "%q has a negative sum", clip(l.Item, 80))
 		}
 	}
-	return im.newest("order "+row.ID, row.Version, func() (RowChange, error) { return im.order(row) })
+	return im.newest("order "+row.ID, row.Version, func() (RowChange, error) {
+		change, err := im.order(row)
+		if err != nil || change == RowUnchanged {
+			return change, err
+		}
+		if _, err := im.t.forgetKept(DealRecord, row.ID); err != nil {
+			return "", err
+		}
+		given := Given{}
+		if im.given != nil {
+			given = *im.given
+		}
+		more, err := im.noteSums(DealRecord, row.ID, row.Amount, row.Made, given)
+		im.differing += more
+		return change, err
+	})
 }
 
 func (im *Import) order(row OrderRow) (RowChange, error) {
@@ -310,9 +325,18 @@ func (im *Import) Withdraw(externalID string, v Version) (RowChange, error) {
 	}
 	return im.newest("document "+externalID, v, func() (RowChange, error) {
 		t := im.t
+		waited, err := t.dropQuestions(`kind = $1 AND key = $2`, string(DocumentRecord), externalID)
+		if err != nil {
+			return "", err
+		}
 		found, err := t.documents("external_id = $1", externalID)
-		if err != nil || len(found) == 0 {
-			return RowUnchanged, err
+		switch {
+		case err != nil:
+			return "", err
+		case len(found) == 0 && waited:
+			return RowChanged, nil
+		case len(found) == 0:
+			return RowUnchanged, nil
 		}
 		d := found[0]
 		for _, query := range []string{`DELETE FROM settlements WHERE document_id = $1`, `DELETE FROM lines WHERE document_id = $1`, `DELETE FROM documents WHERE id = $1`} {
@@ -330,4 +354,57 @@ func (im *Import) Withdraw(externalID string, v Version) (RowChange, error) {
 		}
 		return RowChanged, t.cover(d.DealID)
 	})
+}
+
+// Note keeps in the history of a deal or client what a paper says that is no
+// record of ours. The same note twice stays one.
+func (im *Import) Note(row NoteRow) (RowChange, error) {
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := firstFault(required("id", row.ID, 200), required("title", row.Title, 200)); err != nil {
+		return "", err
+	}
+	return im.keep(NoteRecord, row.ID, row, func() (RowChange, error) {
+		t := im.t
+		what := DealRecord
+		id, err := t.named("deals", "deal", row.Deal)
+		if err == nil && id == 0 {
+			what = ClientRecord
+			id, err = t.named("clients", "client", row.Client)
+		}
+		if err != nil {
+			return "", err
+		}
+		if id == 0 {
+			return "", invalid("client", "is missing, and so is the deal")
+		}
+		c := changes{}
+		c.note(clip(clean(row.Title), 200), "", clean(row.Text))
+		var one int
+		err = t.row(`SELECT 1 FROM history WHERE what = $1 AND what_id = $2 AND verb = 'paper' AND changes = $3 LIMIT 1`, []any{string(what), id, asJSON(c)}, &one)
+		if err == nil {
+			return RowUnchanged, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+		return RowNew, t.remember(im.actor, string(what), id, "paper", c)
+	})
+}
+
+// paperNotes are the newest hundred notes of a deal or client.
+func (t *tx) paperNotes(what RecordKind, id int64) ([]PaperNote, error) {
+	var out []PaperNote
+	err := t.rows(`SELECT at, changes FROM history WHERE what = $1 AND what_id = $2 AND verb = 'paper' ORDER BY id DESC LIMIT 100`, []any{string(what), id},
+		func(scan func(...any) error) error {
+			var at time.Time
+			var c changes
+			if err := scan(timeInto{&at}, jsonInto{&c}); err != nil {
+				return err
+			}
+			for title, text := range c {
+				out = append(out, PaperNote{at, title, text[1]})
+			}
+			return nil
+		})
+	return out, err
 }

@@ -271,7 +271,11 @@ func (t *tx) registrant(actor Actor, c *Contact, r Registration) (client Client,
 		}
 		row.Manager = m.Login
 	}
-	if _, err := (&Import{t, actor}).Client(row); err != nil {
+	im := &Import{t: t, actor: actor}
+	if _, err := im.Client(row); err != nil {
+		return client, err
+	}
+	if err := im.finish(); err != nil {
 		return client, err
 	}
 	id, err := t.saved("clients", strings.TrimSpace(clean(row.ID)))

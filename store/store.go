@@ -159,6 +159,9 @@ type tx struct {
 	now   time.Time
 	stmts map[string]*sql.Stmt // prepared in this transaction
 	dirty dirt                 // what must be renewed or marked before commit
+	// How many questions are open; nil: not asked yet.
+	questions *int
+	rates     map[rateKey]Rate // that were looked up
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it

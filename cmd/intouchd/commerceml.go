@@ -20,12 +20,13 @@ const commerceMLHelp = `
 
 Clients are known by Ид, else by ИНН and КПП; orders and documents by Ид. Of an order the newest version stays, in whatever
 order files come: by НомерВерсии, else by the time in the file's head. A line of counts is printed for clients, for orders and
-for documents. Refused, with the reason: an order whose lines make another sum, a document of an unknown order, a currency
-other than that of the settings without Курс. With --refused they are written as CommerceML, of one FILE at a time. About 4 MB
+for documents. A document of an unknown order is kept apart, and an order whose lines make another sum is taken and noted:
+"intouchd questions". Курс is noted as the rate of its day, where none was imported. What 1C writes beside (other kinds of ХозОперация)
+is kept as a note in the history of its order or client. Refused papers have a fault; with --refused they are written as CommerceML, of one FILE at a time. About 4 MB
 are one transaction; a dry run forgets each, so it refuses a document whose order stood far before it in the same file.`
 
 // importCommerceML takes files that 1C wrote.
-func (p *program) importCommerceML(ctx context.Context, names []string, refusedName string, dry bool) error {
+func (p *program) importCommerceML(ctx context.Context, names []string, refusedName string, dry, atomic bool) error {
 	if refusedName != "" && len(names) > 1 {
 		return usage("import commerceml: --refused takes the papers of one file; import the files one by one")
 	}
@@ -39,7 +40,7 @@ func (p *program) importCommerceML(ctx context.Context, names []string, refusedN
 		return err
 	}
 	defer st.Close()
-	opt := exchange.CommerceMLOptions{Actor: store.Actor{Origin: store.FromImport}, DryRun: dry, Currency: cfg.Currency}
+	opt := exchange.CommerceMLOptions{Actor: store.Actor{Origin: store.FromImport}, DryRun: dry, Atomic: atomic, Currency: cfg.Currency, Names: cfg.Exchange.Values}
 	if refusedName != "" {
 		opt.Refused = exchange.NewRefusedPapers(refused)
 	}
@@ -82,6 +83,10 @@ func (p *program) importCommerceMLFile(ctx context.Context, st *store.Store, opt
 	if sum.Older > 0 {
 		fmt.Fprintf(p.err, "%s: older than what is here, so not taken: %d\n", opt.Name, sum.Older)
 	}
+	if sum.Notes > 0 {
+		fmt.Fprintf(p.err, "%s: kept as notes: %d\n", opt.Name, sum.Notes)
+	}
+	p.openQuestions(opt.Name, sum.Kept(), sum.Differing())
 	for _, what := range slices.Sorted(maps.Keys(sum.LeftOut)) {
 		fmt.Fprintf(p.err, "%s: not kept: %s (%d)\n", opt.Name, what, sum.LeftOut[what])
 	}

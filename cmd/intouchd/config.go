@@ -40,6 +40,7 @@ type Config struct {
 	Jobs             Jobs
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
+	Exchange         ExchangeConfig
 	Log              Log
 	Managers         []ManagerConfig
 }
@@ -189,6 +190,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.jobs(root.table("jobs"))
 	c.classification(root.table("classification"))
 	c.keepInTouch(root.table("keep_in_touch"))
+	c.exchange(root.table("exchange"))
 	c.log(root.table("log"))
 	return c.cfg, root, nil
 }

@@ -15,7 +15,7 @@ import (
 )
 
 func (p *program) importCommand() *cobra.Command {
-	dry, refusedFile := false, ""
+	dry, atomic, refusedFile := false, false, ""
 	manager, folder := "", ""
 	makeClients := false
 	cmd := &cobra.Command{
@@ -29,8 +29,8 @@ func (p *program) importCommand() *cobra.Command {
 				return usage("import: --make-clients goes with address books")
 			}
 			if book != nil {
-				if refusedFile != "" || folder != "" {
-					return usage("import %s: --refused is for rows, --folder for mbox", book.name)
+				if refusedFile != "" || folder != "" || atomic {
+					return usage("import %s: --refused and --atomic are for rows, --folder for mbox", book.name)
 				}
 				return p.importBooks(cmd.Context(), book, args[1:], bookFlags{manager: manager, makeClients: makeClients, dry: dry})
 			}
@@ -38,13 +38,16 @@ func (p *program) importCommand() *cobra.Command {
 				if refusedFile != "" {
 					return usage("import mbox: --refused is for rows; letters have none")
 				}
+				if atomic {
+					return usage("import mbox: --atomic is for rows and papers")
+				}
 				return p.importMbox(cmd.Context(), args[1:], manager, folder, dry)
 			}
 			if args[0] == commerceMLKind {
 				if manager != "" || folder != "" {
 					return usage("import: --manager goes with mbox and address books, --folder with mbox")
 				}
-				return p.importCommerceML(cmd.Context(), args[1:], refusedFile, dry)
+				return p.importCommerceML(cmd.Context(), args[1:], refusedFile, dry, atomic)
 			}
 			kind := exchange.Kind(args[0])
 			if err := exchange.KnownKind(kind, exchange.ImportKinds); err != nil {
@@ -71,6 +74,7 @@ func (p *program) importCommand() *cobra.Command {
 				Kind:     kind,
 				Actor:    store.Actor{Origin: store.FromImport},
 				DryRun:   dry,
+				Atomic:   atomic,
 				Currency: cfg.Currency,
 				TimeZone: cfg.TimeZone,
 				Language: string(cfg.Language),
@@ -98,6 +102,7 @@ func (p *program) importCommand() *cobra.Command {
 	cmd.Flags().StringVar(&folder, "folder", "", "of mbox: the `NAME` under which the letters are recorded (default: the file's name)")
 	cmd.Flags().BoolVar(&makeClients, "make-clients", false, "of address books: make clients of organisations that are none yet")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what would be done")
+	cmd.Flags().BoolVar(&atomic, "atomic", false, "take all of a file or, where something is refused, nothing of it")
 	cmd.Flags().StringVar(&refusedFile, "refused", "", "write what was refused to `FILE`, in a form that can be mended and imported: CSV, of commerceml XML")
 	return cmd
 }
@@ -117,7 +122,13 @@ of a client; of other kinds they are left out and named. JSONL: one object a lin
 
 Up to %d rows (and 4 MB) of a file are one transaction; a longer file is taken in several. A row with a fault is refused, with its
 line and the reason on stderr, and the others are taken: that is exit code 0. It is 1 where all rows of a file were refused, or a
-file could not be read to its end; what was taken before stays, and the import can be run again.`, exchange.BatchRows)
+file could not be read to its end; what was taken before stays, and the import can be run again. With --atomic a whole file is one
+transaction, in which nothing else can write to the database: one refused row, and nothing of the file is taken and the exit code
+is 1.
+
+A row that is right in itself but refers to a deal, client or document that is not there, or needs a rate that is not known, is not
+refused: it is kept apart, and taken by itself when that comes. So are records noted whose lines make another sum than they say.
+"intouchd questions" lists both. "rates" are what so many units ("per") of a currency are worth in that of the settings from a day on.`, exchange.BatchRows)
 	b.WriteString(commerceMLHelp + bookHelp() + mboxHelp)
 	return b.String()
 }
@@ -145,19 +156,33 @@ func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.
 	if sum.Totals > 0 {
 		fmt.Fprintf(p.err, "%s: lines of totals left out: %d\n", opt.Name, sum.Totals)
 	}
+	p.openQuestions(opt.Name, sum.Kept, sum.Differing)
 	if err != nil && sum.Rows() == 0 {
 		return sum, err
 	}
 	return sum, errors.Join(err, p.counts(opt.Name, &sum, opt.DryRun))
 }
 
+// openQuestions tells what an import leaves to be asked about.
+func (p *program) openQuestions(name string, kept, differing int) {
+	if kept > 0 {
+		fmt.Fprintf(p.err, "%s: kept apart, since something they refer to is not here: %d (intouchd questions)\n", name, kept)
+	}
+	if differing > 0 {
+		fmt.Fprintf(p.err, "%s: taken, but the lines make another sum: %d (intouchd questions)\n", name, differing)
+	}
+}
+
 // counts prints the line of a summary.
 func (p *program) counts(what string, sum *exchange.Summary, dryRun bool) error {
-	dry := ""
+	kept, dry := "", ""
+	if sum.Kept > 0 {
+		kept = fmt.Sprintf(", %d kept apart", sum.Kept)
+	}
 	if dryRun {
 		dry = " (dry run: nothing was written)"
 	}
-	_, err := fmt.Fprintf(p.out, "%s: %d new, %d changed, %d unchanged, %d refused%s\n", what, sum.New, sum.Changed, sum.Unchanged, sum.Refused, dry)
+	_, err := fmt.Fprintf(p.out, "%s: %d new, %d changed, %d unchanged, %d refused%s%s\n", what, sum.New, sum.Changed, sum.Unchanged, sum.Refused, kept, dry)
 	return err
 }
 

@@ -95,6 +95,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.auditCommand(),
 		p.importCommand(),
 		p.exportCommand(),
+		p.questionsCommand(),
 		p.managerCommand(),
 		p.mailboxCommand(),
 		p.clientCommand(),

@@ -38,7 +38,7 @@ func TestPersons_CommandLine(t *testing.T) {
 		{"import managers " + managers, 0, "managers.csv: 1 new, 0 changed, 0 unchanged, 0 refused\n", ""},
 		{"import clients " + clients, 0, "clients.csv: 1 new, 0 changed, 0 unchanged, 0 refused\n", ""},
 		{"import clients --make-clients " + clients, 2, "", "intouchd: import: --make-clients goes with address books\n"},
-		{"import vcard --refused x " + cards, 2, "", "intouchd: import vcard: --refused is for rows, --folder for mbox\n"},
+		{"import vcard --refused x " + cards, 2, "", "intouchd: import vcard: --refused and --atomic are for rows, --folder for mbox\n"},
 		{"import vcard --manager bert " + cards, 2, "", "intouchd: there is no manager \"bert\"; see intouchd manager list\n"},
 		{"import vcard " + clients, 1, "", "intouchd: clients.csv: this is no vCard file: it has no BEGIN:VCARD\n"},
 		{"import vcard --dry-run " + cards, 0, "a.vcf: persons: 1 new, 0 changed, 0 unchanged, 3 offered, 1 refused (dry run: nothing was written)\n", said},
