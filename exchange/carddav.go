@@ -160,7 +160,11 @@ func (d *dav) booksFrom(ctx context.Context, door *url.URL) (books []CardBook, e
 		err = d.propfind(ctx, door, "0", whoAmI, func(at *url.URL, r *davResponse) error {
 			p := r.prop()
 			if p.Type.Book != nil {
-				books = append(books, CardBook{at.String(), clean(p.Name), at, d})
+				book, err := resolve(at, r.Href) // not as it was asked for: its key is one
+				if err != nil {
+					return err
+				}
+				books = append(books, CardBook{book.String(), clean(p.Name), book, d})
 			}
 			for _, href := range p.Homes.Hrefs[:min(len(p.Homes.Hrefs), 10)] {
 				home, err := resolve(at, href)

@@ -104,7 +104,7 @@ func TestCardDAVFromRadicale(t *testing.T) {
 		edit(t, "PUT", server+"anna/friends/gone.vcf", vcardOf("gone", "Olga Sidorova", "olga@romashka.test"))
 		edit(t, "PUT", server+"anna/friends/far.vcf", vcardOf("far", "Far Away", "far@elsewhere.test"))
 
-		for _, door := range []string{server, server + "anna/", server + "anna/friends/"} {
+		for _, door := range []string{server, server + "anna/", server + "anna/friends/", server + "anna/friends"} {
 			books, err := annas(door).Books(t.Context())
 			if err != nil || len(books) != 1 || books[0].URL != server+"anna/friends/" || books[0].Name != "Друзья" {
 				t.Fatalf("books from %s: %+v, %v", door, books, err)
