@@ -50,6 +50,9 @@ type BookOptions struct {
 	ManagerID int64
 	// MakeClients makes a client of an organisation that is none yet.
 	MakeClients bool
+	// ClientID is whose persons the entries are where their addresses do not
+	// tell another client, 0: not known.
+	ClientID int64
 	// OfferOnly takes nobody new without asking.
 	OfferOnly bool
 }

@@ -293,6 +293,9 @@ func (im *Import) place(opt BookOptions, b *BookPerson, p *Person) (place, error
 	if err != nil {
 		return place{}, err
 	}
+	if opt.ClientID != 0 && (len(clients) == 0 || slices.Contains(clients, opt.ClientID)) {
+		clients = []int64{opt.ClientID}
+	}
 	switch {
 	case len(clients) > 1:
 		return place{why: SeveralClients}, nil

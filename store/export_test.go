@@ -1,6 +1,9 @@
 package store
 
-import "slices"
+import (
+	"context"
+	"slices"
+)
 
 // MergedTables are those of whose client merging knows.
 func MergedTables() []string {
@@ -9,4 +12,16 @@ func MergedTables() []string {
 		out = append(out, r.name)
 	}
 	return out
+}
+
+// Exec makes the database one that an older version left.
+func (s *Store) Exec(ctx context.Context, queries ...string) error {
+	return s.write(ctx, func(t *tx) error {
+		for _, q := range queries {
+			if _, err := t.exec(q); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -94,7 +94,8 @@ type filing struct {
 	answered []string      // what answers to the batch's captured letters are noted under
 	answers  []FiledLetter // unknown letters of the batch that answer others
 	signs    batchSigns
-	newest   map[int64]int64 // clients with a new contact, and the start of their newest one
+	heard    map[string]*heard // strangers of the letters captured, by address
+	newest   map[int64]int64   // clients with a new contact, and the start of their newest one
 }
 
 // filedContact is the contact of a letter, as far as filing others needs it.
@@ -110,7 +111,7 @@ type filedContact struct {
 func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 	file := &filing{tx: t, folder: f, owner: owner, recalled: map[uint32]bool{}, managers: map[string]int64{}, clients: map[int64]Client{},
 		persons: map[int64]map[string]PersonRef{}, contacts: map[string][]filedContact{}, alone: map[string][]filedContact{},
-		threads: map[string]bool{}, newest: map[int64]int64{}}
+		threads: map[string]bool{}, newest: map[int64]int64{}, heard: map[string]*heard{}}
 	for _, uid := range b.Recalled {
 		file.recalled[uid] = true
 	}
@@ -369,6 +370,7 @@ func (t *filing) letter(l *FiledLetter) error {
 		clients = []int64{0} // its folder includes it
 	}
 	var contacts []int64
+	before := t.n.NewContacts
 	for _, client := range clients {
 		id, err := t.letterContact(client, managers, thread, private || l.Private, l)
 		if err != nil {
@@ -377,6 +379,9 @@ func (t *filing) letter(l *FiledLetter) error {
 		if id != 0 {
 			contacts = append(contacts, id)
 		}
+	}
+	if t.n.NewContacts > before && len(l.Clients) > 0 && !private && !l.Private {
+		t.countStrangers(l)
 	}
 	if l.Private && !private {
 		if err := t.setPrivate(Actor{Origin: FromMail}, thread, true); err != nil {
@@ -553,7 +558,7 @@ func (t *filing) noteSender(l *FiledLetter) error {
 
 // finish writes what is due once for the whole batch.
 func (t *filing) finish(recalled []uint32) error {
-	if err := errors.Join(t.noteBatch(), t.touchNewest()); err != nil {
+	if err := errors.Join(t.noteBatch(), t.touchNewest(), t.saveHeard(t.heard)); err != nil {
 		return err
 	}
 	if err := t.forgetRecalls(recalled); err != nil {

@@ -396,7 +396,7 @@ func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 	if err := t.remember(actor, "person", id, verb, d); err != nil {
 		return "", err
 	}
-	if err := t.linkLetters(actor, p.ClientID, p.Emails, nil); err != nil {
+	if err := errors.Join(t.linkLetters(actor, p.ClientID, p.Emails, nil), t.forgetOffered(p.Emails)); err != nil {
 		return "", err
 	}
 	if err := t.touchClient(p.ClientID); err != nil {

@@ -138,13 +138,15 @@ func (s *Store) ThreadBySubject(ctx context.Context, subject string, addresses [
 }
 
 // UnknownSenders who wrote to that manager (or to a shared mailbox) for the
-// first time since a moment and are no client's yet, newest first.
+// first time since a moment, are no client's yet, and are neither offered as
+// somebody's person nor refused; newest first.
 func (s *Store) UnknownSenders(ctx context.Context, managerID int64, since time.Time, limit int) (out []Sender, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT address, name, letters, first, last, subject FROM senders WHERE manager_id IN (0, $1) AND last >= $2 AND first >= $2
 			AND NOT EXISTS (SELECT 1 FROM person_points p WHERE p.kind = 'email' AND p.value = senders.address)
 			AND NOT EXISTS (SELECT 1 FROM client_points p WHERE p.kind = 'email' AND p.value = senders.address)
-			ORDER BY last DESC, address LIMIT $3`, []any{managerID, since.Unix(), limit}, func(scan func(...any) error) error {
+			AND NOT EXISTS (SELECT 1 FROM book_entries e WHERE e.book = $4 AND e.key = senders.address)
+			ORDER BY last DESC, address LIMIT $3`, []any{managerID, since.Unix(), limit, MailBook}, func(scan func(...any) error) error {
 			var x Sender
 			if err := scan(&x.Address, &x.Name, &x.Letters, timeInto{&x.First}, timeInto{&x.Last}, &x.Subject); err != nil {
 				return err

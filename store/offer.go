@@ -13,6 +13,7 @@ type Offer struct {
 	Client  Client // that was found; its ID is 0 for none
 	Double  Person // who it may be; its ID is 0 for nobody
 	Changed time.Time
+	Counted Counted // of the book "mail": in how many letters
 }
 
 // Acceptance says as whom an offer is taken.

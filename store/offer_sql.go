@@ -54,7 +54,10 @@ func (t *tx) offer(e bookEntry) (o Offer, err error) {
 			o.Double = found[0]
 		}
 	}
-	return o, nil
+	if e.book == MailBook {
+		o.Counted, err = t.counted(e.key)
+	}
+	return o, err
 }
 
 // offered is the entry of an offer that the viewer may decide about, locked.
@@ -70,76 +73,83 @@ func (t *tx) offered(viewer Manager, id int64) (bookEntry, error) {
 // no client is known, or the new one's name cannot be one.
 func (s *Store) AcceptOffer(ctx context.Context, viewer Manager, actor Actor, id int64, as Acceptance) (p Person, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		e, err := t.offered(viewer, id)
-		if err != nil {
-			return err
-		}
-		n := newEntry{opt: BookOptions{Book: e.book, ManagerID: e.managing}, key: e.key, said: e.said, by: actor.ManagerID}
-		if as.Into != 0 {
-			if err := t.lock("persons", as.Into); err != nil {
-				return err
-			}
-			if p, err = t.seenPerson(viewer, as.Into); err != nil {
-				return err
-			}
-			_, err = t.mergeEntry(actor, &n, p)
-			return err
-		}
-		p = e.said.person()
-		im := &Import{t: t, actor: actor}
-		if as.ClientKey != "" {
-			if as.ClientID, err = t.named("clients", "client", as.ClientKey); err != nil {
-				return err
-			}
-		}
-		switch {
-		case as.ClientID != 0:
-			c, err := t.client(as.ClientID)
-			if err == nil {
-				err = t.seesClient(viewer, c)
-			}
-			if err != nil {
-				return err
-			}
-			p.ClientID = c.ID
-		case as.NewClient != "":
-			if coreName(as.NewClient) == "" {
-				return invalid("client", "%q is no name", clip(as.NewClient, 80))
-			}
-			said := e.said
-			said.Company = as.NewClient
-			n.opt.ManagerID = cmp.Or(actor.ManagerID, e.managing)
-			if p.ClientID, err = im.makeClient(n.opt, &said, &p); err != nil {
-				return err
-			}
-			n.opt.ManagerID = e.managing
-		case e.clientID != 0:
-			p.ClientID = e.clientID
-		default:
-			return invalid("client", "is not known: name one")
-		}
-		if _, err := t.writePerson(actor, &Person{}, &p); err != nil {
-			return err
-		}
-		n.gave, n.personID = given{p.Name, p.Position, p.Birthday, p.Emails, p.Phones}, p.ID
-		if _, err := t.saveEntry(&n); err != nil || e.doubleID == 0 {
-			return err
-		}
-		return t.apart(e.doubleID, p.ID)
+		p, err = t.acceptOffer(viewer, actor, id, as)
+		return err
 	})
 	return p, err
+}
+
+func (t *tx) acceptOffer(viewer Manager, actor Actor, id int64, as Acceptance) (p Person, err error) {
+	e, err := t.offered(viewer, id)
+	if err != nil {
+		return p, err
+	}
+	n := newEntry{opt: BookOptions{Book: e.book, ManagerID: e.managing}, key: e.key, said: e.said, by: actor.ManagerID}
+	if as.Into != 0 {
+		if err := t.lock("persons", as.Into); err != nil {
+			return p, err
+		}
+		if p, err = t.seenPerson(viewer, as.Into); err != nil {
+			return p, err
+		}
+		_, err = t.mergeEntry(actor, &n, p)
+		return p, err
+	}
+	p = e.said.person()
+	im := &Import{t: t, actor: actor}
+	if as.ClientKey != "" {
+		if as.ClientID, err = t.named("clients", "client", as.ClientKey); err != nil {
+			return p, err
+		}
+	}
+	switch {
+	case as.ClientID != 0:
+		c, err := t.client(as.ClientID)
+		if err == nil {
+			err = t.seesClient(viewer, c)
+		}
+		if err != nil {
+			return p, err
+		}
+		p.ClientID = c.ID
+	case as.NewClient != "":
+		if coreName(as.NewClient) == "" {
+			return p, invalid("client", "%q is no name", clip(as.NewClient, 80))
+		}
+		said := e.said
+		said.Company = as.NewClient
+		n.opt.ManagerID = cmp.Or(actor.ManagerID, e.managing)
+		if p.ClientID, err = im.makeClient(n.opt, &said, &p); err != nil {
+			return p, err
+		}
+		n.opt.ManagerID = e.managing
+	case e.clientID != 0:
+		p.ClientID = e.clientID
+	default:
+		return p, invalid("client", "is not known: name one")
+	}
+	if _, err := t.writePerson(actor, &Person{}, &p); err != nil {
+		return p, err
+	}
+	n.gave, n.personID = given{p.Name, p.Position, p.Birthday, p.Emails, p.Phones}, p.ID
+	if _, err := t.saveEntry(&n); err != nil || e.doubleID == 0 {
+		return p, err
+	}
+	return p, t.apart(e.doubleID, p.ID)
 }
 
 // RefuseOffer notes that an entry is nobody at a client; the same entry is not
 // offered again. ErrNotFound as AcceptOffer.
 func (s *Store) RefuseOffer(ctx context.Context, viewer Manager, id int64) error {
-	return s.write(ctx, func(t *tx) error {
-		if _, err := t.offered(viewer, id); err != nil {
-			return err
-		}
-		_, err := t.exec(`UPDATE book_entries SET state = 'refused', changed = $1 WHERE id = $2`, t.now.Unix(), id)
+	return s.write(ctx, func(t *tx) error { return t.refuseOffer(viewer, id) })
+}
+
+func (t *tx) refuseOffer(viewer Manager, id int64) error {
+	if _, err := t.offered(viewer, id); err != nil {
 		return err
-	})
+	}
+	_, err := t.exec(`UPDATE book_entries SET state = 'refused', changed = $1 WHERE id = $2`, t.now.Unix(), id)
+	return err
 }
 
 // PlaceOffers looks again whose persons the entries are that were offered

@@ -192,13 +192,17 @@ func (a *app) workerStates() []Part {
 }
 
 // renewCalendars writes all entries anew where they were written by another
-// version of this program or show another public address, then only waits.
+// version of this program or show another public address, and counts the
+// correspondents of letters of a version that did not; then it only waits.
 func renewCalendars(ctx context.Context, st *store.Store, cfg *Config) error {
 	err := st.RenewAll(ctx, cfg.Server.PublicURL+" "+version+" "+revision())
 	if err == nil {
+		err = st.CountCorrespondents(ctx)
+	}
+	if err == nil {
 		<-ctx.Done()
 	} else if ctx.Err() == nil {
-		return fmt.Errorf("renew the calendars: %w", err)
+		return fmt.Errorf("renew the calendars, count the correspondents: %w", err)
 	}
 	return nil
 }

@@ -22,18 +22,18 @@ var anybody = store.Manager{Role: store.RoleHead}
 func (p *program) personsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "persons",
-		Short: "Persons from address books: offers, accept, refuse, doubles, merge, apart, merged, unmerge",
-		Long: "An entry of an address book whose client cannot be told, or who may be a person already, is not taken but offered. Persons\n" +
-			"who are one are merged, which can be undone. Managers do the same on the page /persons.",
+		Short: "Persons from address books and mailboxes: offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge",
+		Long: "An entry of an address book whose client cannot be told, or who may be a person already, is not taken but offered; so\n" +
+			"is who takes part in a client's letters and is no person yet, with the number of letters. Persons who are one are merged, which can be undone. Managers do the same on the page /persons.",
 		Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usage("persons: there is no command %q; see intouchd persons --help", args[0])
 			}
-			return usage("persons: give one of offers, accept, refuse, doubles, merge, apart, merged, unmerge")
+			return usage("persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge")
 		},
 	}
-	cmd.AddCommand(p.personsOffers(), p.personsAccept(), p.personsRefuse(), p.personsDoubles(), p.personsMerge(), p.personsApart(), p.personsMerged(), p.personsUnmerge())
+	cmd.AddCommand(p.personsOffers(), p.personsSenders(), p.personsAccept(), p.personsRefuse(), p.personsDoubles(), p.personsMerge(), p.personsApart(), p.personsMerged(), p.personsUnmerge())
 	return cmd
 }
 
@@ -74,13 +74,13 @@ var offerReasons = map[store.OfferReason]string{
 }
 
 func (p *program) personsOffers() *cobra.Command {
-	again := false
+	again, client := false, ""
 	cmd := &cobra.Command{
 		Use:   "offers",
-		Short: "Print the entries of address books that wait for somebody to decide",
+		Short: "Print the entries of address books, and correspondents, that wait for somebody to decide",
 		Args:  takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, st, err := p.open(cmd.Context())
+			cfg, st, err := p.open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -93,19 +93,40 @@ func (p *program) personsOffers() *cobra.Command {
 				}
 			}
 			w := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)
-			fmt.Fprintln(w, "OFFER\tWHY\tPERSON\tORGANISATION\tCLIENT\tMAY BE\tBOOK")
+			fmt.Fprintln(w, "OFFER\tWHY\tPERSON\tORGANISATION\tCLIENT\tMAY BE\tLETTERS\tLAST\tBOOK")
+			print := func(o *store.Offer) {
+				double, letters := "", ""
+				if o.Double.ID != 0 {
+					double = fmt.Sprintf("%d: %s", o.Double.ID, onePerson(&o.Double))
+				}
+				if o.Counted.Letters > 0 {
+					letters = strconv.FormatInt(o.Counted.Letters, 10)
+				}
+				fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", o.ID, offerReasons[o.Why], onePerson(&o.Person), oneLine(o.Said.Company), oneLine(o.Client.Name), double,
+					letters, onDay(cfg, o.Counted.Last), o.Book)
+			}
+			if client != "" {
+				c, err := clientByKey(cmd.Context(), st, client)
+				if err != nil {
+					return err
+				}
+				offers, err := st.ClientOffers(cmd.Context(), anybody, c.ID)
+				if err != nil {
+					return fmt.Errorf("read offers: %w", err)
+				}
+				for i := range offers {
+					print(&offers[i])
+				}
+				return w.Flush()
+			}
 			for after := int64(0); ; {
 				offers, err := st.Offers(cmd.Context(), anybody, after, 500)
 				if err != nil {
 					return fmt.Errorf("read offers: %w", err)
 				}
-				for _, o := range offers {
-					double := ""
-					if o.Double.ID != 0 {
-						double = fmt.Sprintf("%d: %s", o.Double.ID, onePerson(&o.Double))
-					}
-					fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", o.ID, offerReasons[o.Why], onePerson(&o.Person), oneLine(o.Said.Company), oneLine(o.Client.Name), double, o.Book)
-					after = o.ID
+				for i := range offers {
+					print(&offers[i])
+					after = offers[i].ID
 				}
 				if len(offers) < 500 {
 					return w.Flush()
@@ -113,31 +134,52 @@ func (p *program) personsOffers() *cobra.Command {
 			}
 		},
 	}
+	cmd.Flags().StringVar(&client, "client", "", "only those of the client with that `KEY`, the most frequent correspondents first")
 	cmd.Flags().BoolVar(&again, "again", false, "first look again for the clients of those whose client was unknown, and take these")
 	return cmd
 }
 
 func (p *program) personsAccept() *cobra.Command {
 	var as store.Acceptance
+	allOf := ""
 	cmd := &cobra.Command{
-		Use:   "accept OFFER…",
-		Short: "Take what was offered: as a new person, or as one who is there",
+		Use:   "accept OFFER…|ADDRESS…",
+		Short: "Take what was offered, or an unknown sender: as a new person, or as one who is there",
 		Long: "Without a flag, an offer becomes a new person of the client that was found. --client KEY names another client by its key,\n" +
-			"--new-client NAME makes one, and --into PERSON says by number who of those that are there it is.",
-		Args: takes(cobra.MinimumNArgs(1)),
+			"--new-client NAME makes one, and --into PERSON says by number who of those that are there it is. An ADDRESS\n" +
+			"is an unknown sender's, of whom \"persons senders\" tells. --all-of CLIENT takes all correspondents of a client.",
+		Args: takes(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if as.ClientKey != "" && as.NewClient != "" || as.Into != 0 && (as.ClientKey != "" || as.NewClient != "") {
 				return usage("persons accept: give one of --client, --new-client and --into")
 			}
-			return p.eachNumber(cmd.Context(), "persons accept", args, func(st *store.Store, id int64) error {
+			if (allOf == "") == (len(args) == 0) || allOf != "" && as != (store.Acceptance{}) {
+				return usage("persons accept: give offers or addresses, or --all-of CLIENT")
+			}
+			if allOf != "" {
+				return p.decideAll(cmd.Context(), "persons accept", allOf, true)
+			}
+			addresses, args := senderArgs(args)
+			if _, err := numbers("persons accept", args); err != nil {
+				return err
+			}
+			senders := p.eachSender(cmd.Context(), "persons accept", addresses, func(st *store.Store, address string) error {
+				who, err := st.AcceptSender(cmd.Context(), anybody, store.Actor{Origin: store.FromImport}, address, as)
+				if err == nil {
+					fmt.Fprintf(p.err, "%s: is person %d, %s\n", address, who.ID, who.Name)
+				}
+				return err
+			})
+			return errors.Join(senders, p.eachNumber(cmd.Context(), "persons accept", args, func(st *store.Store, id int64) error {
 				who, err := st.AcceptOffer(cmd.Context(), anybody, store.Actor{Origin: store.FromImport}, id, as)
 				if err == nil {
 					fmt.Fprintf(p.err, "offer %d: is person %d, %s\n", id, who.ID, who.Name)
 				}
 				return err
-			})
+			}))
 		},
 	}
+	cmd.Flags().StringVar(&allOf, "all-of", "", "all correspondents of the client with that `KEY`")
 	cmd.Flags().StringVar(&as.ClientKey, "client", "", "the `KEY` of the client whose person it is")
 	cmd.Flags().StringVar(&as.NewClient, "new-client", "", "make a client of that `NAME` for it")
 	cmd.Flags().Int64Var(&as.Into, "into", 0, "the `PERSON` it is")
@@ -148,7 +190,7 @@ func (p *program) personsAccept() *cobra.Command {
 // does not stop the others.
 func (p *program) eachNumber(ctx context.Context, command string, args []string, do func(*store.Store, int64) error) error {
 	ids, err := numbers(command, args)
-	if err != nil {
+	if err != nil || len(ids) == 0 {
 		return err
 	}
 	_, st, err := p.open(ctx)
@@ -177,16 +219,32 @@ func (p *program) eachNumber(ctx context.Context, command string, args []string,
 }
 
 func (p *program) personsRefuse() *cobra.Command {
-	return &cobra.Command{
-		Use:   "refuse OFFER…",
-		Short: "Say that entries are nobody at a client; they are not offered again",
-		Args:  takes(cobra.MinimumNArgs(1)),
+	allOf := ""
+	cmd := &cobra.Command{
+		Use:   "refuse OFFER…|ADDRESS…",
+		Short: "Say that offers or unknown senders are nobody at a client; they are not offered again",
+		Args:  takes(cobra.ArbitraryArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.eachNumber(cmd.Context(), "persons refuse", args, func(st *store.Store, id int64) error {
-				return st.RefuseOffer(cmd.Context(), anybody, id)
+			if (allOf == "") == (len(args) == 0) {
+				return usage("persons refuse: give offers or addresses, or --all-of CLIENT")
+			}
+			if allOf != "" {
+				return p.decideAll(cmd.Context(), "persons refuse", allOf, false)
+			}
+			addresses, args := senderArgs(args)
+			if _, err := numbers("persons refuse", args); err != nil {
+				return err
+			}
+			senders := p.eachSender(cmd.Context(), "persons refuse", addresses, func(st *store.Store, address string) error {
+				return st.RefuseSender(cmd.Context(), anybody, address)
 			})
+			return errors.Join(senders, p.eachNumber(cmd.Context(), "persons refuse", args, func(st *store.Store, id int64) error {
+				return st.RefuseOffer(cmd.Context(), anybody, id)
+			}))
 		},
 	}
+	cmd.Flags().StringVar(&allOf, "all-of", "", "all correspondents of the client with that `KEY`")
+	return cmd
 }
 
 // maxDoubles is how many pairs are printed at once.

@@ -29,7 +29,7 @@ func TestPersons_CommandLine(t *testing.T) {
 		card("Anna", "EMAIL:anna@vector.test\n")+
 		"BEGIN:VCARD\nFN:Broken\n")
 	said := "a.vcf: line 28 (Broken): the file ends within the card\na.vcf: of our own company, left out: 1\n"
-	head := "OFFER  WHY  PERSON  ORGANISATION  CLIENT  MAY BE  BOOK\n"
+	head := "OFFER  WHY  PERSON  ORGANISATION  CLIENT  MAY BE  LETTERS  LAST  BOOK\n"
 	for _, s := range []struct {
 		args        string
 		code        int
@@ -68,7 +68,7 @@ func TestPersons_CommandLine(t *testing.T) {
 		{"persons unmerge 5", 1, "", "5: there is no such, or it is decided already\n"},
 		{"persons apart 1 1", 1, "", "intouchd: persons apart: person: is one\n"},
 		{"import vcard " + cards, 0, "a.vcf: persons: 0 new, 0 changed, 4 unchanged, 0 offered, 1 refused\n", said},
-		{"persons", 2, "", "intouchd: persons: give one of offers, accept, refuse, doubles, merge, apart, merged, unmerge\n"},
+		{"persons", 2, "", "intouchd: persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge\n"},
 	} {
 		var out, errors bytes.Buffer
 		code := run(append(strings.Fields(s.args), "--config", config), strings.NewReader(""), &out, &errors)
