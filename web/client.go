@@ -83,6 +83,8 @@ type clientView struct {
 	InCalendar     string
 	MayMerge       bool
 	Merges         []mergeRow // what became this client
+	Offers         []offerRow // who may be persons of it
+	Correspondents bool       // several of them are, and nobody's doubles
 }
 
 type fact struct{ Name, Value string }
@@ -231,6 +233,13 @@ func (s *server) client(v *visit) error {
 			return err
 		}
 		view.Merges = newMergeRows(v.say, merges, names)
+		offers, err := s.st.ClientOffers(v.ctx, v.who, id)
+		if err != nil {
+			return err
+		}
+		view.Offers = newOfferRows(v.say, offers)
+		offers = slices.DeleteFunc(offers, func(o store.Offer) bool { return o.Why != store.Correspondent })
+		view.Correspondents = len(offers) > 1
 	}
 	if next > 0 {
 		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)

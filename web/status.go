@@ -52,6 +52,7 @@ type mailRow struct {
 
 type senderRow struct {
 	Name, Address, Subject, Last string
+	Link                         string // where it is decided whose person that is
 	Letters                      int64
 	last                         time.Time
 }
@@ -150,7 +151,7 @@ func senderRows(say voice, lists ...[]store.Sender) []senderRow {
 	var out []senderRow
 	for _, s := range sum {
 		out = append(out, senderRow{
-			Name: s.Name, Address: s.Address, Subject: clip(200, s.Subject), Letters: s.Letters,
+			Name: s.Name, Address: s.Address, Link: senderPath(s.Address), Subject: clip(200, s.Subject), Letters: s.Letters,
 			Last: say.moment(s.Last), last: s.Last,
 		})
 	}
