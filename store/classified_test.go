@@ -178,3 +178,30 @@ func TestClassify_Renews(t *testing.T) {
 		}
 	})
 }
+
+// A client that is merged leaves its past under its number; the next day
+// counts the documents of both, and after parting each has its own again.
+func TestClassify_Merged(t *testing.T) {
+	each(t, func(h *house) {
+		actor := store.Actor{ManagerID: h.boris.ID, Origin: store.FromWeb}
+		h.sale(store.ShipmentDoc, "c1", "2026-11-20", 10)
+		h.imports(func(im *store.Import) {
+			h.row(im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка»", Stage: "lost"}))
+		})
+		h.sale(store.ShipmentDoc, "c2", "2026-11-20", 10)
+		h.sale(store.ShipmentDoc, "c2", "2026-11-21", 10)
+		h.classify("2026-11-23")
+		m, err := h.MergeClients(ctx, actor, h.clients["c2"], h.clients["c1"])
+		h.must(err)
+		if len(m.Conflicts) > 0 && m.Conflicts[0].Field == "stage" {
+			h.t.Errorf("what is computed is no conflict: %+v", m.Conflicts)
+		}
+		h.classify("2026-11-24")
+		h.same("together", h.stands("c2"), "A regular Z")
+		_, err = h.Unmerge(ctx, actor, m.ID)
+		h.must(err)
+		h.classify("2026-11-25")
+		h.same("parted", h.stands("c2")+", "+h.stands("c1"), "A one-off, A one-off")
+		h.same("the past of the one", strings.Join(h.was("c1"), "; "), "2026-11-23 one-off A 10 new")
+	})
+}

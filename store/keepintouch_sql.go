@@ -182,7 +182,7 @@ func (p *planning) birthdays(ctx context.Context) error {
 	var list []occasion
 	err := p.s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT p.id, p.name, p.birthday, cl.id, cl.name, cl.manager_id FROM persons p JOIN clients cl ON cl.id = p.client_id
-			WHERE p.birthday <> '' ORDER BY p.id`, nil, func(scan func(...any) error) error {
+			WHERE p.birthday <> '' AND p.merged_into IS NULL ORDER BY p.id`, nil, func(scan func(...any) error) error {
 			o := occasion{Prompt: Prompt{Rule: FromBirthday}}
 			var born Date
 			if err := scan(&o.person, &o.Person, &born, &o.client, &o.Client, idInto{&o.manager}); err != nil {

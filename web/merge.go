@@ -53,10 +53,8 @@ func conflictRows(say voice, all []store.Conflict) (out []conflictRow) {
 			r.Field = say.t("field." + c.Field)
 		}
 		for _, v := range []*string{&r.Kept, &r.Gone} {
-			if _, ok := texts["stage."+*v]; ok && c.Field == "stage" {
-				*v = say.t("stage." + *v)
-			} else if c.Field == "importance" {
-				*v = strings.ToLower(store.Word(say.lang, "importance."+*v))
+			if c.Field == "stage" || c.Field == "importance" {
+				*v = strings.ToLower(store.Word(say.lang, c.Field+"."+*v))
 			}
 		}
 		out = append(out, r)

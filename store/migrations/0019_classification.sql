@@ -1,8 +1,9 @@
 -- +goose Up
 -- Classification (rules.md section 5). A row is written when a client's position
 -- becomes another one: on a day it is that of its newest row up to that day.
+-- client_id refers to clients, and still tells of one that was merged.
 CREATE TABLE classifications (
-    client_id BIGINT NOT NULL REFERENCES clients (id),
+    client_id BIGINT NOT NULL,
     day       {{KEY}} NOT NULL,
     abc       TEXT NOT NULL,
     stage     TEXT NOT NULL,
@@ -27,13 +28,14 @@ UPDATE clients SET given_stage = stage;
 CREATE INDEX clients_abc ON clients (abc, folded, id);
 CREATE INDEX clients_stage ON clients (stage, folded, id);
 
--- What the rules of keeping in touch have planned: each occasion once.
+-- What the rules of keeping in touch have planned: each occasion once. The ids
+-- are a trace: a merge may take the contact away.
 CREATE TABLE planned_by_rule (
     occasion   {{KEY}} PRIMARY KEY, -- "cadence 7 2026-11-25", "birthday 12 2026-12-01", "worsened 7 2026-11-25"
     rule       {{KEY}} NOT NULL,
     day        {{KEY}} NOT NULL, -- when it was planned
-    manager_id BIGINT NOT NULL REFERENCES managers (id),
-    contact_id BIGINT NOT NULL REFERENCES contacts (id)
+    manager_id BIGINT NOT NULL,
+    contact_id BIGINT NOT NULL
 ){{NO_ROWID}};
 CREATE INDEX planned_by_rule_day ON planned_by_rule (day, rule);
 
