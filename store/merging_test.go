@@ -151,6 +151,9 @@ func TestMerge_undoneExactly(t *testing.T) {
 	each(t, func(h *house) {
 		r := rand.New(rand.NewPCG(5, 6))
 		h.crowd(r)
+		if _, err := h.Classify(ctx, store.DefaultClassification, "2026-11-22", time.UTC); err != nil {
+			t.Fatal(err)
+		}
 		calendars := func() []string {
 			return append(append(h.shown(h.anna, "current"), h.shown(h.anna, "done")...), h.shown(h.ivan, "current")...)
 		}
