@@ -6,6 +6,7 @@
 //	scheduler.go  the jobs and when they run; runs by hand
 //	schedule.go   cron expressions in a manager's zone, DST, slots
 //	outbox.go     delivery with retry and backoff
+//	webhook.go    delivery of events to webhooks; webhooksend.go: one request
 //	digest.go     the morning digest: rows → facts; page.go: facts → words;
 //	              render.go: words → text and HTML
 //	classify.go   the classification of clients, and the contacts that its
@@ -62,8 +63,11 @@ type Options struct {
 	// How clients are classified, and which contacts are planned then.
 	Classification store.Classification
 	KeepInTouch    store.KeepInTouch
-	Books          BookSync // nil: there are no address books to read
-	Log            *slog.Logger
+	// PrivateWebhooks lets webhooks lead to private addresses of our network.
+	PrivateWebhooks bool
+	Version         string   // of the program, as webhooks are told
+	Books           BookSync // nil: there are no address books to read
+	Log             *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
 	Grace time.Duration
@@ -80,6 +84,7 @@ type Scheduler struct {
 	log                     *slog.Logger
 	digest, classify, books schedule
 	outbox                  *outbox
+	webhooks                *webhooks
 
 	mu  sync.Mutex
 	ran map[int64]string // manager → newest digest slot known to have run, 0 → that of the classification: saves asking each minute
@@ -114,7 +119,8 @@ func New(st *store.Store, opt Options) (*Scheduler, error) {
 	}
 	return &Scheduler{
 		st: st, opt: opt, log: opt.Log, digest: digest, classify: classify, books: books, ran: map[int64]string{},
-		outbox: &outbox{st: st, smtp: opt.SMTP, log: opt.Log, grace: opt.Grace},
+		outbox:   &outbox{st: st, smtp: opt.SMTP, log: opt.Log, grace: opt.Grace},
+		webhooks: &webhooks{st: st, log: opt.Log, grace: opt.Grace, send: NewWebhookSender(opt.PrivateWebhooks, opt.Version)},
 	}, nil
 }
 
@@ -154,7 +160,10 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		first.Go(e.WrappedJob.Run)
 	}
 	minute.Start()
+	var hooks sync.WaitGroup
+	hooks.Go(func() { s.webhooks.run(ctx) })
 	s.outbox.run(ctx)
+	hooks.Wait()
 	<-minute.Stop().Done()
 	first.Wait()
 	return nil
@@ -242,6 +251,7 @@ var jobs = map[string]func(*Scheduler, context.Context, time.Time, []store.Manag
 	"logins":   (*Scheduler).jobLogins,
 	"statuses": (*Scheduler).jobStatuses,
 	"outbox":   (*Scheduler).jobOutbox,
+	"webhooks": (*Scheduler).jobWebhooks,
 }
 
 // JobNames lists the jobs that RunJob knows.

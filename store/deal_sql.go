@@ -186,6 +186,9 @@ func (t *tx) cover(dealID int64) error {
 				e.Covered, string(e.State), unix(e.Completed), t.now.Unix(), e.ID); err != nil {
 				return err
 			}
+			if err := t.happens(Actor{}, "deal", dealID, "changed", nil); err != nil {
+				return err
+			}
 		}
 	}
 	return t.touchDeal(dealID)

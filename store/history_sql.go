@@ -11,8 +11,11 @@ func (c changes) note(field, old, new string) {
 	}
 }
 
-// remember writes one row of history.
+// remember writes one row of history, from which webhooks are told.
 func (t *tx) remember(actor Actor, what string, id int64, verb string, c changes) error {
+	if err := t.happens(actor, what, id, verb, c); err != nil {
+		return err
+	}
 	if c == nil {
 		c = changes{}
 	}

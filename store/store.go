@@ -162,6 +162,7 @@ type tx struct {
 	// How many questions are open; nil: not asked yet.
 	questions *int
 	rates     map[rateKey]Rate // that were looked up
+	news      news             // what webhooks are told
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it
@@ -183,6 +184,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err == nil {
 		if err = x.renew(); err != nil {
 			err = fmt.Errorf("renew calendars: %w", err)
+		}
+	}
+	if err == nil {
+		if err = x.tell(); err != nil {
+			err = fmt.Errorf("tell webhooks: %w", err)
 		}
 	}
 	if err == nil {

@@ -41,6 +41,7 @@ type Config struct {
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
 	Exchange         ExchangeConfig
+	PrivateWebhooks  bool // webhooks may lead to private addresses
 	Log              Log
 	Managers         []ManagerConfig
 }
@@ -191,6 +192,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.classification(root.table("classification"))
 	c.keepInTouch(root.table("keep_in_touch"))
 	c.exchange(root.table("exchange"))
+	c.cfg.PrivateWebhooks = root.table("webhooks").flag("private_addresses", false)
 	c.log(root.table("log"))
 	return c.cfg, root, nil
 }

@@ -19,16 +19,18 @@ import (
 // newScheduler is the scheduler of the settings.
 func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Scheduler, error) {
 	opt := scheduler.Options{
-		Jobs:           scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly, Classify: cfg.Jobs.Classify, Books: cfg.Jobs.AddressBooks},
-		PublicURL:      cfg.Server.PublicURL,
-		Admin:          cfg.Company.Admin,
-		Language:       cfg.Language,
-		TimeZone:       cfg.TimeZone,
-		Classification: cfg.Classification,
-		KeepInTouch:    cfg.KeepInTouch,
-		Books:          bookSync(st, cfg.AddressBooks),
-		Log:            log.With("part", "jobs"),
-		Grace:          stopTime / 2,
+		Jobs:            scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly, Classify: cfg.Jobs.Classify, Books: cfg.Jobs.AddressBooks},
+		PublicURL:       cfg.Server.PublicURL,
+		Admin:           cfg.Company.Admin,
+		Language:        cfg.Language,
+		TimeZone:        cfg.TimeZone,
+		Classification:  cfg.Classification,
+		KeepInTouch:     cfg.KeepInTouch,
+		PrivateWebhooks: cfg.PrivateWebhooks,
+		Version:         version,
+		Books:           bookSync(st, cfg.AddressBooks),
+		Log:             log.With("part", "jobs"),
+		Grace:           stopTime / 2,
 	}
 	if cfg.SMTP != nil {
 		server := mailServer(cfg.SMTP)
