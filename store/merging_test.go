@@ -591,3 +591,100 @@ func TestMerge_big(t *testing.T) {
 		t.Errorf("took %v", merged)
 	}
 }
+
+// Programs that follow a book or a calendar by its log learn of a merge.
+func TestMerge_programsAreTold(t *testing.T) {
+	each(t, func(h *house) {
+		c1, c2 := h.clients["c1"], h.clients["c2"]
+		h.imports(func(im *store.Import) {
+			h.row(im.Person(store.PersonRow{ID: "p2", Client: "c2", Name: "Jane"}))
+			h.row(im.Document(store.DocumentRow{ID: "x1", Kind: store.ShipmentDoc, Date: "2026-11-02", Client: "c2", Amount: store.Money{Minor: 5}}))
+		})
+		_, err := h.PlanContact(ctx, store.Actor{ManagerID: h.ivan.ID}, store.ContactDraft{Kind: store.Call, ClientID: c2, Subject: "call", When: store.Span{Start: monday(), End: monday().Add(time.Hour)}})
+		h.must(err)
+		books := map[string]*follower{"anna's": h.follow(h.anna, store.OwnBook), "ivan's": h.follow(h.ivan, store.OwnBook), "all": h.follow(h.boris, store.AllBook)}
+		tags := func() string {
+			col, err := h.Collection(ctx, h.ivan.ID, "current")
+			h.must(err)
+			out := ""
+			h.must(h.Entries(ctx, col.ID, time.Time{}, time.Time{}, store.EntryDetails, nil, func(e *store.Entry) error {
+				out += e.Name + " " + e.ETag + "\n"
+				return nil
+			}))
+			return out
+		}
+		told := func(what string, want map[string]int) {
+			t.Helper()
+			for name, f := range books {
+				if said := f.sync(); len(said) != want[name] { // sync itself compares the book with what the log told
+					t.Errorf("%s: the book %s told %q", what, name, said)
+				}
+			}
+		}
+		for _, f := range books {
+			f.sync()
+		}
+		before := tags()
+		m := h.merge(c1, c2)
+		told("merged", map[string]int{"anna's": 2, "ivan's": 1, "all": 2})
+		merged := tags()
+		if merged == before || merged == "" {
+			t.Errorf("the ETag of ivan's call stays %s", merged)
+		}
+		h.unmerge(m.ID)
+		told("undone", map[string]int{"anna's": 2, "ivan's": 1, "all": 2})
+		if tags() == merged {
+			t.Errorf("the ETag of ivan's call stays %s after undoing", merged)
+		}
+	})
+}
+
+// A meeting to which both were invited is one while they are, and follows its
+// organizer.
+func TestUnmerge_invitations(t *testing.T) {
+	each(t, func(h *house) {
+		c1, c2 := h.clients["c1"], h.clients["c2"]
+		f := h.folder("anna", "anna", 7)
+		invite := func(uid uint32, key, meeting string, clients ...int64) {
+			l := h.letter(uid, key)
+			l.Clients = clients
+			l.Invitation = &store.Invitation{UID: meeting, Method: store.InvitationRequest, Whole: true, Title: "Meet " + meeting,
+				When: store.Span{Start: monday().Add(24 * time.Hour), End: monday().Add(25 * time.Hour)}, Revision: store.Revision{Sequence: 1, Stamp: monday()}}
+			h.file(f, l)
+		}
+		invite(1, "both", "m1@x", c1, c2)
+		invite(2, "one", "m2@x", c2)
+		before := h.exports()
+		open := func(client int64) (n int) {
+			found, err := h.Contacts(ctx, h.boris, store.ContactQuery{ClientID: client})
+			h.must(err)
+			for _, c := range found {
+				if c.State == store.Planned {
+					n++
+				}
+			}
+			return n
+		}
+		if open(c1) != 1 || open(c2) != 2 {
+			t.Fatalf("planned before: %d and %d", open(c1), open(c2))
+		}
+		m := h.merge(c1, c2)
+		if open(c1) != 2 {
+			t.Errorf("planned after merging: %d", open(c1))
+		}
+		h.unmerge(m.ID)
+		h.sameRecords("exports", h.exports(), before)
+		// The organizer moves the one and cancels the other while they are one.
+		m = h.merge(c1, c2)
+		l := h.letter(3, "cancel")
+		l.Invitation = &store.Invitation{UID: "m2@x", Method: store.InvitationCancel, Whole: true, Revision: store.Revision{Sequence: 2, Stamp: monday().Add(time.Hour)}}
+		h.file(f, l)
+		if open(c1) != 1 {
+			t.Errorf("planned after the organizer cancelled one: %d", open(c1))
+		}
+		h.unmerge(m.ID)
+		if open(c1) != 1 || open(c2) != 1 {
+			t.Errorf("planned at last: %d and %d", open(c1), open(c2))
+		}
+	})
+}
