@@ -57,7 +57,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-sasl":                             {"mailer", "mailsync"},
 	"golang.org/x/oauth2":                                     {"oauth"},
 	"github.com/robfig/cron":                                  {"scheduler"},
-	"database/sql":                                            {"store"},
+	"database/sql":                                            {"store", "exchange"}, // exchange reads Thunderbird's books, which are SQLite files
 	"modernc.org/sqlite":                                      {"store"},
 	"github.com/jackc/pgx":                                    {"store"},
 	"github.com/pressly/goose":                                {"store"},

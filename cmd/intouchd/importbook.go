@@ -17,12 +17,16 @@ import (
 type bookKind struct {
 	name, about string
 	read        func(io.Reader) (*exchange.Book, error)
+	// open is in place of read where a book is no stream: a database, a
+	// directory of several.
+	open func(ctx context.Context, path string) (*exchange.Book, error)
 }
 
 var bookKinds = []bookKind{
-	{"vcard", "vCard files (.vcf) of phones, mail programs and address books: versions 2.1, 3.0 and 4.0, many cards in a file", exchange.VCards},
-	{"ldif", "LDIF files of Thunderbird and of directories (LDAP)", exchange.LDIF},
-	{"outlook", "CSV files of Outlook, Google, Thunderbird and mail services, told apart by their header, in English or Russian", exchange.BookCSV},
+	{name: "vcard", about: "vCard files (.vcf) of phones, mail programs and address books: versions 2.1, 3.0 and 4.0, many cards in a file", read: exchange.VCards},
+	{name: "thunderbird", about: "abook.sqlite and history.sqlite of Thunderbird, or its profile's directory; it may be running", open: exchange.Thunderbird},
+	{name: "ldif", about: "LDIF files of Thunderbird and of directories (LDAP)", read: exchange.LDIF},
+	{name: "outlook", about: "CSV files of Outlook, Google, Thunderbird and mail services, told apart by their header, in English or Russian", read: exchange.BookCSV},
 }
 
 // bookKindNamed is nil for what is no address book.
@@ -91,16 +95,11 @@ func (p *program) importBooks(ctx context.Context, kind *bookKind, names []strin
 	}
 	nothing := false
 	for _, name := range names {
-		from, err := p.input(name, "entries")
+		from, book, err := p.openBook(ctx, kind, name)
 		if err != nil {
 			return err
 		}
 		opt.Name, opt.Progress = from.name, from.progress
-		book, err := kind.read(from.r)
-		if err != nil {
-			from.close()
-			return fmt.Errorf("%s: %w", from.name, err)
-		}
 		sum, err := p.importBook(ctx, st, opt, book, from.shown)
 		from.close()
 		if err != nil {
@@ -112,6 +111,30 @@ func (p *program) importBooks(ctx context.Context, kind *bookKind, names []strin
 		return errReported
 	}
 	return nil
+}
+
+// openBook opens an address book, and the file that it is read from.
+func (p *program) openBook(ctx context.Context, kind *bookKind, name string) (*inputFile, *exchange.Book, error) {
+	if kind.open != nil {
+		if name == "-" {
+			return nil, nil, usage("import %s: it is read where it lies, not from stdin", kind.name)
+		}
+		book, err := kind.open(ctx, name)
+		if err != nil {
+			return nil, nil, fmt.Errorf("import: %w", err)
+		}
+		return &inputFile{name: name, shown: newProgress(p.err, "entries")}, book, nil
+	}
+	from, err := p.input(name, "entries")
+	if err != nil {
+		return nil, nil, err
+	}
+	book, err := kind.read(from.r)
+	if err != nil {
+		from.close()
+		return nil, nil, fmt.Errorf("%s: %w", from.name, err)
+	}
+	return from, book, nil
 }
 
 // importBook takes one address book and reports on it.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -28,6 +31,26 @@ func TestPersons_CommandLine(t *testing.T) {
 		card("Mom", "TEL:12345\n")+
 		card("Anna", "EMAIL:anna@vector.test\n")+
 		"BEGIN:VCARD\nFN:Broken\n")
+	profile := filepath.Join(dir, "Profile")
+	if err := os.Mkdir(profile, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"abook.sqlite", "abook.sqlite-wal"} { // as it lies while Thunderbird runs
+		packed, err := os.Open("../../exchange/testdata/" + strings.Replace(name, "abook", "thunderbird-153-open", 1) + ".gz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer packed.Close()
+		z, err := gzip.NewReader(packed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(z)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, profile, name, string(b))
+	}
 	said := "a.vcf: line 28 (Broken): the file ends within the card\na.vcf: of our own company, left out: 1\n"
 	head := "OFFER  WHY  PERSON  ORGANISATION  CLIENT  MAY BE  LETTERS  LAST  BOOK\n"
 	for _, s := range []struct {
@@ -68,6 +91,9 @@ func TestPersons_CommandLine(t *testing.T) {
 		{"persons unmerge 5", 1, "", "5: there is no such, or it is decided already\n"},
 		{"persons apart 1 1", 1, "", "intouchd: persons apart: person: is one\n"},
 		{"import vcard " + cards, 0, "a.vcf: persons: 0 new, 0 changed, 4 unchanged, 0 offered, 1 refused\n", said},
+		{"import thunderbird -", 2, "", "intouchd: import thunderbird: it is read where it lies, not from stdin\n"},
+		{"import thunderbird " + dir + "/none", 1, "", "intouchd: import: stat none: no such file or directory\n"},
+		{"import thunderbird --dry-run " + profile, 0, "Profile: persons: 2 new, 0 changed, 0 unchanged, 0 offered, 0 refused (dry run: nothing was written)\n", "Profile: not kept: mailing lists (1)\n"},
 		{"persons", 2, "", "intouchd: persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge\n"},
 	} {
 		var out, errors bytes.Buffer
