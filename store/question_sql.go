@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 )
 
 // Given tells where the next row stands and what it says. From then on rows
@@ -205,7 +207,8 @@ type sumKey struct {
 // may be rounded by one minor unit. It tells how many more of such questions
 // are open than before; Import calls it at its end.
 func (im *Import) CheckSums() (more int, err error) {
-	for k, given := range im.sums {
+	for _, k := range slices.SortedFunc(maps.Keys(im.sums), func(a, b sumKey) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id)) }) {
+		given := im.sums[k]
 		table, column := "deals", "deal_id"
 		if k.kind == DocumentRecord {
 			table, column = "documents", "document_id"

@@ -38,7 +38,11 @@ type dealView struct {
 	Contacts  []contactRow
 	Others    []dealRow
 	Balance   []balance
+	Notes     []noteRow
 }
+
+// noteRow is a paper of the accounting system of another kind.
+type noteRow struct{ Title, Text, When string }
 
 // totalRow is one of "shipment" and "payment": what was ordered, what
 // happened, what is left.
@@ -83,6 +87,9 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 		view.Documents = append(view.Documents, documentRow{
 			store.Word(say.lang, "document."+string(doc.Kind)), doc.Number, say.date(doc.Date), doc.Amount.Format(say.lang),
 		})
+	}
+	for _, n := range card.Notes {
+		view.Notes = append(view.Notes, noteRow{n.Title, n.Text, say.moment(n.At)})
 	}
 	for i := range contacts {
 		view.Contacts = append(view.Contacts, newContactRow(say, &contacts[i], names, textListed))

@@ -21,6 +21,27 @@ var nouns = map[string][5]string{
 }
 
 var texts = map[string][2]string{
+	// Rows that imports kept apart.
+	"questions": {"Открытые вопросы", "Open questions"},
+	"questions.hint": {"Загруженные строки, которым чего-то не хватает, ждут здесь и будут приняты сами, как только недостающее появится. " +
+		"Если сумма не сходится со строками, запись принята, вопрос только отмечает это.",
+		"Imported rows that lack something wait here, and are taken by themselves when it comes. " +
+			"Where lines make another sum the record is taken, and the question only notes it."},
+	"questions.none":     {"Открытых вопросов нет.", "There are no open questions."},
+	"questions.record":   {"Запись", "Record"},
+	"questions.reason":   {"В чём дело", "What is wrong"},
+	"questions.from":     {"Откуда", "From"},
+	"questions.when":     {"Когда", "Since"},
+	"questions.taken":    {"принято", "taken"},
+	"questions.given":    {"Как пришло", "As it came"},
+	"questions.drop":     {"Снять", "Drop"},
+	"questions.next":     {"Следующие", "More"},
+	"questions.deal":     {"Сделка", "Deal"},
+	"questions.event":    {"Событие сделки", "Deal event"},
+	"questions.line":     {"Строка", "Line"},
+	"questions.document": {"Документ", "Document"},
+	"questions.note":     {"Прочая бумага", "Other paper"},
+
 	// Frame.
 	"app":          {"Intouch", "Intouch"},
 	"skip":         {"К содержанию", "Skip to content"},
@@ -82,6 +103,7 @@ var texts = map[string][2]string{
 	"said.private":    {"Переписка теперь личная.", "The thread is private now."},
 	"said.open":       {"Переписка снова открыта.", "The thread is open again."},
 	"said.stale":      {"Запись тем временем изменили. Посмотрите, что в ней теперь, и повторите, если нужно.", "This was changed meanwhile. See what it says now, and do it again if you still want to."},
+	"said.dropped":    {"Вопрос снят.", "The question is dropped."},
 	"said.deleted":    {"Фильтр удалён, контакты на месте.", "The filter is deleted, its contacts are still there."},
 	"said.revoked":    {"Ссылка больше не действует.", "The link leads nowhere now."},
 	"said.merged":     {"Клиенты объединены. Отменить можно здесь же.", "The clients are one now. It can be undone here."},
@@ -390,6 +412,7 @@ var texts = map[string][2]string{
 	"deal.quantity":   {"Кол-во", "Quantity"},
 	"deal.price":      {"Цена", "Price"},
 	"deal.sum":        {"Сумма", "Amount"},
+	"deal.notes":      {"Прочие бумаги", "Other papers"},
 	"deal.documents":  {"Документы", "Documents"},
 	"deal.contacts":   {"Контакты по сделке", "Contacts about the deal"},
 	"deal.others":     {"Другие сделки клиента", "The client's other deals"},
@@ -435,6 +458,7 @@ var texts = map[string][2]string{
 	"status.days":       {"За последние %d дней. Эти письма не попали в контакты.", "In the last %d days. These letters were not made contacts."},
 	"status.nounknown":  {"Новых незнакомых отправителей нет.", "No new unknown senders."},
 	"status.from":       {"От кого", "From"},
+	"status.questions":  {"Открытых вопросов по загрузкам: %d", "Open questions of imports: %d"},
 	"status.last":       {"Последнее", "Last"},
 	"status.time":       {"На %s", "As of %s"},
 	"outcome.queued":    {"передано на отправку", "handed to the outbox"},

@@ -26,6 +26,7 @@ type statusView struct {
 	Outbox    outboxView
 	Senders   []senderRow
 	Days      int
+	Questions int // open ones of imports; heads see them
 }
 
 type mailboxRow struct {
@@ -203,6 +204,9 @@ func (s *server) status(v *visit) error {
 			return err
 		}
 		view.Outbox = newOutboxView(v.say, &outbox)
+		if view.Questions, err = s.st.QuestionCount(v.ctx); err != nil {
+			return err
+		}
 	}
 	var senders [][]store.Sender
 	for _, id := range owners {

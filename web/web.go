@@ -124,6 +124,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /deals/{id}", s.deal)
 	page("POST /deals/{id}/events/{event}", s.editEvent)
 	page("GET /status", s.status)
+	page("GET /questions", s.questions)
+	page("POST /questions/{id}", s.dropQuestion)
 	page("GET /setup", s.setup)
 	page("GET /setup/intouch.mobileconfig", s.profile)
 	page("GET /calendars", s.calendars)

@@ -19,7 +19,7 @@ func (h *house) everyPage() []string {
 	return []string{
 		"/", "/?manager=all&status=overdue&status=current&status=postponed&status=done&kind=letter&kind=call", "/clients", "/clients?name=" + url.QueryEscape(hostile),
 		id("/clients/%d", "Ромашка"), id("/clients/%d", "Evil"), id("/contacts/%d", "Переговоры о поставке"), id("/contacts/%d", hostile),
-		fmt.Sprintf("/deals/%d", h.deal), id("/deals/%d", "evil deal"), "/status", "/setup", "/calendars", "/calendars/new", "/contacts/new", id("/contacts/new?client=%d", "Evil"), "/nowhere",
+		fmt.Sprintf("/deals/%d", h.deal), id("/deals/%d", "evil deal"), "/status", "/questions", "/setup", "/calendars", "/calendars/new", "/contacts/new", id("/contacts/new?client=%d", "Evil"), "/nowhere",
 	}
 }
 
@@ -41,7 +41,7 @@ func TestPages_BothLanguages(t *testing.T) {
 				continue
 			}
 			a.has(t, `<html lang="`+lang+`">`, `</html>`)
-			for _, key := range []string{"error.", "do.", "status.", "client.", "deal.", "contact.", "filter.", "plan.", "item.", "setup.", "nav.", "calendars.", "stage."} {
+			for _, key := range []string{"error.", "do.", "status.", "client.", "deal.", "contact.", "filter.", "plan.", "item.", "setup.", "nav.", "calendars.", "stage.", "questions."} {
 				// A text that is missing shows its key.
 				for _, tail := range []string{">" + key, `"` + key} {
 					if strings.Contains(a.body, tail) {
