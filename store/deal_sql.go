@@ -110,7 +110,7 @@ func (s *Store) Deal(ctx context.Context, viewer Manager, id int64) (card DealCa
 		if card.Documents, err = t.documents("deal_id = $1 ORDER BY date, id", id); err != nil {
 			return err
 		}
-		if card.Notes, err = t.paperNotes(DealRecord, id); err != nil {
+		if card.Notes, err = t.paperNotes(AboutDeal, id); err != nil {
 			return err
 		}
 		if card.Totals, err = t.dealTotals(&card.Deal); err != nil {

@@ -92,11 +92,11 @@ func (t *tx) named(table, field, externalID string) (int64, error) {
 	}
 	switch table {
 	case "deals":
-		return 0, lacking(DealRecord, LacksDeal, externalID)
+		return 0, lacking(AboutDeal, LacksDeal, externalID)
 	case "clients":
-		return 0, lacking(ClientRecord, LacksClient, externalID)
+		return 0, lacking(AboutClient, LacksClient, externalID)
 	case "documents":
-		return 0, lacking(DocumentRecord, LacksDocument, externalID)
+		return 0, lacking(AboutDocument, LacksDocument, externalID)
 	}
 	return 0, invalid(field, "unknown %s %q", field, clip(externalID, 80))
 }
@@ -298,7 +298,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		if err := t.touchClient(id); err != nil {
 			return "", err
 		}
-	} else if err := im.arrived(ClientRecord, row.ID); err != nil {
+	} else if err := im.arrived(AboutClient, row.ID); err != nil {
 		return "", err
 	}
 	return im.done(change, t.directoryChanged())
@@ -449,7 +449,7 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 	if err := firstFault(required("id", row.ID, 200), required("client", row.Client, 200)); err != nil {
 		return "", err
 	}
-	return im.keep(DealRecord, row.ID, row, func() (RowChange, error) {
+	return im.keep(AboutDeal, row.ID, row, func() (RowChange, error) {
 		client, err := im.t.named("clients", "client", row.Client)
 		if err != nil {
 			return "", err
@@ -460,7 +460,7 @@ func (im *Import) Deal(row DealRow) (RowChange, error) {
 			if err != nil {
 				return "", err
 			}
-			im.addUp(DealRecord, id)
+			im.addUp(AboutDeal, id)
 		}
 		return change, err
 	})
@@ -585,7 +585,7 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 		return "", err
 	}
 	if change == RowNew {
-		err = im.arrived(DealRecord, row.ID)
+		err = im.arrived(AboutDeal, row.ID)
 	}
 	return im.done(change, err)
 }
@@ -654,7 +654,7 @@ func (t *tx) changeEvent(actor Actor, e DealEvent, due Date, amount int64) (bool
 // first one of its kind replaces the event that the deal's own date made.
 func (im *Import) Event(row EventRow) (RowChange, error) {
 	row.ID = strings.TrimSpace(clean(row.ID))
-	return im.keep(EventRecord, row.ID, row, func() (RowChange, error) { return im.event(row) })
+	return im.keep(AboutEvent, row.ID, row, func() (RowChange, error) { return im.event(row) })
 }
 
 func (im *Import) event(row EventRow) (RowChange, error) {
@@ -703,7 +703,7 @@ func (im *Import) event(row EventRow) (RowChange, error) {
 // Line makes or changes a line of a deal or document by ID.
 func (im *Import) Line(row LineRow) (RowChange, error) {
 	row.ID = strings.TrimSpace(clean(row.ID))
-	return im.keep(LineRecord, row.ID, row, func() (RowChange, error) { return im.line(row) })
+	return im.keep(AboutLine, row.ID, row, func() (RowChange, error) { return im.line(row) })
 }
 
 func (im *Import) line(row LineRow) (RowChange, error) {
@@ -734,9 +734,9 @@ func (im *Import) line(row LineRow) (RowChange, error) {
 	args := []any{l.ExternalID, ref(l.DealID), ref(l.DocumentID), l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost}
 	belongs := func(l Line) {
 		if l.DealID != 0 {
-			im.addUp(DealRecord, l.DealID)
+			im.addUp(AboutDeal, l.DealID)
 		} else {
-			im.addUp(DocumentRecord, l.DocumentID)
+			im.addUp(AboutDocument, l.DocumentID)
 		}
 	}
 	if len(found) == 0 {
@@ -757,7 +757,7 @@ func (im *Import) line(row LineRow) (RowChange, error) {
 // of its deal that it fills.
 func (im *Import) Document(row DocumentRow) (RowChange, error) {
 	row.ID = strings.TrimSpace(clean(row.ID))
-	return im.keep(DocumentRecord, row.ID, row, func() (RowChange, error) { return im.document(row) })
+	return im.keep(AboutDocument, row.ID, row, func() (RowChange, error) { return im.document(row) })
 }
 
 func (im *Import) document(row DocumentRow) (RowChange, error) {
@@ -833,7 +833,7 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 		}
 		t.touchCards(old.ClientID)
 		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9, foreign_sum = $10 WHERE id = $11`, append(args, d.ID)...)
-		im.addUp(DocumentRecord, d.ID)
+		im.addUp(AboutDocument, d.ID)
 	}
 	if err != nil {
 		return "", err
@@ -849,7 +849,7 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 		}
 	}
 	if change == RowNew {
-		err = im.arrived(DocumentRecord, row.ID)
+		err = im.arrived(AboutDocument, row.ID)
 	}
 	return im.done(change, err)
 }

@@ -216,14 +216,14 @@ func (im *Import) Order(row OrderRow) (RowChange, error) {
 		if err != nil || change == RowUnchanged {
 			return change, err
 		}
-		if _, err := im.t.forgetKept(DealRecord, row.ID); err != nil {
+		if _, err := im.t.forgetKept(AboutDeal, row.ID); err != nil {
 			return "", err
 		}
 		given := Given{}
 		if im.given != nil {
 			given = *im.given
 		}
-		more, err := im.noteSums(DealRecord, row.ID, row.Amount, row.Made, given)
+		more, err := im.noteSums(AboutDeal, row.ID, row.Amount, row.Made, given)
 		im.differing += more
 		return change, err
 	})
@@ -325,7 +325,7 @@ func (im *Import) Withdraw(externalID string, v Version) (RowChange, error) {
 	}
 	return im.newest("document "+externalID, v, func() (RowChange, error) {
 		t := im.t
-		waited, err := t.dropQuestions(`kind = $1 AND key = $2`, string(DocumentRecord), externalID)
+		waited, err := t.dropQuestions(`kind = $1 AND key = $2`, string(AboutDocument), externalID)
 		if err != nil {
 			return "", err
 		}
@@ -363,12 +363,12 @@ func (im *Import) Note(row NoteRow) (RowChange, error) {
 	if err := firstFault(required("id", row.ID, 200), required("title", row.Title, 200)); err != nil {
 		return "", err
 	}
-	return im.keep(NoteRecord, row.ID, row, func() (RowChange, error) {
+	return im.keep(AboutNote, row.ID, row, func() (RowChange, error) {
 		t := im.t
-		what := DealRecord
+		what := AboutDeal
 		id, err := t.named("deals", "deal", row.Deal)
 		if err == nil && id == 0 {
-			what = ClientRecord
+			what = AboutClient
 			id, err = t.named("clients", "client", row.Client)
 		}
 		if err != nil {
@@ -392,7 +392,7 @@ func (im *Import) Note(row NoteRow) (RowChange, error) {
 }
 
 // paperNotes are the newest hundred notes of a deal or client.
-func (t *tx) paperNotes(what RecordKind, id int64) ([]PaperNote, error) {
+func (t *tx) paperNotes(what QuestionKind, id int64) ([]PaperNote, error) {
 	var out []PaperNote
 	err := t.rows(`SELECT at, changes FROM history WHERE what = $1 AND what_id = $2 AND verb = 'paper' ORDER BY id DESC LIMIT 100`, []any{string(what), id},
 		func(scan func(...any) error) error {

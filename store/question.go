@@ -10,7 +10,7 @@ import (
 // a newer row of its record replaces it, or a head drops it.
 type Question struct {
 	ID     int64
-	Kind   RecordKind
+	Kind   QuestionKind
 	Key    string // the other system's key of the record
 	Reason QuestionReason
 	Detail QuestionDetail
@@ -21,23 +21,23 @@ type Question struct {
 	At     time.Time
 }
 
-// RecordKind is what a question is about.
-type RecordKind string
+// QuestionKind is what a question is about.
+type QuestionKind string
 
 const (
-	DealRecord     RecordKind = "deal"
-	EventRecord    RecordKind = "event"
-	LineRecord     RecordKind = "line"
-	DocumentRecord RecordKind = "document"
-	NoteRecord     RecordKind = "note"
+	AboutDeal     QuestionKind = "deal"
+	AboutEvent    QuestionKind = "event"
+	AboutLine     QuestionKind = "line"
+	AboutDocument QuestionKind = "document"
+	AboutNote     QuestionKind = "note"
 
 	// What only others wait for.
-	ClientRecord RecordKind = "client"
-	RateRecord   RecordKind = "rate" // its key is the currency
+	AboutClient QuestionKind = "client"
+	AboutRate   QuestionKind = "rate" // its key is the currency
 )
 
 // waitsFor is questions.lacks of a row that lacks this record.
-func waitsFor(kind RecordKind, key string) string { return string(kind) + " " + key }
+func waitsFor(kind QuestionKind, key string) string { return string(kind) + " " + key }
 
 // QuestionReason is why a row is kept apart.
 type QuestionReason string
@@ -110,7 +110,7 @@ type Lacking struct {
 func (l *Lacking) Unwrap() error { return &l.Invalid }
 
 // lacking is the fault of a row that names a record by a key that is unknown.
-func lacking(record RecordKind, reason QuestionReason, key string) error {
+func lacking(record QuestionKind, reason QuestionReason, key string) error {
 	return &Lacking{
 		Invalid: Invalid{string(record), fmt.Sprintf("unknown %s %q", record, clip(key, 80))},
 		Reason:  reason, Detail: QuestionDetail{Lacks: clip(key, 200)}, until: waitsFor(record, key),

@@ -17,7 +17,7 @@ func (im *Import) Given(g Given) { im.given = &g }
 
 // keep puts a row, or keeps it apart when it lacks something. A row that is
 // taken answers the question about its record.
-func (im *Import) keep(kind RecordKind, key string, row any, put func() (RowChange, error)) (RowChange, error) {
+func (im *Import) keep(kind QuestionKind, key string, row any, put func() (RowChange, error)) (RowChange, error) {
 	change, err := put()
 	var lack *Lacking
 	switch {
@@ -32,7 +32,7 @@ func (im *Import) keep(kind RecordKind, key string, row any, put func() (RowChan
 // RowKept is the outcome of a row that was kept apart.
 const RowKept RowChange = "kept"
 
-func (im *Import) keepRow(kind RecordKind, key, row string, lack *Lacking) (RowChange, error) {
+func (im *Import) keepRow(kind QuestionKind, key, row string, lack *Lacking) (RowChange, error) {
 	t := im.t
 	given := ""
 	if im.given.Text != nil {
@@ -81,7 +81,7 @@ func (t *tx) openQuestions() (int, error) {
 }
 
 // forgetKept drops the kept row of a record, which a newer one replaces.
-func (t *tx) forgetKept(kind RecordKind, key string) (bool, error) {
+func (t *tx) forgetKept(kind QuestionKind, key string) (bool, error) {
 	return t.dropQuestions(`kind = $1 AND key = $2 AND row <> ''`, string(kind), key)
 }
 
@@ -96,7 +96,7 @@ func (t *tx) dropQuestions(where string, args ...any) (bool, error) {
 }
 
 // arrived takes the rows that waited for a record that has just come.
-func (im *Import) arrived(kind RecordKind, key string) error {
+func (im *Import) arrived(kind QuestionKind, key string) error {
 	open, err := im.t.openQuestions()
 	if err != nil || open == 0 {
 		return err
@@ -108,7 +108,7 @@ func (im *Import) arrived(kind RecordKind, key string) error {
 // keptRow is a row kept apart, with what is needed to take it.
 type keptRow struct {
 	id         int64
-	kind       RecordKind
+	kind       QuestionKind
 	row, given string
 	file       string
 	line       int
@@ -162,15 +162,15 @@ func (im *Import) answer(where string, args ...any) (taken, left int, err error)
 // putKept takes a kept row as its kind is taken.
 func (im *Import) putKept(k keptRow) (RowChange, error) {
 	switch k.kind {
-	case DealRecord:
+	case AboutDeal:
 		return putJSON(im.Deal, k.row)
-	case EventRecord:
+	case AboutEvent:
 		return putJSON(im.Event, k.row)
-	case LineRecord:
+	case AboutLine:
 		return putJSON(im.Line, k.row)
-	case DocumentRecord:
+	case AboutDocument:
 		return putJSON(im.Document, k.row)
-	case NoteRecord:
+	case AboutNote:
 		return putJSON(im.Note, k.row)
 	}
 	return "", invalid("kind", "%q is no kind of record", k.kind)
@@ -186,7 +186,7 @@ func putJSON[R any](put func(R) (RowChange, error), text string) (RowChange, err
 
 // addUp remembers to compare a deal's or document's lines with its sum at the
 // end of the transaction, when all of them are there.
-func (im *Import) addUp(kind RecordKind, id int64) {
+func (im *Import) addUp(kind QuestionKind, id int64) {
 	if im.sums == nil {
 		im.sums = map[sumKey]Given{}
 	}
@@ -198,7 +198,7 @@ func (im *Import) addUp(kind RecordKind, id int64) {
 }
 
 type sumKey struct {
-	kind RecordKind
+	kind QuestionKind
 	id   int64
 }
 
@@ -210,7 +210,7 @@ func (im *Import) CheckSums() (more int, err error) {
 	for _, k := range slices.SortedFunc(maps.Keys(im.sums), func(a, b sumKey) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.id, b.id)) }) {
 		given := im.sums[k]
 		table, column := "deals", "deal_id"
-		if k.kind == DocumentRecord {
+		if k.kind == AboutDocument {
 			table, column = "documents", "document_id"
 		}
 		var key string
@@ -243,7 +243,7 @@ func (im *Import) CheckSums() (more int, err error) {
 // noteSums opens or closes the question that a record's lines make another sum
 // than it says; made is nil when they make the same. It gives the change in
 // the number of open ones.
-func (im *Import) noteSums(kind RecordKind, key string, sum Money, made *Money, given Given) (int, error) {
+func (im *Import) noteSums(kind QuestionKind, key string, sum Money, made *Money, given Given) (int, error) {
 	t := im.t
 	had, err := t.dropQuestions(`kind = $1 AND key = $2 AND reason = $3`, string(kind), key, string(SumsDiffer))
 	before := 0

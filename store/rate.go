@@ -71,6 +71,6 @@ func exchangeAt(m Money, from, to Rate, currency string) (Money, error) {
 func noRate(currency string, on Date) error {
 	return &Lacking{
 		Invalid: Invalid{"currency", fmt.Sprintf("there is no rate of %s on %s", currency, on)},
-		Reason:  LacksRate, Detail: QuestionDetail{Lacks: currency, On: on}, until: waitsFor(RateRecord, currency),
+		Reason:  LacksRate, Detail: QuestionDetail{Lacks: currency, On: on}, until: waitsFor(AboutRate, currency),
 	}
 }

@@ -72,7 +72,7 @@ func (im *Import) newRate(currency string) error {
 	}
 	im.rates[currency] = true
 	clear(im.t.rates)
-	return im.arrived(RateRecord, currency)
+	return im.arrived(AboutRate, currency)
 }
 
 // coverForeign shares documents anew among the events of deals where a changed
