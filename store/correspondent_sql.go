@@ -254,6 +254,23 @@ func (s *Store) DecideCorrespondents(ctx context.Context, viewer Manager, actor 
 	return n, nil
 }
 
+// UnknownSender is who wrote to the viewer, or to a shared mailbox, to a head
+// to anybody, from that address and is no person. ErrNotFound: nobody.
+func (s *Store) UnknownSender(ctx context.Context, viewer Manager, address string) (x Sender, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		x, err = t.unknownSender(viewer, address)
+		return err
+	})
+	return x, err
+}
+
+func (t *tx) unknownSender(viewer Manager, address string) (x Sender, err error) {
+	err = t.row(`SELECT address, name, letters, first, last, subject FROM senders WHERE address = $3 AND ($1 OR manager_id IN (0, $2))
+		AND NOT EXISTS (SELECT 1 FROM person_points p WHERE p.kind = 'email' AND p.value = $3) ORDER BY last DESC LIMIT 1`, append(whose(viewer), address),
+		&x.Address, &x.Name, &x.Letters, timeInto{&x.First}, timeInto{&x.Last}, &x.Subject)
+	return x, err
+}
+
 // AcceptSender makes a person of an unknown sender, whose letters are fetched
 // then. ErrNotFound: nobody unknown to the viewer wrote from that address;
 // else as AcceptOffer.
@@ -283,13 +300,11 @@ func (s *Store) RefuseSender(ctx context.Context, viewer Manager, address string
 // offerSender makes an offer of an unknown sender, for its decision to be kept
 // as that of any other.
 func (t *tx) offerSender(viewer Manager, address string) (id int64, err error) {
-	name := ""
-	err = t.row(`SELECT name FROM senders WHERE address = $3 AND ($1 OR manager_id IN (0, $2)) AND NOT EXISTS (SELECT 1 FROM person_points p WHERE p.kind = 'email' AND p.value = $3)
-		ORDER BY last DESC LIMIT 1`, append(whose(viewer), address), &name)
+	who, err := t.unknownSender(viewer, address)
 	if err != nil {
 		return 0, err
 	}
-	e := newEntry{opt: BookOptions{Book: MailBook, ManagerID: viewer.ID}, key: address, said: BookPerson{Key: address, Name: heardName(name), Emails: []string{address}}, at: place{why: UnknownClient}}
+	e := newEntry{opt: BookOptions{Book: MailBook, ManagerID: viewer.ID}, key: address, said: BookPerson{Key: address, Name: heardName(who.Name), Emails: []string{address}}, at: place{why: UnknownClient}}
 	if _, err := t.saveEntry(&e); err != nil {
 		return 0, err
 	}

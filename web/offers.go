@@ -101,17 +101,24 @@ func (s *server) decided(v *visit, err error, to string) error {
 
 // senderForm makes an unknown sender a client's person.
 type senderForm struct {
-	Address, Name string // the name is that of the new client
-	Client        string // "new", or the number of a client
-	Chosen        int64  // that number, 0: a new one
-	Search        string
-	Clients       []clientRow
-	Errors        map[string]string
+	Address string
+	Sender  senderRow
+	Name    string // of the new client
+	Client  string // "new", or the number of a client
+	Chosen  int64  // that number, 0: a new one
+	Search  string
+	Clients []clientRow
+	Errors  map[string]string
 }
 
-// senderClients fills in the clients to choose from: those that were looked for,
+// senderClients fills in who wrote, and the clients to choose from: those that were looked for,
 // else those that the sender's domain names.
 func (s *server) senderClients(v *visit, f *senderForm) error {
+	who, err := s.st.UnknownSender(v.ctx, v.who, f.Address)
+	if err != nil {
+		return err
+	}
+	f.Sender = senderRows(v.say, []store.Sender{who})[0]
 	look := f.Search
 	if look == "" {
 		_, domain, _ := strings.Cut(f.Address, "@")
@@ -146,9 +153,6 @@ func (s *server) senderPage(v *visit) error {
 	v.name = "status"
 	q := v.URL.Query()
 	f := senderForm{Address: clip(320, q.Get("address")), Search: clip(100, strings.TrimSpace(q.Get("name")))}
-	if !strings.Contains(f.Address, "@") {
-		return store.ErrNotFound
-	}
 	if err := s.senderClients(v, &f); err != nil {
 		return err
 	}
