@@ -101,6 +101,30 @@ func (t *tx) saveHeard(all map[string]*heard) error {
 	return nil
 }
 
+// unhear forgets whoever was heard of in one letter alone, which is not to be
+// recorded after all. Of others the number stays: it says no more than that.
+func (t *filing) unhear(key string) error {
+	var parties, once []string
+	err := t.row(`SELECT parties FROM letter_texts WHERE message_key = $1 AND NOT EXISTS (SELECT 1 FROM letters l WHERE l.message_key = $1 AND l.outcome = 'captured')`, []any{key}, jsonInto{&parties})
+	if err != nil || len(parties) == 0 {
+		return ignoreNotFound(err)
+	}
+	texts := t.s.dialect.texts("$1")
+	err = t.rows(`SELECT address FROM correspondents WHERE address IN `+texts+` GROUP BY address HAVING SUM(letters) = 1`, []any{asJSON(parties)}, func(scan func(...any) error) error {
+		var address string
+		err := scan(&address)
+		once = append(once, address)
+		return err
+	})
+	if err != nil || len(once) == 0 {
+		return err
+	}
+	if _, err := t.exec(`DELETE FROM correspondents WHERE address IN `+texts, asJSON(once)); err != nil {
+		return err
+	}
+	return t.forgetOffered(once)
+}
+
 // counted is how often an address takes part in captured letters.
 func (t *tx) counted(address string) (c Counted, err error) {
 	err = t.row(`SELECT COALESCE(SUM(letters), 0), COALESCE(MAX(last), 0) FROM correspondents WHERE address = $1`, []any{address}, &c.Letters, timeInto{&c.Last})
@@ -158,7 +182,7 @@ func (t *tx) heardBefore(after, end int64) (all map[string]*heard, last int64, e
 	last = end
 	// A letter with several clients is counted for the first of its contacts.
 	err = t.rows(`SELECT c.id, c.client_id, c.start_at, l.parties FROM contacts c JOIN letter_texts l ON l.message_key = c.message_key
-		WHERE c.id > $1 AND c.id <= $2 AND c.message_key <> '' AND c.client_id IS NOT NULL AND NOT c.private
+		WHERE c.id > $1 AND c.id <= $2 AND c.message_key <> '' AND c.client_id IS NOT NULL AND NOT c.private AND c.state <> 'cancelled'
 		AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.message_key = c.message_key AND o.client_id IS NOT NULL AND o.id < c.id)
 		ORDER BY c.id LIMIT $3`, []any{after, end, page}, func(scan func(...any) error) error {
 		var id int64

@@ -107,6 +107,15 @@ func TestCorrespondents(t *testing.T) {
 		h.must(err)
 		h.same("refused together", fmt.Sprint(n, len(h.offersOf("c1"))), "2 0")
 
+		// A letter that turns out to be excluded takes with it who is in no other.
+		h.captured(f, &uid, "c1", "secret@gmail.com Secret")
+		h.same("before", h.offersOf("c1"), []string{"Secret <secret@gmail.com> 1 correspondent"})
+		l = h.letter(uid, fmt.Sprintf("h%d@x", uid))
+		l.Outcome, l.Reason, l.Excluded = store.Skipped, store.Blocked, true
+		_, err = h.FileLetters(ctx, f, store.Batch{Letters: []store.FiledLetter{l}, Recalled: []uint32{uid}})
+		h.must(err)
+		h.same("excluded", len(h.offersOf("c1")), 0)
+
 		// By another address, who is there by name is offered as that person.
 		h.captured(f, &uid, "c1", "second@gmail.com Пётр Второй")
 		h.same("a second address", h.offersOf("c1"), []string{"Пётр Второй <second@gmail.com> 1 double"})

@@ -70,6 +70,9 @@ func differ(old, new []uint32) (got, lost []uint32) {
 // withdraw takes a captured letter back that its mailbox excludes now: its
 // contacts are cancelled, unless another mailbox has the letter captured.
 func (t *filing) withdraw(key string) error {
+	if err := t.unhear(key); err != nil {
+		return err
+	}
 	return t.turnLetter(key, Done, Cancelled, `NOT EXISTS (SELECT 1 FROM letters l WHERE l.message_key = $1 AND l.outcome = 'captured')`)
 }
 
