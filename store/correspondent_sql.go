@@ -65,6 +65,14 @@ func (t *tx) saveHeard(all map[string]*heard) error {
 			return err
 		}
 	}
+	offers := map[string]bookEntry{}
+	found, err := t.bookEntries(`WHERE e.key IN `+texts+` AND e.book = $2`, asJSON(addresses), MailBook)
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		offers[e.key] = e
+	}
 	im := &Import{t: t, actor: Actor{Origin: FromMail}}
 	for _, address := range addresses {
 		h := all[address]
@@ -84,13 +92,17 @@ func (t *tx) saveHeard(all map[string]*heard) error {
 				return err
 			}
 		}
-		if h.client == 0 {
-			continue // with several clients at once: nobody's in particular
+		old, there := offers[address]
+		if h.client == 0 || there && old.state != offered {
+			continue // with several clients at once, nobody's in particular; or decided
 		}
 		name := ""
 		err := t.row(`SELECT name FROM correspondents WHERE address = $1 AND name <> '' ORDER BY letters DESC, last DESC, name LIMIT 1`, []any{address}, &name)
 		if ignoreNotFound(err) != nil {
 			return err
+		}
+		if there && old.said.Name == name {
+			continue
 		}
 		var invalid *Invalid
 		_, err = im.BookPerson(BookOptions{Book: MailBook, OfferOnly: true, ClientID: h.client}, BookPerson{Key: address, Name: name, Emails: []string{address}})
