@@ -1,57 +1,13 @@
 package store
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 )
-
-// clientRows are the tables whose rows are a client's and go with it. Whatever
-// refers to clients must stand here or in clientRest; a test looks at the
-// schema.
-var clientRows = []clientTable{
-	{"persons", "id", true},
-	{"deals", "id", true},
-	{"documents", "id", true},
-	{"settlements", "document_id", false},
-	{"contacts", "id", true},
-	{"invitations", "uid", false},
-	{"invitation_occurrences", "uid", false},
-	{"book_entries", "id", false},
-	{"merged_clients", "gone_id", false},
-}
-
-type clientTable struct {
-	name, key string
-	versioned bool // whoever reads it by changed and version must see it
-}
-
-// give writes the rows of a client that are as where says to another one.
-func (r clientTable) give(t *tx, to, from int64, where string, args ...any) error {
-	set, args := "", append([]any{to, from}, args...)
-	if r.versioned {
-		args = append(args, t.now.Unix())
-		set = fmt.Sprintf(", changed = $%d, version = version + 1", len(args))
-	}
-	if _, err := t.exec(`UPDATE `+r.name+` SET client_id = $1`+set+` WHERE client_id = $2 AND `+where, args...); err != nil {
-		return fmt.Errorf("%s: %w", r.name, err)
-	}
-	return nil
-}
-
-// clientRest are the other tables that name a client: what becomes of them is
-// said in one place each.
-var clientRest = []string{
-	"clients", "client_points", "classifications", // mergeFields
-	"book_changes", "card_marks", // logs, told by touchCards
-	"merges", // the trace
-}
 
 // MergeClients makes one client of two: all that gone has becomes kept's, who
 // takes over what it lacks. *Invalid where they are the same or one is merged
@@ -177,7 +133,10 @@ func (t *tx) mergeClients(actor Actor, keptID, goneID int64) (m Merge, err error
 		return m, err
 	}
 	m.tell(did)
-	if err := t.joinDoubles(m.ID, kept.ID, gone.ID); err != nil {
+	if err := t.joinTwins(m.ID, kept.ID, gone.ID); err != nil {
+		return m, err
+	}
+	if err := t.takeInvitations(m.ID, kept.ID, gone.ID); err != nil {
 		return m, err
 	}
 	// Before they move: what shows the one that goes shows another name then.
@@ -218,130 +177,13 @@ func (t *tx) noteMerge(actor Actor, m Merge, did mergeDid) (id int64, err error)
 	return id, err
 }
 
-// noteRow writes down one row of a merge, 0: none; a row that is noted already
-// keeps what it said first.
-func (t *tx) noteRow(merge int64, what, record string, was any) error {
-	if merge == 0 {
-		return nil
-	}
-	text := ""
-	if was != nil {
-		text = asJSON(was)
-	}
-	_, err := t.exec(`INSERT INTO merge_rows (merge_id, what, record, was) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`, merge, what, record, text)
-	return err
-}
-
-// double is what a contact said before its twin at the client that stays
-// became the one.
-type double struct {
-	Twin      int64
-	Key       string
-	State     State
-	Completed int64
-	Postponed int64
-	Deal      bool // the twin had no deal and got this one's
-}
-
-// joinDoubles makes one of the letters, and of the meetings from invitations,
-// that both clients have: the contact of the one that goes is cancelled and
-// lets go of its letter, who took part in it joins the twin.
-func (t *tx) joinDoubles(merge, kept, gone int64) error {
-	type pair struct {
-		id    int64
-		deal  int64
-		was   double
-		twins int64 // deal of the twin
-	}
-	var pairs []pair
-	collect := func(scan func(...any) error) error {
-		var p pair
-		err := scan(&p.id, &p.was.Twin, &p.was.Key, &p.was.State, &p.was.Completed, &p.was.Postponed, idInto{&p.deal}, idInto{&p.twins})
-		pairs = append(pairs, p)
-		return err
-	}
-	err := t.rows(`SELECT g.id, k.id, g.message_key, g.state, g.completed, g.postponed, g.deal_id, k.deal_id FROM contacts g JOIN contacts k
-		ON k.message_key = g.message_key AND k.client_id = $1 WHERE g.client_id = $2 AND g.message_key <> '' ORDER BY g.id`, []any{kept, gone}, collect)
-	if err != nil {
-		return err
-	}
-	err = t.rows(`SELECT g.id, k.id, g.message_key, g.state, g.completed, g.postponed, g.deal_id, k.deal_id FROM invitations gi JOIN invitations ki ON ki.uid = gi.uid AND ki.client_id = $1
-		JOIN contacts g ON g.id = gi.contact_id JOIN contacts k ON k.id = ki.contact_id
-		WHERE gi.client_id = $2 AND g.client_id = $2 AND k.client_id = $1 AND g.state IN ('planned', 'postponed') AND k.state IN ('planned', 'postponed') ORDER BY g.id`, []any{kept, gone}, collect)
-	if err != nil {
-		return err
-	}
-	for _, p := range pairs {
-		p.was.Deal = p.deal != 0 && p.twins == 0
-		if err := t.noteRow(merge, "doubles", idText(p.id), p.was); err != nil {
-			return err
-		}
-		if p.was.Deal {
-			if _, err := t.exec(`UPDATE contacts SET deal_id = $1 WHERE id = $2`, p.deal, p.was.Twin); err != nil {
-				return err
-			}
-		}
-		if _, err := t.exec(`UPDATE contacts SET message_key = '', state = 'cancelled', completed = 0, postponed = 0, changed = $1 WHERE id = $2`, t.now.Unix(), p.id); err != nil {
-			return err
-		}
-		var managers []int64
-		err := t.rows(`SELECT manager_id FROM contact_managers WHERE contact_id = $1`, []any{p.id}, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			managers = append(managers, id)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, id := range managers {
-			if err := t.joinManager(merge, p.was.Twin, id); err != nil {
-				return err
-			}
-		}
-		var persons []PersonRef
-		err = t.rows(`SELECT person_id, address FROM contact_persons WHERE contact_id = $1`, []any{p.id}, func(scan func(...any) error) error {
-			var r PersonRef
-			err := scan(&r.ID, &r.Email)
-			persons = append(persons, r)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, r := range persons {
-			if err := t.joinPerson(merge, p.was.Twin, r); err != nil {
-				return err
-			}
-		}
-		if _, err := t.exec(`UPDATE contacts SET changed = $1, version = version + 1 WHERE id = $2`, t.now.Unix(), p.was.Twin); err != nil {
-			return err
-		}
-		if err := errors.Join(t.touchShown(ItemKey{ID: p.id}), t.touchShown(ItemKey{ID: p.was.Twin})); err != nil {
-			return err
-		}
-	}
+// takeInvitations takes away what is known of meetings to which both were
+// invited: the one that stays knows as much.
+func (t *tx) takeInvitations(merge, kept, gone int64) error {
 	both := `client_id = $1 AND uid IN (SELECT uid FROM invitations WHERE client_id = $2)`
 	return errors.Join(
-		t.take(merge, "invitations", []string{"uid", "client_id"}, both, gone, kept),
-		t.take(merge, "invitation_occurrences", []string{"uid", "client_id", "occurrence"}, both, gone, kept))
-}
-
-// joinManager adds a manager to a contact, and notes that the merge did it.
-func (t *tx) joinManager(merge, contact, manager int64) error {
-	n, err := t.exec(`INSERT INTO contact_managers (contact_id, manager_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, contact, manager)
-	if err != nil || n == 0 {
-		return err
-	}
-	return t.noteRow(merge, "contact_managers", idText(contact)+" "+idText(manager), nil)
-}
-
-func (t *tx) joinPerson(merge, contact int64, p PersonRef) error {
-	n, err := t.exec(`INSERT INTO contact_persons (contact_id, person_id, address) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, contact, p.ID, p.Email)
-	if err != nil || n == 0 {
-		return err
-	}
-	return t.noteRow(merge, "contact_persons", idText(contact)+" "+idText(p.ID), nil)
+		t.take(merge, "invitation_occurrences", []string{"uid", "client_id", "occurrence"}, both, gone, kept),
+		t.take(merge, "invitations", []string{"uid", "client_id"}, both, gone, kept))
 }
 
 // touchMoved marks what shows the contacts of a merge, done ones included.
@@ -465,104 +307,6 @@ func (t *tx) rememberMerge(actor Actor, verb string, m Merge, did *mergeDid) err
 	return t.remember(actor, "client", m.GoneID, verb, c)
 }
 
-// take writes rows down whole and deletes them. keys are the columns of the
-// table's key; all names are ours.
-func (t *tx) take(merge int64, table string, keys []string, where string, args ...any) error {
-	rows, err := t.QueryContext(t.ctx, `SELECT * FROM `+table+` WHERE `+where, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	columns, err := rows.Columns()
-	if err != nil {
-		return err
-	}
-	taken := map[string]map[string]any{}
-	for rows.Next() {
-		values, into := make([]any, len(columns)), make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		row := map[string]any{}
-		for i, name := range columns {
-			if b, ok := values[i].([]byte); ok {
-				values[i] = string(b)
-			}
-			row[name] = values[i]
-		}
-		var id []string
-		for _, k := range keys {
-			id = append(id, fmt.Sprint(row[k]))
-		}
-		taken[strings.Join(id, " ")] = row
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for id, row := range taken {
-		if err := t.noteRow(merge, "taken "+table, id, row); err != nil {
-			return err
-		}
-	}
-	_, err = t.exec(`DELETE FROM `+table+` WHERE `+where, args...)
-	return err
-}
-
-// giveBack inserts what take took.
-func (t *tx) giveBack(merge int64, table string) error {
-	return t.merged(merge, "taken "+table, func(_ string, was []byte) error {
-		d := json.NewDecoder(bytes.NewReader(was))
-		d.UseNumber()
-		row := map[string]any{}
-		if err := d.Decode(&row); err != nil {
-			return err
-		}
-		var columns, params []string
-		var args []any
-		for k, v := range row {
-			if n, ok := v.(json.Number); ok {
-				i, err := n.Int64()
-				if err != nil {
-					return err
-				}
-				v = i
-			}
-			args = append(args, v)
-			columns, params = append(columns, k), append(params, fmt.Sprintf("$%d", len(args)))
-		}
-		_, err := t.ExecContext(t.ctx, `INSERT INTO `+table+` (`+strings.Join(columns, ", ")+`) VALUES (`+strings.Join(params, ", ")+`) ON CONFLICT DO NOTHING`, args...)
-		return err
-	})
-}
-
-// merged calls each for the rows of a merge, in the order of their keys.
-func (t *tx) merged(merge int64, what string, each func(row string, was []byte) error) error {
-	type one struct{ row, was string }
-	var all []one
-	err := t.rows(`SELECT record, was FROM merge_rows WHERE merge_id = $1 AND what = $2 ORDER BY record`, []any{merge, what}, func(scan func(...any) error) error {
-		var o one
-		err := scan(&o.row, &o.was)
-		all = append(all, o)
-		return err
-	})
-	for _, o := range all {
-		if err != nil {
-			return err
-		}
-		err = each(o.row, []byte(o.was))
-	}
-	return err
-}
-
-// number is the id in a record of merge_rows, which we wrote.
-func number(record string) int64 {
-	n, _ := strconv.ParseInt(record, 10, 64)
-	return n
-}
-
 // Unmerge undoes a merging or registering: what moved goes back, what came
 // since stays. *Invalid where it is undone already, or where later merges of
 // the client must be undone first; ErrNotFound, ErrForbidden as MergeClients.
@@ -660,7 +404,7 @@ func (t *tx) unmerge(actor Actor, m Merge, did mergeDid) error {
 			return err
 		}
 	}
-	if err := t.partDoubles(m.ID); err != nil {
+	if err := t.partTwins(m.ID); err != nil {
 		return err
 	}
 	if err := errors.Join(t.giveBack(m.ID, "invitations"), t.giveBack(m.ID, "invitation_occurrences")); err != nil {
@@ -719,49 +463,6 @@ func (t *tx) takeBackFields(kept Client, did mergeDid) error {
 	return nil
 }
 
-// partDoubles makes two again of the contacts that joinDoubles made one.
-func (t *tx) partDoubles(merge int64) error {
-	err := t.merged(merge, "doubles", func(row string, was []byte) error {
-		var d double
-		if err := json.Unmarshal(was, &d); err != nil {
-			return err
-		}
-		if _, err := t.exec(`UPDATE contacts SET message_key = $1, state = $2, completed = $3, postponed = $4, changed = $5
-			WHERE id = $6 AND state = 'cancelled'`, d.Key, string(d.State), d.Completed, d.Postponed, t.now.Unix(), number(row)); err != nil {
-			return err
-		}
-		if d.Deal {
-			if _, err := t.exec(`UPDATE contacts SET deal_id = NULL WHERE id = $1 AND deal_id = (SELECT deal_id FROM contacts WHERE id = $2)`, d.Twin, number(row)); err != nil {
-				return err
-			}
-		}
-		if _, err := t.exec(`UPDATE contacts SET changed = $1, version = version + 1 WHERE id = $2`, t.now.Unix(), d.Twin); err != nil {
-			return err
-		}
-		t.touch(ItemKey{ID: number(row)})
-		return t.touchShown(ItemKey{ID: d.Twin})
-	})
-	if err != nil {
-		return err
-	}
-	return t.partFromContacts(merge)
-}
-
-// partFromContacts takes out of contacts who joined them by the merge.
-func (t *tx) partFromContacts(merge int64) error {
-	for table, column := range map[string]string{"contact_managers": "manager_id", "contact_persons": "person_id"} {
-		err := t.merged(merge, table, func(row string, _ []byte) error {
-			contact, one, _ := strings.Cut(row, " ")
-			_, err := t.exec(`DELETE FROM `+table+` WHERE contact_id = $1 AND `+column+` = $2`, number(contact), number(one))
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 type storedMerge struct {
 	Merge
 	did mergeDid
@@ -790,84 +491,4 @@ func (s *Store) Merges(ctx context.Context, client int64, limit int) (out []Merg
 		return err
 	})
 	return out, err
-}
-
-// survivor is who has what the client had; the same where it is not merged.
-func (t *tx) survivor(id int64) (int64, error) {
-	err := t.row(`SELECT client_id FROM merged_clients WHERE gone_id = $1`, []any{id}, &id)
-	return id, ignoreNotFound(err)
-}
-
-// adding leaves of a row of a merged client what its survivor lacks.
-func (row *ClientRow) adding(old *Client) {
-	row.ID, row.Name, row.Importance, row.Stage = old.ExternalID, old.Name, "", cmp.Or(old.givenStage, row.Stage)
-	if old.ManagerID != 0 {
-		row.Manager = ""
-	}
-	if old.SourceID != 0 {
-		row.Source = ""
-	}
-	lacks := map[string]string{}
-	for k, v := range row.Attributes {
-		if _, has := old.Attributes[clean(k)]; !has && v != "" {
-			lacks[k] = v
-		}
-	}
-	row.Attributes = lacks
-}
-
-// keepPoints leaves a client what it got by merging or registering, whatever
-// lists a file has. Where two keys lead to it, no list of either takes away
-// what the other one's gave.
-func (t *tx) keepPoints(c, old *Client) error {
-	var twoKeys bool
-	err := t.row(`SELECT EXISTS (SELECT 1 FROM merged_clients WHERE client_id = $1 AND external_id IS NOT NULL)`, []any{old.ID}, &twoKeys)
-	if err != nil {
-		return err
-	}
-	if twoKeys {
-		for _, kind := range []string{"domain", "email", "phone"} {
-			has := c.pointsOf(kind)
-			*has = together(*old.pointsOf(kind), append([]string{}, *has...))
-		}
-		return nil
-	}
-	found, err := t.merges(`m.client_id = $1 AND m.undone = 0`, old.ID)
-	for _, m := range found {
-		for _, p := range m.did.Points {
-			had, has := old.pointsOf(p.Kind), c.pointsOf(p.Kind)
-			if slices.Contains(*had, p.Value) && !slices.Contains(*has, p.Value) {
-				*has = append(*has, p.Value)
-			}
-		}
-	}
-	return err
-}
-
-func (c *Client) pointsOf(kind string) *[]string {
-	switch kind {
-	case "domain":
-		return &c.Domains
-	case "email":
-		return &c.Emails
-	}
-	return &c.Phones
-}
-
-// ClientByKey finds a client by its external id, or by its number, written 12
-// or #12. What was merged finds the one that stayed; ErrNotFound.
-func (s *Store) ClientByKey(ctx context.Context, text string) (c Client, err error) {
-	text = strings.TrimSpace(clean(text))
-	err = s.read(ctx, func(t *tx) error {
-		id, err := t.saved("clients", text)
-		if err != nil {
-			return err
-		}
-		if id == 0 {
-			id, _ = strconv.ParseInt(strings.TrimPrefix(text, "#"), 10, 64)
-		}
-		c, err = t.client(id)
-		return err
-	})
-	return c, err
 }

@@ -418,7 +418,7 @@ func TestMerge_knowsTheSchema(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n++; !slices.Contains(store.MergedTables(), table) {
-			t.Errorf("table %s refers to clients: say in store/merging_sql.go what merging does with it", table)
+			t.Errorf("table %s refers to clients: say in store/mergerow_sql.go what merging does with it", table)
 		}
 	}
 	if n < 8 {

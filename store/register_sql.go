@@ -332,7 +332,7 @@ func (t *tx) unregister(actor Actor, m Merge, did mergeDid) (stays bool, err err
 	if err != nil {
 		return false, err
 	}
-	if err := errors.Join(t.partFromContacts(m.ID), t.giveBack(m.ID, "unlinked")); err != nil {
+	if err := errors.Join(t.partMembers(m.ID), t.giveBack(m.ID, "unlinked")); err != nil {
 		return false, err
 	}
 	for _, p := range did.Points {
