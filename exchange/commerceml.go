@@ -113,10 +113,24 @@ func (c *commerceML) at(err error) error {
 	line, _ := c.tokens.dec.InputPos()
 	var syntax *xml.SyntaxError
 	if errors.As(err, &syntax) { // its line is that of the decoder of tokens
-		err = fmt.Errorf("the XML is broken: %s", syntax.Msg)
+		err = brokenXML(syntax.Msg)
 	}
-	return fmt.Errorf("line %d: %w", line, err)
+	return &lineError{line, err}
 }
+
+// lineError is a fault in a line of a file, from 1.
+type lineError struct {
+	line int
+	err  error
+}
+
+func (e *lineError) Error() string { return fmt.Sprintf("line %d: %v", e.line, e.err) }
+func (e *lineError) Unwrap() error { return e.err }
+
+// brokenXML is what the parser says of text that is no XML.
+type brokenXML string
+
+func (e brokenXML) Error() string { return "the XML is broken: " + string(e) }
 
 // inBox reports whether what is read now is in a container.
 func (c *commerceML) inBox() bool { return len(c.path) > 0 && c.path[0] == "Контейнер" }
@@ -196,7 +210,7 @@ func (c *commerceML) end() error {
 			return err // io.EOF, mostly
 		}
 		if _, is := t.(xml.StartElement); is {
-			return c.at(errors.New("the XML is broken: more than one root"))
+			return c.at(brokenXML("more than one root"))
 		}
 	}
 }

@@ -101,6 +101,7 @@ func (d dialect) alone(work int) string {
 const (
 	filingWork = iota
 	importWork
+	claimWork // of files of an accounting system
 )
 
 // skipLocked lets several daemons take different due rows.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"intouch/caldav"
+	"intouch/exchange"
 	"intouch/mailsync"
 	"intouch/store"
 	"intouch/web"
@@ -74,9 +75,17 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	if err != nil {
 		return nil, err
 	}
+	onec := exchange.NewOneC(a.st, exchange.OneCOptions{
+		FileLimit: int64(cfg.Exchange.FileLimit) << 20,
+		MaxUpload: int64(cfg.Exchange.MaxUpload) << 20,
+		Currency:  cfg.Currency,
+		Names:     cfg.Exchange.Values,
+		Log:       log.With("part", "exchange"),
+	})
 	a.workers = []*worker{
 		{name: "mail", run: syncer.Run},
 		{name: "jobs", run: jobs.Run},
+		{name: "exchange", run: onec.Run},
 		{name: "calendars", run: func(ctx context.Context) error { return renewCalendars(ctx, a.st, cfg) }},
 	}
 
@@ -92,6 +101,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	})
 	handler := routes(
 		caldav.New(a.st, caldav.Options{PublicURL: cfg.Server.PublicURL, Log: log.With("part", "calendar")}),
+		onec,
 		web.New(a.st, web.Options{
 			PublicURL: cfg.Server.PublicURL,
 			Secret:    secret,

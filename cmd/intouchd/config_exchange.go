@@ -8,10 +8,14 @@ import (
 
 // ExchangeConfig is how accounting systems are read.
 type ExchangeConfig struct {
-	Values exchange.Requisites // names of 1C's additional values
+	FileLimit int                 // MB of one part, which 1C is told
+	MaxUpload int                 // MB of one file that 1C sends, as it comes and unpacked
+	Values    exchange.Requisites // names of 1C's additional values
 }
 
 func (c *reading) exchange(t *table) {
+	c.cfg.Exchange.FileLimit = t.number("file_limit_mb", 2, 1, 100)
+	c.cfg.Exchange.MaxUpload = t.number("max_upload_mb", 512, 10, 100_000)
 	values := t.table("values")
 	names := func(key string, def []string) []string {
 		list := values.texts(key, def...)

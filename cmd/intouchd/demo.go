@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"intouch/exchange"
 	"intouch/store"
 )
 
@@ -62,6 +63,7 @@ type demoState struct {
 	Listen   string     `json:"listen"`
 	IMAP     string     `json:"imap"`
 	SMTP     string     `json:"smtp"`
+	OneC     string     `json:"onec"` // the token of its integration
 }
 
 func (d *demo) file(name string) string { return filepath.Join(d.dir, name) }
@@ -122,6 +124,10 @@ func (d *demo) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.addOneC(ctx, a.st); err != nil {
+		a.stop()
+		return fmt.Errorf("make an account for 1C: %w", err)
+	}
 	play, stop := context.WithCancel(ctx)
 	defer stop()
 	played := make(chan error, 1)
@@ -137,6 +143,28 @@ func (d *demo) run(ctx context.Context) error {
 	<-played
 	os.Remove(d.file("demo.json")) // nothing answers any more
 	return err
+}
+
+// demoOneC is the integration of the demo's 1C.
+const demoOneC = "1c"
+
+// addOneC makes an account that 1C can send orders with, at the first start.
+func (d *demo) addOneC(ctx context.Context, st *store.Store) error {
+	if d.state.OneC != "" {
+		return nil
+	}
+	_, token, err := st.AddIntegration(ctx, demoOneC, []store.Scope{store.ScopeExchange})
+	if errors.Is(err, store.ErrConflict) { // a start that was killed before it noted the token
+		if err := st.RevokeIntegration(ctx, demoOneC); err != nil {
+			return err
+		}
+		_, token, err = st.AddIntegration(ctx, demoOneC, []store.Scope{store.ScopeExchange})
+	}
+	if err != nil {
+		return err
+	}
+	d.state.OneC = token
+	return d.saveState()
 }
 
 // prepare makes the directory, keeps a second demo away from it, and settles
@@ -317,6 +345,7 @@ func (d *demo) announce(ctx context.Context) error {
 		"page": d.url() + "/", "caldav": d.url() + "/dav/", "carddav": d.url() + "/dav/",
 		"login": demoManagers[0].Login, "password": demoPassword,
 		"imap": d.state.IMAP, "smtp": d.state.SMTP,
+		"onec": d.url() + exchange.OneCPath, "onec_user": demoOneC, "onec_password": d.state.OneC,
 	}, "", "  ")
 	if err != nil {
 		return err
@@ -333,6 +362,7 @@ func (d *demo) announce(ctx context.Context) error {
   Page      %s/
   Calendar  %s/dav/   for Thunderbird, Apple Calendar or a phone
   Login     %s, password %s   (the head; %s have the same)
+  1C        %s   user %s, password %s
   Digest    %s   each mail as the mail server received it
   Settings  %s
   Log       %s
@@ -340,7 +370,7 @@ func (d *demo) announce(ctx context.Context) error {
 Letters keep arriving. Ctrl-C ends it.
 
 `, demoName, len(demoManagers), len(demoClientsRU)+len(demoClientsEN), demoDeals, d.url(), d.url(),
-		demoManagers[0].Login, demoPassword, otherLogins(), d.file("mail"), d.file("config.toml"), d.file("intouchd.log"))
+		demoManagers[0].Login, demoPassword, otherLogins(), d.url()+exchange.OneCPath, demoOneC, d.state.OneC, d.file("mail"), d.file("config.toml"), d.file("intouchd.log"))
 	return nil
 }
 

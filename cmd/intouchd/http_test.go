@@ -50,7 +50,7 @@ func TestRoutes(t *testing.T) {
 	named := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) })
 	}
-	h := routes(named("dav"), named("pages"), named("ready"))
+	h := routes(named("dav"), named("onec"), named("pages"), named("ready"))
 	for _, c := range []struct{ method, path, want string }{
 		{"GET", "/", "pages"},
 		{"POST", "/login", "pages"},
@@ -63,6 +63,8 @@ func TestRoutes(t *testing.T) {
 		{"GET", "/readyz", "ready"},
 		{"GET", "/healthz", "ok\n"},
 		{"GET", "/davenport", "pages"},
+		{"POST", "/exchange/1c?type=sale&mode=file", "onec"},
+		{"GET", "/exchange/", "pages"},
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, nil))

@@ -102,6 +102,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.webhookCommand(),
 		p.blockCommand(),
 		p.integrationCommand(),
+		p.exchangeCommand(),
 		p.personsCommand(),
 		p.calendarCommand(),
 		p.jobCommand(),
