@@ -82,9 +82,9 @@ type clientView struct {
 	Paged          bool   // this is not the first
 	InCalendar     string
 	MayMerge       bool
-	Merges         []mergeRow // what became this client
-	Offers         []offerRow // who may be persons of it
-	Correspondents bool       // several of them are, and nobody's doubles
+	Merges         []mergeRow  // what became this client
+	Offers         []cardOffer // who may be persons of it
+	Correspondents bool        // several of them are, and nobody's doubles
 }
 
 type fact struct{ Name, Value string }
@@ -237,7 +237,7 @@ func (s *server) client(v *visit) error {
 		if err != nil {
 			return err
 		}
-		view.Offers = newOfferRows(v.say, offers)
+		view.Offers = newCardOffers(v.say, offers)
 		offers = slices.DeleteFunc(offers, func(o store.Offer) bool { return o.Why != store.Correspondent })
 		view.Correspondents = len(offers) > 1
 	}

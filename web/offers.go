@@ -11,12 +11,12 @@ import (
 	"intouch/store"
 )
 
-// offersShown is how many offers a client's page shows at once; deciding about
+// cardOffersShown is how many offers a client's page shows at once; deciding about
 // some brings the next.
-const offersShown = 20
+const cardOffersShown = 20
 
-// offerRow is somebody who may be a person of the client.
-type offerRow struct {
+// cardOffer is somebody who may be a person of the client.
+type cardOffer struct {
 	ID             int64
 	Name, Position string
 	Emails         []string
@@ -25,10 +25,10 @@ type offerRow struct {
 	Counted        string // in how many letters, and when last; "" for none
 }
 
-func newOfferRows(say voice, offers []store.Offer) []offerRow {
-	var out []offerRow
-	for _, o := range offers[:min(len(offers), offersShown)] {
-		r := offerRow{ID: o.ID, Name: o.Person.Name, Position: o.Person.Position, Emails: o.Person.Emails, Phones: phones(o.Person.Phones), Double: o.Double.Name}
+func newCardOffers(say voice, offers []store.Offer) []cardOffer {
+	var out []cardOffer
+	for _, o := range offers[:min(len(offers), cardOffersShown)] {
+		r := cardOffer{ID: o.ID, Name: o.Person.Name, Position: o.Person.Position, Emails: o.Person.Emails, Phones: phones(o.Person.Phones), Double: o.Double.Name}
 		if len(r.Emails) > 0 && r.Name == r.Emails[0] {
 			r.Name = ""
 		}
@@ -59,7 +59,7 @@ func (s *server) decideOffers(v *visit) error {
 			return errBadForm
 		}
 		_, err := s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
-		return s.decided(v, err, clientPath(id))
+		return s.offerDecided(v, err, clientPath(id))
 	}
 	offer, err := strconv.ParseInt(v.PostFormValue("offer"), 10, 64)
 	if err != nil {
@@ -82,11 +82,11 @@ func (s *server) decideOffers(v *visit) error {
 	default:
 		_, err = s.st.AcceptOffer(v.ctx, v.who, v.actor(), offer, store.Acceptance{})
 	}
-	return s.decided(v, err, clientPath(id))
+	return s.offerDecided(v, err, clientPath(id))
 }
 
-// decided leads back, with a word about what came of a decision.
-func (s *server) decided(v *visit, err error, to string) error {
+// offerDecided leads back, with a word about what came of a decision.
+func (s *server) offerDecided(v *visit, err error, to string) error {
 	var bad *store.Invalid
 	switch {
 	case errors.Is(err, store.ErrNotFound):
@@ -166,7 +166,7 @@ func (s *server) decideSender(v *visit) error {
 	}
 	f := senderForm{Address: v.PostFormValue("address"), Client: v.PostFormValue("client"), Name: strings.TrimSpace(v.PostFormValue("name")), Errors: map[string]string{}}
 	if v.PostFormValue("do") == "refuse" {
-		return s.decided(v, s.st.RefuseSender(v.ctx, v.who, f.Address), "/status")
+		return s.offerDecided(v, s.st.RefuseSender(v.ctx, v.who, f.Address), "/status")
 	}
 	if err := s.senderClients(v, &f); err != nil {
 		return err
