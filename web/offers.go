@@ -90,13 +90,13 @@ func (s *server) offerDecided(v *visit, err error, to string) error {
 	var bad *store.Invalid
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		return v.leadTo(to, "decided")
+		return v.back(to, "decided")
 	case errors.As(err, &bad):
-		return v.leadTo(to, "refused")
+		return v.back(to, "refused")
 	case err != nil:
 		return err
 	}
-	return v.leadTo(to, "saved")
+	return v.back(to, "saved")
 }
 
 // senderForm makes an unknown sender a client's person.

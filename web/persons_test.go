@@ -49,12 +49,12 @@ func TestPersons_Page(t *testing.T) {
 			t.Errorf("%s %v: %d %s, want %s", path, form, a.code, to, want)
 		}
 	}
-	said(clara, lidia, url.Values{"do": {"refuse"}}, "stale")
+	said(clara, lidia, url.Values{"do": {"refuse"}}, "decided")
 	said(boris, lidia, url.Values{"do": {"client"}, "client": {"nobody"}}, "noclient")
 	said(boris, lidia, url.Values{"do": {"accept"}}, "refused") // no client is known
-	said(boris, lidia, url.Values{"do": {"new"}, "client": {"Lutik"}}, "accepted")
-	said(boris, lidia, url.Values{"do": {"new"}, "client": {"Lutik"}}, "stale")
-	said(boris, mom, url.Values{"do": {"refuse"}}, "refusedoffer")
+	said(boris, lidia, url.Values{"do": {"new"}, "client": {"Lutik"}}, "saved")
+	said(boris, lidia, url.Values{"do": {"new"}, "client": {"Lutik"}}, "decided")
+	said(boris, mom, url.Values{"do": {"refuse"}}, "saved")
 	for _, form := range []url.Values{{}, {"do": {"x"}}, {"do": {"into"}, "into": {"x"}}} {
 		if a := boris.post(mom, form); a.code != http.StatusBadRequest {
 			t.Errorf("%v: %d", form, a.code)
@@ -72,14 +72,14 @@ func TestPersons_Page(t *testing.T) {
 	if len(forms) != 2 || into == nil {
 		t.Fatal(page.body)
 	}
-	said(boris, forms[1][1], url.Values{"do": {"into"}, "into": {into[1]}}, "accepted")
-	said(boris, forms[0][1], url.Values{"do": {"accept"}}, "accepted")
+	said(boris, forms[1][1], url.Values{"do": {"into"}, "into": {into[1]}}, "saved")
+	said(boris, forms[0][1], url.Values{"do": {"accept"}}, "saved")
 	page = boris.get("/persons")
 	page.has(t, "Merged", "Igor", "Boris Field")
 	undo := regexp.MustCompile(`action="(/persons/merged/\d+/undo)"`).FindStringSubmatch(page.body)
-	said(clara, undo[1], nil, "stale")
-	said(boris, undo[1], nil, "undone")
-	said(boris, undo[1], nil, "stale")
+	said(clara, undo[1], nil, "decided")
+	said(boris, undo[1], nil, "saved")
+	said(boris, undo[1], nil, "decided")
 
 	// Twice by other ways than a book.
 	h.check(h.st.Import(context.Background(), store.Actor{}, false, func(im *store.Import) error {
@@ -98,9 +98,9 @@ func TestPersons_Page(t *testing.T) {
 		t.Fatal(page.body)
 	}
 	both := url.Values{"do": {"merge"}, "keep": {pair[1]}, "other": {pair[2]}}
-	said(clara, "/persons/join", both, "stale")
-	said(boris, "/persons/join", both, "joined")
-	said(boris, "/persons/join", both, "stale")
+	said(clara, "/persons/join", both, "decided")
+	said(boris, "/persons/join", both, "saved")
+	said(boris, "/persons/join", both, "decided")
 	boris.get("/persons?doubles=1").has(t, "There are no doubles")
-	said(boris, "/persons/again", nil, "lookedagain")
+	said(boris, "/persons/again", nil, "saved")
 }
