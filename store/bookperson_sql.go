@@ -225,10 +225,11 @@ func (t *tx) resay(actor Actor, e bookEntry, said BookPerson) (RowChange, error)
 	return change, err
 }
 
-// othersSay are the addresses and phones that the person's other entries say.
+// othersSay are the addresses and phones that the person's other entries say,
+// but for those that came with this one.
 func (t *tx) othersSay(e bookEntry) ([]string, error) {
 	var out []string
-	err := t.rows(`SELECT said FROM book_entries WHERE person_id = $1 AND id <> $2`, []any{e.personID, e.id}, func(scan func(...any) error) error {
+	err := t.rows(`SELECT said FROM book_entries WHERE person_id = $1 AND id NOT IN `+t.s.dialect.ids("$2"), []any{e.personID, asJSON(append([]int64{e.id}, e.kept.Entries...))}, func(scan func(...any) error) error {
 		var b BookPerson
 		if err := scan(jsonInto{&b}); err != nil {
 			return err

@@ -270,3 +270,36 @@ func TestStore_MergePersons(t *testing.T) {
 		}
 	})
 }
+
+// TestStore_UnmergePerson undoes merging that went on, in its order only.
+func TestStore_UnmergePerson(t *testing.T) {
+	each(t, func(h *house) {
+		by := store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}
+		h.imports(func(im *store.Import) {
+			for _, id := range []string{"p2", "p3"} {
+				h.row(im.Person(store.PersonRow{ID: id, Client: "c1", Name: "Ольга " + id, Emails: []string{id + "@romashka.test"}}))
+			}
+		})
+		before := fmt.Sprint(emailsOf(h.personsOf("c1")))
+		h.must(h.MergePersons(ctx, h.anna, by, 2, 3))
+		h.must(h.MergePersons(ctx, h.anna, by, 1, 2))
+		h.same("one", emailsOf(h.personsOf("c1")), [][]string{{"olga@romashka.test", "olga@gmail.com", "p2@romashka.test", "p3@romashka.test"}})
+		merged, err := h.MergedPersons(ctx, h.anna, 10)
+		h.must(err)
+		last, first := merged[0].ID, merged[1].ID
+		var invalid *store.Invalid
+		if err := h.UnmergePerson(ctx, h.anna, by, first); !errors.As(err, &invalid) {
+			h.t.Fatalf("the first before the last: %v", err)
+		}
+		h.must(h.UnmergePerson(ctx, h.anna, by, last))
+		h.must(h.UnmergePerson(ctx, h.anna, by, first))
+		h.same("three", fmt.Sprint(emailsOf(h.personsOf("c1"))), before)
+	})
+}
+
+func emailsOf(persons []store.Person) (out [][]string) {
+	for _, p := range persons {
+		out = append(out, p.Emails)
+	}
+	return out
+}

@@ -51,6 +51,16 @@ func digits(s string) string {
 	}, s)
 }
 
+func phoneKeys(phones []string) []string {
+	var keys []string
+	for _, s := range phones {
+		if k := phoneKey(s); k != "" {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
 func samePhone(a, b string) bool {
 	k := phoneKey(a)
 	return a == b || k != "" && k == phoneKey(b)
@@ -164,9 +174,8 @@ func alikePersons(a, b *Person) likeness {
 	email := func(shared bool) bool {
 		return slices.ContainsFunc(a.Emails, func(s string) bool { return sharedAddress(s) == shared && slices.Contains(b.Emails, s) })
 	}
-	phone := slices.ContainsFunc(a.Phones, func(s string) bool {
-		return slices.ContainsFunc(b.Phones, func(o string) bool { return phoneKey(s) != "" && samePhone(s, o) })
-	})
+	theirs := phoneKeys(b.Phones)
+	phone := slices.ContainsFunc(phoneKeys(a.Phones), func(k string) bool { return slices.Contains(theirs, k) })
 	switch {
 	case email(false) && words >= 0, email(true) && words > 0, phone && words > 0:
 		return certain

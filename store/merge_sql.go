@@ -213,6 +213,7 @@ func (t *tx) saveMerged(actor Actor, id int64, p Person) (RowChange, error) {
 // number of a Merged. What it gave is taken away where it still stands. The
 // entry of an address book is then offered; a person is there again. The two
 // count as two from now on. ErrNotFound: no such, or not for the viewer.
+// *Invalid: the person was merged on, and that must be undone first.
 func (s *Store) UnmergePerson(ctx context.Context, viewer Manager, actor Actor, id int64) error {
 	return s.write(ctx, func(t *tx) error {
 		if err := t.lock("book_entries", id); err != nil {
@@ -225,6 +226,15 @@ func (s *Store) UnmergePerson(ctx context.Context, viewer Manager, actor Actor, 
 		keep, err := t.seenPerson(viewer, e.personID)
 		if err != nil {
 			return err
+		}
+		later, err := t.bookEntries("WHERE e.book = $1 AND e.person_id = $2", mergedBook, keep.ID)
+		if err != nil {
+			return err
+		}
+		for _, l := range later {
+			if slices.Contains(l.kept.Entries, e.id) { // what this one gave went on with that person
+				return invalid("person", "was merged on, together with %q: undo that first", clip(l.said.person().Name, 80))
+			}
 		}
 		rest := keep.copied()
 		others, err := t.othersSay(e)

@@ -111,7 +111,7 @@ var texts = map[string][2]string{
 	"said.sender":     {"Теперь это лицо клиента; письма будут загружены.", "This is a person of the client now; the letters will be fetched."},
 	"said.registered": {"Контакт теперь клиента. Отменить можно здесь же.", "The contact is the client's now. It can be undone here."},
 	"said.undone":     {"Отменено: всё вернулось на место.", "Undone: everything is back in its place."},
-	"said.undolater":  {"Сначала отмените более поздние объединения этого клиента.", "Undo the later merges of this client first."},
+	"said.undolater":  {"Сначала отмените более поздние объединения этой записи.", "Undo its later merges first."},
 	"said.refused":    {"Так изменить эту запись нельзя.", "This cannot be changed in that way."},
 
 	// Calendar.

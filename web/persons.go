@@ -199,5 +199,10 @@ func (s *server) undoPerson(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	return s.decided(v, s.st.UnmergePerson(v.ctx, v.who, v.actor(), id), "/persons")
+	err = s.st.UnmergePerson(v.ctx, v.who, v.actor(), id)
+	var bad *store.Invalid
+	if errors.As(err, &bad) {
+		return v.back("/persons", "undolater")
+	}
+	return s.decided(v, err, "/persons")
 }
