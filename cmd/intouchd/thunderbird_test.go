@@ -124,3 +124,43 @@ const thunderbirdExpects = `{
   "Мария Козлова": {"readOnly": true, "minItems": 1},
   "James Carter": {"readOnly": true, "minItems": 1}
 }}`
+
+// TestThunderbird_AddressBook: a real Thunderbird writes address books, which
+// are imported where they lie: while it runs, and after it has ended.
+func TestThunderbird_AddressBook(t *testing.T) {
+	if testing.Short() {
+		t.Skip("SKIPPED: short")
+	}
+	harness, err := filepath.Abs("../../../shared/thunderbird")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(harness); err != nil {
+		t.Skip("SKIPPED, NOT PROVED: ../shared/thunderbird is not here; Thunderbird is driven by it")
+	}
+	for program, debian := range map[string]string{"thunderbird": "thunderbird", "Xvfb": "xvfb"} {
+		peer(t, program, debian)
+	}
+	t.Parallel() // it mostly waits
+	dir := t.TempDir()
+	work, running := filepath.Join(dir, "work"), filepath.Join(dir, "running")
+	if err := os.Mkdir(work, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.CommandContext(t.Context(), "python3", "testdata/thunderbird_book.py", harness, work, running).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	config := write(t, dir, "config.toml", "[store]\nurl = \"sqlite:"+filepath.Join(dir, "t.db")+"\"\n")
+	clients := write(t, dir, "clients.csv", "id,name,domains\nc1,Ромашка,romashka.test\n")
+	for _, s := range []struct{ args, want string }{
+		{"import clients " + clients, "1 new"},
+		{"import thunderbird " + running, "2 new, 0 changed, 0 unchanged, 1 offered, 0 refused"},
+		{"import thunderbird " + filepath.Join(work, "profile"), "0 new, 0 changed, 3 unchanged, 0 offered, 0 refused"},
+		{"export persons", `"name":"Иванов Пётр Сергеевич","position":"Главный бухгалтер","emails":["p.ivanov@romashka.test","petr@example.com"],"phones":["+7 (495) 000-00-31","8-916-000-00-32"],"birthday":"1975-01-30"`},
+	} {
+		got := command(t, "", append(strings.Fields(s.args), "--config", config)...)
+		if got.code != 0 || !strings.Contains(got.stdout, s.want) {
+			t.Errorf("%s: exit code %d\n%s%s\nwant %s", s.args, got.code, got.stdout, got.stderr, s.want)
+		}
+	}
+}
