@@ -221,3 +221,78 @@ func TestSameSite(t *testing.T) {
 		}
 	}
 }
+
+// TestCardDAVSyncCut: a server that cuts its answer (RFC 6578 section 3.6) is
+// asked on; one that tells of changes without end, or without a token, is not
+// believed.
+func TestCardDAVSyncCut(t *testing.T) {
+	const book = "/dav/home/b%C3%B6ok/"
+	response := func(name, status string) string {
+		if status != "" {
+			return `<response><href>` + book + name + `</href><status>HTTP/1.1 ` + status + `</status></response>`
+		}
+		return `<response><href>` + book + name + `</href><propstat><prop><getetag>"` + name + `"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response>`
+	}
+	answers := map[string]string{
+		"t0":      response("a.vcf", "") + response("gone.vcf", "404 Not Found") + response("", "507 Insufficient Storage") + `<sync-token>t1</sync-token>`,
+		"t1":      response("b.vcf", "") + response("a.vcf", "404 Not Found") + response("sub/", "404 Not Found") + `<sync-token>t2</sync-token>`,
+		"same":    response("", "507 Insufficient Storage") + `<sync-token>same</sync-token>`,
+		"no":      response("a.vcf", ""),
+		"outside": `<response><href>https://elsewhere.test/x.vcf</href><status>HTTP/1.1 404 Not Found</status></response><sync-token>x</sync-token>`,
+	}
+	server := httptest.NewServer(&cardHouse{answer: func(w http.ResponseWriter, r *http.Request, body string) bool {
+		_, rest, found := strings.Cut(body, "<D:sync-token>")
+		if token, _, _ := strings.Cut(rest, "<"); found && r.Method == "REPORT" {
+			multi(w, answers[token])
+		}
+		return r.Method == "REPORT"
+	}})
+	defer server.Close()
+	d, err := annas(server.URL).open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(server.URL + book)
+	if err != nil {
+		t.Fatal(err)
+	}
+	news, err := d.changes(t.Context(), at, syncPrefix+"t0")
+	if err != nil || fmt.Sprint(news.Changed) != `map[/dav/home/b%C3%B6ok/b.vcf:"b.vcf"]` || len(news.Gone) != 3 || news.Token != syncPrefix+"t2" || news.All {
+		t.Errorf("%+v, %v", news, err)
+	}
+	for token, want := range map[string]string{"same": "without a sync-token", "no": "without a sync-token", "outside": "not to be told the password"} {
+		if news, err := d.changes(t.Context(), at, syncPrefix+token); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", token, news, err)
+		}
+	}
+}
+
+// FuzzMultistatus: whatever a server answers, reading it ends, and names no
+// card outside of the server.
+func FuzzMultistatus(f *testing.F) {
+	f.Add(`<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><response><href>/b/a.vcf</href><propstat><prop><getetag>"1"</getetag><C:address-data>BEGIN:VCARD</C:address-data></prop><status>HTTP/1.1 200 OK</status></propstat></response><sync-token>t</sync-token></multistatus>`)
+	f.Add(`<D:multistatus xmlns:D="DAV:"><D:response><D:href>https://x.test/</D:href><D:status>HTTP/1.1 404 Not Found</D:status></D:response></D:multistatus>`)
+	f.Fuzz(func(t *testing.T, answer string) {
+		d := dav{http: &http.Client{Transport: parrot(answer)}}
+		book, err := url.Parse("https://cards.vector.test/b/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		news, err := d.syncCollection(t.Context(), book, "t0")
+		if err != nil {
+			return
+		}
+		for path := range news.Changed {
+			if !strings.HasPrefix(path, "/") {
+				t.Errorf("path %q", path)
+			}
+		}
+	})
+}
+
+// parrot answers every request alike.
+type parrot string
+
+func (s parrot) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusMultiStatus, Body: io.NopCloser(strings.NewReader(string(s))), Request: req}, nil
+}
