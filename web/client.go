@@ -82,9 +82,9 @@ type clientView struct {
 	Paged          bool   // this is not the first
 	InCalendar     string
 	MayMerge       bool
-	Merges         []mergeRow  // what became this client
-	Offers         []cardOffer // who may be persons of it
-	Correspondents bool        // several of them are, and nobody's doubles
+	Merges         []mergeRow // what became this client
+	Offers         []offerRow // who may be persons of it
+	Correspondents bool       // several of them are, and nobody's doubles
 }
 
 type fact struct{ Name, Value string }
@@ -233,13 +233,9 @@ func (s *server) client(v *visit) error {
 			return err
 		}
 		view.Merges = newMergeRows(v.say, merges, names)
-		offers, err := s.st.ClientOffers(v.ctx, v.who, id)
-		if err != nil {
+		if err := s.clientOffers(v, &view); err != nil {
 			return err
 		}
-		view.Offers = newCardOffers(v.say, offers)
-		offers = slices.DeleteFunc(offers, func(o store.Offer) bool { return o.Why != store.Correspondent })
-		view.Correspondents = len(offers) > 1
 	}
 	if next > 0 {
 		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)

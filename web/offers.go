@@ -4,45 +4,39 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
 	"intouch/store"
 )
 
-// cardOffersShown is how many offers a client's page shows at once; deciding about
-// some brings the next.
-const cardOffersShown = 20
+// clientOffersShown is how many offers a client's page shows at once; deciding
+// about some brings the next.
+const clientOffersShown = 20
 
-// cardOffer is somebody who may be a person of the client.
-type cardOffer struct {
-	ID             int64
-	Name, Position string
-	Emails         []string
-	Phones         []phone
-	Double         string // who it may be
-	Counted        string // in how many letters, and when last; "" for none
-}
-
-func newCardOffers(say voice, offers []store.Offer) []cardOffer {
-	var out []cardOffer
-	for _, o := range offers[:min(len(offers), cardOffersShown)] {
-		r := cardOffer{ID: o.ID, Name: o.Person.Name, Position: o.Person.Position, Emails: o.Person.Emails, Phones: phones(o.Person.Phones), Double: o.Double.Name}
-		if len(r.Emails) > 0 && r.Name == r.Emails[0] {
-			r.Name = ""
-		}
-		if o.Counted.Letters > 0 {
-			r.Counted = say.t("offers.counted", say.count(o.Counted.Letters, "letter"), say.date(store.DateOf(o.Counted.Last, say.loc)))
-		}
-		out = append(out, r)
+// clientOffers are the offers of a client on its page.
+func (s *server) clientOffers(v *visit, view *clientView) error {
+	offers, err := s.st.ClientOffers(v.ctx, v.who, view.ID)
+	if err != nil {
+		return err
 	}
-	return out
+	several := 0
+	for i := range offers {
+		if offers[i].Why == store.Correspondent {
+			several++
+		}
+		if i < clientOffersShown {
+			r := newOfferRow(v.say, &offers[i])
+			r.Back = clientPath(view.ID)
+			view.Offers = append(view.Offers, r)
+		}
+	}
+	view.Correspondents = several > 1
+	return nil
 }
 
-// decideOffers accepts or refuses one of a client's offers, or all of its
-// correspondents.
-func (s *server) decideOffers(v *visit) error {
+// decideCorrespondents accepts or refuses all correspondents of a client.
+func (s *server) decideCorrespondents(v *visit) error {
 	id, err := v.number("id")
 	if err != nil {
 		return err
@@ -51,52 +45,12 @@ func (s *server) decideOffers(v *visit) error {
 		return err
 	}
 	do := v.PostFormValue("do")
-	if do != "accept" && do != "refuse" && do != "into" {
+	if do != "accept" && do != "refuse" {
 		return errBadForm
 	}
-	if v.PostFormValue("offer") == "all" {
-		if do == "into" {
-			return errBadForm
-		}
-		_, err := s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
-		return s.offerDecided(v, err, clientPath(id))
-	}
-	offer, err := strconv.ParseInt(v.PostFormValue("offer"), 10, 64)
-	if err != nil {
-		return errBadForm
-	}
-	offers, err := s.st.ClientOffers(v.ctx, v.who, id)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(offers, func(o store.Offer) bool { return o.ID == offer })
-	switch {
-	case i < 0: // somebody was faster, or it is not theirs
-		err = store.ErrNotFound
-	case do == "refuse":
-		err = s.st.RefuseOffer(v.ctx, v.who, offer)
-	case do == "into" && offers[i].Double.ID == 0:
-		return errBadForm
-	case do == "into":
-		_, err = s.st.AcceptOffer(v.ctx, v.who, v.actor(), offer, store.Acceptance{Into: offers[i].Double.ID})
-	default:
-		_, err = s.st.AcceptOffer(v.ctx, v.who, v.actor(), offer, store.Acceptance{})
-	}
-	return s.offerDecided(v, err, clientPath(id))
-}
-
-// offerDecided leads back, with a word about what came of a decision.
-func (s *server) offerDecided(v *visit, err error, to string) error {
-	var bad *store.Invalid
-	switch {
-	case errors.Is(err, store.ErrNotFound):
-		return v.back(to, "decided")
-	case errors.As(err, &bad):
-		return v.back(to, "refused")
-	case err != nil:
-		return err
-	}
-	return v.back(to, "saved")
+	said := map[string]string{"accept": "accepted", "refuse": "refusedoffer"}[do]
+	_, err = s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
+	return s.decided(v, err, said)
 }
 
 // senderForm makes an unknown sender a client's person.
@@ -166,7 +120,7 @@ func (s *server) decideSender(v *visit) error {
 	}
 	f := senderForm{Address: v.PostFormValue("address"), Client: v.PostFormValue("client"), Name: strings.TrimSpace(v.PostFormValue("name")), Errors: map[string]string{}}
 	if v.PostFormValue("do") == "refuse" {
-		return s.offerDecided(v, s.st.RefuseSender(v.ctx, v.who, f.Address), "/status")
+		return s.decided(v, s.st.RefuseSender(v.ctx, v.who, f.Address), "refusedoffer")
 	}
 	if err := s.senderClients(v, &f); err != nil {
 		return err

@@ -36,31 +36,37 @@ func TestOffers_Pages(t *testing.T) {
 	a := anna.get(page)
 	a.has(t, "Возможные контактные лица", "second@romashka.test", "2 письма", "Записать всех")
 	a.lacks(t, "<script>alert(1)")
-	offer := func(address string) string {
+	action := func(address string) string {
 		t.Helper()
-		m := regexp.MustCompile(`name="offer" value="(\d+)">(?:[^v]|v[^a])*?` + regexp.QuoteMeta(address)).FindStringSubmatch(anna.get(page).body)
+		m := regexp.MustCompile(`(?s)` + regexp.QuoteMeta(address) + `.*?action="(/persons/offers/\d+)"`).FindStringSubmatch(anna.get(page).body)
 		if m == nil {
 			t.Fatalf("%s is not offered", address)
 		}
 		return m[1]
 	}
-	first := offer("new@romashka.test")
-	if got := boris.post(page+"/offers", url.Values{"offer": {first}, "do": {"accept"}}); got.header.Get("Location") != page+"?said=decided" {
+	back := url.Values{"back": {page}}
+	with := func(do string) url.Values { return url.Values{"back": back["back"], "do": {do}} }
+	first := action("new@romashka.test")
+	if got := boris.post(first, with("accept")); got.header.Get("Location") != page+"?said=stale" {
 		t.Errorf("decided by another: %d %s", got.code, got.header.Get("Location"))
 	}
-	for _, bad := range []url.Values{{"offer": {first}}, {"offer": {"x"}, "do": {"accept"}}, {"offer": {"all"}, "do": {"into"}}, {"offer": {first}, "do": {"into"}}} {
-		if got := anna.post(page+"/offers", bad); got.code != http.StatusBadRequest {
-			t.Errorf("%v: %d", bad, got.code)
-		}
-	}
-	if got := anna.post(page+"/offers", url.Values{"offer": {first}, "do": {"refuse"}}); got.header.Get("Location") != page+"?said=saved" {
+	if got := anna.post(first, with("refuse")); got.header.Get("Location") != page+"?said=refusedoffer" {
 		t.Errorf("refused: %d %s", got.code, got.header.Get("Location"))
 	}
-	anna.post(page+"/offers", url.Values{"offer": {offer("second@romashka.test")}, "do": {"accept"}})
+	anna.post(action("second@romashka.test"), with("accept"))
 	a = anna.get(page)
 	a.lacks(t, "new@romashka.test")
 	a.has(t, "mailto:second@romashka.test", "third@romashka.test")
-	anna.post(page+"/offers", url.Values{"offer": {"all"}, "do": {"accept"}})
+	anna.get("/persons").has(t, "third@romashka.test", "из переписки", "1 письмо")
+	for _, bad := range []string{"", "into"} {
+		if got := anna.post(page+"/offers", with(bad)); got.code != http.StatusBadRequest {
+			t.Errorf("all %q: %d", bad, got.code)
+		}
+	}
+	boris.post(page+"/offers", with("refuse")) // decides nothing: they are not his
+	if got := anna.post(page+"/offers", with("accept")); got.header.Get("Location") != page+"?said=accepted" {
+		t.Errorf("all: %d %s", got.code, got.header.Get("Location"))
+	}
 	a = anna.get(page)
 	a.lacks(t, "Возможные контактные лица")
 	a.has(t, "mailto:third@romashka.test", "mailto:fourth@romashka.test")
@@ -86,10 +92,10 @@ func TestSender_Pages(t *testing.T) {
 	if got := anna.get("/senders?address=x"); got.code != http.StatusNotFound {
 		t.Errorf("no address: %d", got.code)
 	}
-	if got := boris.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}}); got.header.Get("Location") != "/status?said=decided" {
+	if got := boris.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=stale" {
 		t.Errorf("refused by another: %d %s", got.code, got.header.Get("Location"))
 	}
-	if got := anna.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}}); got.header.Get("Location") != "/status?said=saved" {
+	if got := anna.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=refusedoffer" {
 		t.Errorf("refused: %d %s", got.code, got.header.Get("Location"))
 	}
 	if got := anna.post("/senders", url.Values{"address": {"who+1@start.test"}, "do": {"accept"}, "client": {"new"}}); got.code != http.StatusUnprocessableEntity {

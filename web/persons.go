@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	waitingShown = 50
+	offersShown  = 50
 	doublesShown = 50
 	mergedShown  = 20
 )
@@ -20,18 +20,20 @@ const (
 // personsView is the page on which a manager decides about what address books
 // left open, and about persons who may be one.
 type personsView struct {
-	Offers  []waitingRow
+	Offers  []offerRow
 	More    string // a link to the offers after these
 	Looked  bool   // for doubles, which takes a moment
 	Doubles []doubleRow
 	Merged  []mergedRow
 }
 
-type waitingRow struct {
+type offerRow struct {
 	ID       int64
 	Why      string
 	Company  string
-	Book     string
+	Book     string // "" for the mailbox
+	Counted  string // in how many letters, and when last; "" for none
+	Back     string // where its buttons lead back to, "" the page of persons
 	Person   personRow
 	ClientID int64 // that was found
 	Client   string
@@ -57,22 +59,32 @@ type mergedRow struct {
 	When, Who string
 }
 
+func newOfferRow(say voice, o *store.Offer) offerRow {
+	r := offerRow{ID: o.ID, Why: say.t("offer." + string(o.Why)), Company: o.Said.Company, Person: newPersonRow(say, &o.Person),
+		ClientID: o.Client.ID, Client: o.Client.Name, DoubleID: o.Double.ID, Double: newPersonRow(say, &o.Double)}
+	if o.Book != store.MailBook {
+		r.Book = o.Book
+	}
+	if o.Counted.Letters > 0 {
+		r.Counted = say.t("offer.counted", say.count(o.Counted.Letters, "letter"), say.date(store.DateOf(o.Counted.Last, say.loc)))
+	}
+	return r
+}
+
 func (s *server) persons(v *visit) error {
 	v.name = "clients"
 	after, _ := strconv.ParseInt(v.URL.Query().Get("after"), 10, 64) // what is no number is the start
 	view := personsView{Looked: v.URL.Query().Has("doubles")}
-	offers, err := s.st.Offers(v.ctx, v.who, after, waitingShown+1)
+	offers, err := s.st.Offers(v.ctx, v.who, after, offersShown+1)
 	if err != nil {
 		return err
 	}
-	if len(offers) > waitingShown {
-		offers = offers[:waitingShown]
-		view.More = "/persons?" + url.Values{"after": {strconv.FormatInt(offers[waitingShown-1].ID, 10)}}.Encode()
+	if len(offers) > offersShown {
+		offers = offers[:offersShown]
+		view.More = "/persons?" + url.Values{"after": {strconv.FormatInt(offers[offersShown-1].ID, 10)}}.Encode()
 	}
 	for i := range offers {
-		o := &offers[i]
-		view.Offers = append(view.Offers, waitingRow{ID: o.ID, Why: v.say.t("offer." + string(o.Why)), Company: o.Said.Company, Book: o.Book, Person: newPersonRow(v.say, &o.Person),
-			ClientID: o.Client.ID, Client: o.Client.Name, DoubleID: o.Double.ID, Double: newPersonRow(v.say, &o.Double)})
+		view.Offers = append(view.Offers, newOfferRow(v.say, &offers[i]))
 	}
 	if view.Looked {
 		doubles, err := s.st.Doubles(v.ctx, v.who, doublesShown)
@@ -118,7 +130,7 @@ func (s *server) decideOffer(v *visit) error {
 	text := clip(300, strings.TrimSpace(v.PostFormValue("client")))
 	switch v.PostFormValue("do") {
 	case "refuse":
-		return s.decided(v, s.st.RefuseOffer(v.ctx, v.who, id), "/persons")
+		return s.decided(v, s.st.RefuseOffer(v.ctx, v.who, id), "refusedoffer")
 	case "accept":
 	case "into":
 		if as.Into, err = strconv.ParseInt(v.PostFormValue("into"), 10, 64); err != nil || as.Into <= 0 {
@@ -140,7 +152,21 @@ func (s *server) decideOffer(v *visit) error {
 		return errBadForm
 	}
 	_, err = s.st.AcceptOffer(v.ctx, v.who, v.actor(), id, as)
-	return s.decided(v, err, "/persons")
+	return s.decided(v, err, "accepted")
+}
+
+// decided leads back to the page; what somebody else decided meanwhile is told.
+func (s *server) decided(v *visit, err error, said string) error {
+	var bad *store.Invalid
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		said = "stale"
+	case errors.As(err, &bad):
+		said = "refused"
+	case err != nil:
+		return err
+	}
+	return v.back("/persons", said)
 }
 
 // clientCalled is the one client of that name, or the only one whose name has
@@ -168,7 +194,7 @@ func (s *server) lookAgain(v *visit) error {
 		return err
 	}
 	_, err := s.st.PlaceOffers(v.ctx, v.who, v.actor())
-	return s.decided(v, err, "/persons")
+	return s.decided(v, err, "lookedagain")
 }
 
 // joinPersons is the buttons of two persons who may be one.
@@ -183,9 +209,9 @@ func (s *server) joinPersons(v *visit) error {
 	}
 	switch v.PostFormValue("do") {
 	case "merge":
-		return s.decided(v, s.st.MergePersons(v.ctx, v.who, v.actor(), keep, other), "/persons")
+		return s.decided(v, s.st.MergePersons(v.ctx, v.who, v.actor(), keep, other), "joined")
 	case "apart":
-		return s.decided(v, s.st.KeepApart(v.ctx, v.who, keep, other), "/persons")
+		return s.decided(v, s.st.KeepApart(v.ctx, v.who, keep, other), "apart")
 	}
 	return errBadForm
 }
@@ -199,10 +225,5 @@ func (s *server) undoPerson(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	err = s.st.UnmergePerson(v.ctx, v.who, v.actor(), id)
-	var bad *store.Invalid
-	if errors.As(err, &bad) {
-		return v.back("/persons", "undolater")
-	}
-	return s.decided(v, err, "/persons")
+	return s.decided(v, s.st.UnmergePerson(v.ctx, v.who, v.actor(), id), "undone")
 }

@@ -111,7 +111,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /clients/{id}", s.client)
 	page("GET /clients/{id}/merge", s.mergePage)
 	page("POST /clients/{id}/merge", s.merge)
-	page("POST /clients/{id}/offers", s.decideOffers)
+	page("POST /clients/{id}/offers", s.decideCorrespondents)
 	page("GET /senders", s.senderPage)
 	page("POST /senders", s.decideSender)
 	page("POST /merges/{id}/undo", s.undoMerge)
