@@ -146,7 +146,11 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 		return err
 	}
 	bare := ""
-	if c.MessageKey != "" {
+	if c.MessageKey == "" { // letters are filed while nobody merges, see filesAlone
+		if err := t.holdClient(&c.ClientID); err != nil {
+			return err
+		}
+	} else {
 		bare = clip(fold(BareSubject(c.Subject)), 500)
 	}
 	if c.Attachments == nil {

@@ -79,6 +79,15 @@ func (d dialect) lockOut() string {
 	return ""
 }
 
+// hold locks a row so that it stays while the transaction lasts: lockOut waits
+// for it.
+func (d dialect) hold() string {
+	if d == postgresDialect {
+		return " FOR KEY SHARE"
+	}
+	return ""
+}
+
 // newClientID is the id of a client that is inserted: one that no client had
 // before. SQLite would give the newest client's id again when that is merged.
 func (d dialect) newClientID() string {

@@ -533,6 +533,13 @@ func TestMerge_meanwhile(t *testing.T) {
 				}
 			}
 		})
+		work.Go(func() { // with the one that comes and goes
+			for i := range rounds {
+				if _, err := h.PlanContact(ctx, store.Actor{ManagerID: h.ivan.ID}, store.ContactDraft{ClientID: c2, Subject: fmt.Sprint("p", i), When: store.Span{Start: monday(), End: monday()}}); err != nil {
+					t.Errorf("plan with the client: %v", err)
+				}
+			}
+		})
 		work.Go(func() {
 			for range 6 {
 				m, err := h.MergeClients(ctx, store.Actor{}, c1, c2)
@@ -555,6 +562,19 @@ func TestMerge_meanwhile(t *testing.T) {
 		}
 		if letters != rounds {
 			t.Errorf("%d letters of %d", letters, rounds)
+		}
+		planned := 0
+		for _, id := range []int64{c1, c2} {
+			found, err := h.Contacts(ctx, h.boris, store.ContactQuery{ClientID: id, Limit: 500})
+			h.must(err)
+			for _, c := range found {
+				if strings.HasPrefix(c.Subject, "p") {
+					planned++
+				}
+			}
+		}
+		if planned != rounds {
+			t.Errorf("%d contacts planned of %d", planned, rounds)
 		}
 	})
 }

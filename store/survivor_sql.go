@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,24 @@ import (
 func (t *tx) survivor(id int64) (int64, error) {
 	err := t.row(`SELECT client_id FROM merged_clients WHERE gone_id = $1`, []any{id}, &id)
 	return id, ignoreNotFound(err)
+}
+
+// holdClient keeps a client from being merged until what refers to it is
+// written; where it just was, id becomes who has stayed.
+func (t *tx) holdClient(id *int64) error {
+	if *id == 0 {
+		return nil
+	}
+	err := t.row(`SELECT id FROM clients WHERE id = $1`+t.s.dialect.hold(), []any{*id}, id)
+	if !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	into, err := t.survivor(*id)
+	if err != nil || into == *id {
+		return cmp.Or(err, fmt.Errorf("client %d: %w", *id, ErrNotFound))
+	}
+	*id = into
+	return t.holdClient(id)
 }
 
 // adding leaves of a row of a merged client what its survivor lacks.
