@@ -103,7 +103,7 @@ func (s *Store) RemoveWebhook(ctx context.Context, id int64) error {
 // one that waits because it did not answer is tried at once. ErrNotFound.
 func (s *Store) EnableWebhook(ctx context.Context, id int64) error {
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE webhooks SET disabled = 0, wait_until = 0, troubles = 0 WHERE id = $1`, id)
+		n, err := t.exec(`UPDATE webhooks SET disabled = 0, wait_until = 0, troubles = 0, last_error = '' WHERE id = $1`, id)
 		if err == nil && n == 0 {
 			err = ErrNotFound
 		}
