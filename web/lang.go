@@ -111,6 +111,7 @@ var texts = map[string][2]string{
 	"said.registered": {"Контакт теперь клиента. Отменить можно здесь же.", "The contact is the client's now. It can be undone here."},
 	"said.undone":     {"Отменено: всё вернулось на место.", "Undone: everything is back in its place."},
 	"said.undolater":  {"Сначала отмените более поздние объединения этой записи.", "Undo its later merges first."},
+	"said.decided":    {"Об этом уже решили.", "Somebody has decided this already."},
 	"said.refused":    {"Так изменить эту запись нельзя.", "This cannot be changed in that way."},
 
 	// Calendar.

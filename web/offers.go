@@ -48,9 +48,8 @@ func (s *server) decideCorrespondents(v *visit) error {
 	if do != "accept" && do != "refuse" {
 		return errBadForm
 	}
-	said := map[string]string{"accept": "accepted", "refuse": "refusedoffer"}[do]
 	_, err = s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
-	return s.decided(v, err, said)
+	return s.decided(v, err)
 }
 
 // senderForm makes an unknown sender a client's person.
@@ -120,7 +119,7 @@ func (s *server) decideSender(v *visit) error {
 	}
 	f := senderForm{Address: v.PostFormValue("address"), Client: v.PostFormValue("client"), Name: strings.TrimSpace(v.PostFormValue("name")), Errors: map[string]string{}}
 	if v.PostFormValue("do") == "refuse" {
-		return s.decided(v, s.st.RefuseSender(v.ctx, v.who, f.Address), "refusedoffer")
+		return s.decided(v, s.st.RefuseSender(v.ctx, v.who, f.Address))
 	}
 	if err := s.senderClients(v, &f); err != nil {
 		return err

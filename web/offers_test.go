@@ -47,10 +47,10 @@ func TestOffers_Pages(t *testing.T) {
 	back := url.Values{"back": {page}}
 	with := func(do string) url.Values { return url.Values{"back": back["back"], "do": {do}} }
 	first := action("new@romashka.test")
-	if got := boris.post(first, with("accept")); got.header.Get("Location") != page+"?said=stale" {
+	if got := boris.post(first, with("accept")); got.header.Get("Location") != page+"?said=decided" {
 		t.Errorf("decided by another: %d %s", got.code, got.header.Get("Location"))
 	}
-	if got := anna.post(first, with("refuse")); got.header.Get("Location") != page+"?said=refusedoffer" {
+	if got := anna.post(first, with("refuse")); got.header.Get("Location") != page+"?said=saved" {
 		t.Errorf("refused: %d %s", got.code, got.header.Get("Location"))
 	}
 	anna.post(action("second@romashka.test"), with("accept"))
@@ -64,7 +64,7 @@ func TestOffers_Pages(t *testing.T) {
 		}
 	}
 	boris.post(page+"/offers", with("refuse")) // decides nothing: they are not his
-	if got := anna.post(page+"/offers", with("accept")); got.header.Get("Location") != page+"?said=accepted" {
+	if got := anna.post(page+"/offers", with("accept")); got.header.Get("Location") != page+"?said=saved" {
 		t.Errorf("all: %d %s", got.code, got.header.Get("Location"))
 	}
 	a = anna.get(page)
@@ -92,10 +92,10 @@ func TestSender_Pages(t *testing.T) {
 	if got := anna.get("/senders?address=x"); got.code != http.StatusNotFound {
 		t.Errorf("no address: %d", got.code)
 	}
-	if got := boris.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=stale" {
+	if got := boris.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=decided" {
 		t.Errorf("refused by another: %d %s", got.code, got.header.Get("Location"))
 	}
-	if got := anna.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=refusedoffer" {
+	if got := anna.post("/senders", url.Values{"address": {"spam@start.test"}, "do": {"refuse"}, "back": {"/status"}}); got.header.Get("Location") != "/status?said=saved" {
 		t.Errorf("refused: %d %s", got.code, got.header.Get("Location"))
 	}
 	if got := anna.post("/senders", url.Values{"address": {"who+1@start.test"}, "do": {"accept"}, "client": {"new"}}); got.code != http.StatusUnprocessableEntity {

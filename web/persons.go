@@ -130,7 +130,7 @@ func (s *server) decideOffer(v *visit) error {
 	text := clip(300, strings.TrimSpace(v.PostFormValue("client")))
 	switch v.PostFormValue("do") {
 	case "refuse":
-		return s.decided(v, s.st.RefuseOffer(v.ctx, v.who, id), "refusedoffer")
+		return s.decided(v, s.st.RefuseOffer(v.ctx, v.who, id))
 	case "accept":
 	case "into":
 		if as.Into, err = strconv.ParseInt(v.PostFormValue("into"), 10, 64); err != nil || as.Into <= 0 {
@@ -152,15 +152,16 @@ func (s *server) decideOffer(v *visit) error {
 		return errBadForm
 	}
 	_, err = s.st.AcceptOffer(v.ctx, v.who, v.actor(), id, as)
-	return s.decided(v, err, "accepted")
+	return s.decided(v, err)
 }
 
 // decided leads back to the page; what somebody else decided meanwhile is told.
-func (s *server) decided(v *visit, err error, said string) error {
+func (s *server) decided(v *visit, err error) error {
+	said := "saved"
 	var bad *store.Invalid
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		said = "stale"
+		said = "decided"
 	case errors.As(err, &bad):
 		said = "refused"
 	case err != nil:
@@ -194,7 +195,7 @@ func (s *server) lookAgain(v *visit) error {
 		return err
 	}
 	_, err := s.st.PlaceOffers(v.ctx, v.who, v.actor())
-	return s.decided(v, err, "lookedagain")
+	return s.decided(v, err)
 }
 
 // joinPersons is the buttons of two persons who may be one.
@@ -209,9 +210,9 @@ func (s *server) joinPersons(v *visit) error {
 	}
 	switch v.PostFormValue("do") {
 	case "merge":
-		return s.decided(v, s.st.MergePersons(v.ctx, v.who, v.actor(), keep, other), "joined")
+		return s.decided(v, s.st.MergePersons(v.ctx, v.who, v.actor(), keep, other))
 	case "apart":
-		return s.decided(v, s.st.KeepApart(v.ctx, v.who, keep, other), "apart")
+		return s.decided(v, s.st.KeepApart(v.ctx, v.who, keep, other))
 	}
 	return errBadForm
 }
@@ -225,5 +226,5 @@ func (s *server) undoPerson(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	return s.decided(v, s.st.UnmergePerson(v.ctx, v.who, v.actor(), id), "undone")
+	return s.decided(v, s.st.UnmergePerson(v.ctx, v.who, v.actor(), id))
 }
