@@ -114,9 +114,9 @@ func TestImport_BookPerson(t *testing.T) {
 				store.BookPerson{Key: "2", Name: "Игорь", Emails: []string{"olga@romashka.test"}},                                                // her address under another name
 				store.BookPerson{Key: "3", Name: "Олег Кузнецов", Emails: []string{"oleg@romashka.test", "info@romashka.test"}},                  //
 				store.BookPerson{Key: "4", Name: "Пётр Кузнецов", Emails: []string{"petr@romashka.test", "info@romashka.test"}},                  // shares a role's
-				store.BookPerson{Key: "5", Name: "Кузнецов О.", Emails: []string{"kuz@romashka.test"}, Phones: []store.BookPhone{{Number: "1"}}}, //
+				store.BookPerson{Key: "5", Name: "Кузнецов О.", Emails: []string{"kuz@romashka.test"}, Phones: []store.BookPhone{{Number: "1"}}}, // an initial
 				store.BookPerson{Key: "6", Name: "Oleg Kuznetsov", Emails: []string{"ok@romashka.test"}},                                         // one name, other addresses
-			), []store.RowChange{store.RowOffered, store.RowNew, store.RowNew, store.RowNew, store.RowOffered})
+			), []store.RowChange{store.RowOffered, store.RowNew, store.RowNew, store.RowOffered, store.RowOffered})
 		})
 	})
 }

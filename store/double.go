@@ -76,7 +76,7 @@ var latin = map[rune]string{
 var alike = strings.NewReplacer("shch", "sch", "kh", "h", "x", "ks", "w", "v", "y", "i", "j", "i")
 
 // titles before a name say nothing about who it is.
-var titles = []string{"mr", "mrs", "ms", "dr", "г", "гн", "гжа", "господин", "госпожа"}
+var titles = []string{"mr", "mrs", "ms", "dr", "гн", "гжа", "господин", "госпожа"}
 
 // nameWords are the words of a name, so spelled that "Дмитрий" and "Dmitry"
 // are one.
@@ -109,22 +109,19 @@ func nameWords(name string) []string {
 	return slices.DeleteFunc(words, func(w string) bool { return w == "" })
 }
 
-// nameMatch is how many whole words two names share, -1 where they cannot be
-// one person's. An initial stands for a word, and either may leave words out.
-// A name that is missing, or is an address, may be anybody's.
+// nameMatch is how many words of the shorter of two names the other one has,
+// which is all of them, -1 where they cannot be one person's. An initial stands
+// for a word, but not alone. 0: a name is missing or is an address, so it may
+// be anybody's.
 func nameMatch(a, b string) int {
 	if strings.Contains(a, "@") || strings.Contains(b, "@") {
 		return 0
 	}
-	few, many := nameWords(a), nameWords(b)
-	if len(few) > len(many) {
-		few, many = many, few
-	}
-	if len(few) == 0 {
-		return 0
+	few, rest := nameWords(a), nameWords(b)
+	if len(few) > len(rest) {
+		few, rest = rest, few
 	}
 	whole := 0
-	rest := slices.Clone(many)
 	var open []string
 	for _, w := range few {
 		if i := slices.Index(rest, w); i >= 0 && len(w) > 1 {
@@ -143,10 +140,10 @@ func nameMatch(a, b string) int {
 		}
 		rest = slices.Delete(rest, i, i+1)
 	}
-	if whole == 0 {
+	if whole == 0 && len(few) > 0 {
 		return -1
 	}
-	return whole
+	return len(few)
 }
 
 // roles are local parts that several people of a company share.
@@ -159,7 +156,7 @@ func sharedAddress(address string) bool {
 	return slices.Contains(roles, local)
 }
 
-// Likeness is how sure it is that two are one person.
+// likeness is how sure it is that two are one person.
 type likeness int
 
 const (
@@ -176,11 +173,13 @@ func alikePersons(a, b *Person) likeness {
 	}
 	theirs := phoneKeys(b.Phones)
 	phone := slices.ContainsFunc(phoneKeys(a.Phones), func(k string) bool { return slices.Contains(theirs, k) })
+	// A given name alone is no name: two Olgas share a reception's phone.
+	named := words > 1 || words > 0 && slices.Equal(nameWords(a.Name), nameWords(b.Name))
 	switch {
-	case email(false) && words >= 0, email(true) && words > 0, phone && words > 0:
+	case email(false) && words >= 0, (email(true) || phone) && named:
 		return certain
-	case email(false), words > 1:
-		return doubtful // a shared address under two names; one name with other addresses
+	case email(false), phone && words >= 0, words > 1:
+		return doubtful // an address under two names; one name with other addresses
 	}
 	return different
 }
