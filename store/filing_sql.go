@@ -212,8 +212,19 @@ func (t *tx) filing(f Folder, owner int64, b Batch) (*filing, error) {
 // mergedSince gives letters to the clients with which theirs were merged since
 // the snapshot of the directory.
 func (t *tx) mergedSince(letters []FiledLetter) error {
+	ids := []int64{}
+	for i := range letters {
+		l := &letters[i]
+		ids = append(ids, l.Clients...)
+		if l.NewPerson != nil {
+			ids = append(ids, l.NewPerson.ClientID)
+		}
+		if l.Dropbox != nil {
+			ids = append(ids, l.Dropbox.Clients...)
+		}
+	}
 	into := map[int64]int64{}
-	err := t.rows(`SELECT gone_id, client_id FROM merged_clients`, nil, func(scan func(...any) error) error {
+	err := t.rows(`SELECT gone_id, client_id FROM merged_clients WHERE gone_id IN `+t.s.dialect.ids("$1"), []any{asJSON(distinct(ids))}, func(scan func(...any) error) error {
 		var gone, kept int64
 		err := scan(&gone, &kept)
 		into[gone] = kept
