@@ -94,6 +94,8 @@ const (
 	exchangeFiles    = 100                 // of one integration that are kept with their bytes
 	exchangeHeld     = 2                   // times the longest file: bytes of one integration
 	exchangeLogDays  = 90 * 24 * time.Hour // records of what came
+	exchangeLogRows  = 50_000              // as many of them
+	exchangeRefused  = 500                 // files whose refused papers are kept
 	// MaxExchangeChunk is the longest piece that AddExchangeChunk takes.
 	MaxExchangeChunk = 1 << 20
 	// resentPart is the length from which two equal parts, one after the

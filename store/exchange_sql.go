@@ -44,21 +44,61 @@ func (s *Store) ExchangeSession(ctx context.Context, key string) (x ExchangeSess
 // RestartExchange begins a session's work anew, in that version of CommerceML:
 // files of it that have not come whole are forgotten.
 func (s *Store) RestartExchange(ctx context.Context, x ExchangeSession, version string) error {
-	return s.write(ctx, func(t *tx) error {
+	var ids []int64
+	err := s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`UPDATE exchange_sessions SET version = $1 WHERE token_hash = $2`, version, x.Key); err != nil {
 			return err
 		}
-		ids, err := t.exchangeFileIDs(`session = $1 AND state = 'receiving'`, x.Key)
-		if err != nil {
+		// A part that still comes writes no more.
+		if _, err := t.exec(`UPDATE exchange_files SET part = part + 1 WHERE session = $1 AND state = 'receiving'`, x.Key); err != nil {
 			return err
 		}
-		return t.dropExchangeFiles(ids)
+		var err error
+		ids, err = t.exchangeFileIDs(`session = $1 AND state = 'receiving'`, x.Key)
+		return err
 	})
+	for _, id := range ids {
+		if err == nil {
+			err = s.dropExchangeChunks(ctx, id, 0)
+		}
+	}
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error { return t.dropExchangeFiles(ids) })
 }
 
+// dropExchangeChunks forgets the bytes of a file from an offset on, a few
+// pieces in each transaction, so that others write in between.
+func (s *Store) dropExchangeChunks(ctx context.Context, fileID, from int64) error {
+	for {
+		var n int64
+		err := s.write(ctx, func(t *tx) (err error) {
+			n, err = t.dropSomeChunks(fileID, from)
+			return err
+		})
+		if err != nil || n < chunksAtOnce {
+			return err
+		}
+	}
+}
+
+// chunksAtOnce are forgotten in one transaction.
+const chunksAtOnce = 8
+
+func (t *tx) dropSomeChunks(fileID, from int64) (int64, error) {
+	return t.exec(`DELETE FROM exchange_chunks WHERE file_id = $1 AND at IN (SELECT at FROM exchange_chunks WHERE file_id = $1 AND at >= $2 ORDER BY at LIMIT $3)`,
+		fileID, from, chunksAtOnce)
+}
+
+// exchangeOpen are the files that are on their way, in the words of the index
+// of them: SQLite uses it for no others.
+const exchangeOpen = `state IN ('receiving', 'waiting', 'importing')`
+
+// exchangeFileIDs are up to 100 files.
 func (t *tx) exchangeFileIDs(where string, args ...any) (ids []int64, err error) {
 	ids = []int64{} // as JSON a list, too
-	err = t.rows(`SELECT id FROM exchange_files WHERE `+where+` ORDER BY id LIMIT 100`, args, func(scan func(...any) error) error {
+	err = t.rows(`SELECT id FROM exchange_files WHERE `+where+` LIMIT 100`, args, func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)
 		ids = append(ids, id)
@@ -90,7 +130,7 @@ func (s *Store) BeginExchangePart(ctx context.Context, x ExchangeSession, name s
 			[]any{t.now.Unix(), x.Key, name}, &p.FileID, &p.Size, &p.number)
 		if errors.Is(err, ErrNotFound) {
 			var files int
-			if err := t.row(`SELECT COUNT(*) FROM exchange_files WHERE integration_id = $1 AND state IN ('receiving', 'waiting', 'importing')`,
+			if err := t.row(`SELECT COUNT(*) FROM exchange_files WHERE integration_id = $1 AND `+exchangeOpen,
 				[]any{x.IntegrationID}, &files); err != nil {
 				return err
 			}
@@ -105,11 +145,11 @@ func (s *Store) BeginExchangePart(ctx context.Context, x ExchangeSession, name s
 			return err
 		}
 		p.begin = p.Size
-		if _, err := t.exec(`DELETE FROM exchange_chunks WHERE file_id = $1 AND at >= $2`, p.FileID, p.Size); err != nil {
-			return err
-		}
 		return t.roomForExchange(p, max(announced, 0), most)
 	})
+	if err == nil {
+		err = s.dropExchangeChunks(ctx, p.FileID, p.Size)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -154,17 +194,29 @@ func (s *Store) AddExchangeChunk(ctx context.Context, p *ExchangePart, body []by
 // DropExchangePart forgets what came of a part that did not come whole, and the
 // file with it where it was the first. ErrStale as AddExchangeChunk.
 func (s *Store) DropExchangePart(ctx context.Context, p *ExchangePart) error {
-	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(`UPDATE exchange_files SET part = part + 1, held = size WHERE id = $1 AND part = $2 AND state = 'receiving'`, p.FileID, p.number)
-		switch {
-		case err != nil:
-			return err
-		case n == 0:
-			return ErrStale
-		case p.begin == 0:
-			return t.dropExchangeFiles([]int64{p.FileID})
+	err := s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE exchange_files SET part = part + 1 WHERE id = $1 AND part = $2 AND state = 'receiving'`, p.FileID, p.number)
+		if err == nil && n == 0 {
+			err = ErrStale
 		}
-		_, err = t.exec(`DELETE FROM exchange_chunks WHERE file_id = $1 AND at >= $2`, p.FileID, p.begin)
+		return err
+	})
+	if err == nil {
+		err = s.dropExchangeChunks(ctx, p.FileID, p.begin)
+	}
+	if err != nil {
+		return err
+	}
+	p.number++
+	return s.write(ctx, func(t *tx) error {
+		if p.begin == 0 {
+			ids, err := t.exchangeFileIDs(`id = $1 AND part = $2`, p.FileID, p.number) // none when it comes anew already
+			if err != nil {
+				return err
+			}
+			return t.dropExchangeFiles(ids)
+		}
+		_, err := t.exec(`UPDATE exchange_files SET held = size WHERE id = $1 AND part = $2`, p.FileID, p.number)
 		return err
 	})
 }
@@ -289,9 +341,9 @@ func (s *Store) ClaimExchangeFile(ctx context.Context, lease time.Duration) (f E
 }
 
 func (t *tx) dueExchangeFile() (id int64, err error) {
-	err = t.row(`SELECT f.id FROM exchange_files f WHERE f.state IN ('waiting', 'importing') AND f.claimed_until <= $1
-		AND NOT EXISTS (SELECT 1 FROM exchange_files o WHERE o.state = 'importing' AND o.integration_id = f.integration_id AND o.claimed_until > $1)
-		ORDER BY f.id LIMIT 1`, []any{t.now.Unix()}, &id)
+	err = t.row(`SELECT f.id FROM exchange_files f WHERE f.`+exchangeOpen+` AND f.state <> 'receiving' AND f.claimed_until <= $1
+		AND NOT EXISTS (SELECT 1 FROM exchange_files o WHERE o.`+exchangeOpen+` AND o.integration_id = f.integration_id AND o.claimed_until > $1)
+		ORDER BY f.state, f.id LIMIT 1`, []any{t.now.Unix()}, &id)
 	return id, err
 }
 
@@ -331,7 +383,16 @@ func (s *Store) FailHalfExchangeFile(ctx context.Context, f ExchangeFile, messag
 // were refused; ErrStale when the claim was lost to another.
 func (s *Store) FinishExchangeFile(ctx context.Context, f ExchangeFile, refused []byte) error {
 	return s.write(ctx, func(t *tx) error {
-		return t.claimedExchange(f, `claimed_until = 0, state = $3, report = $4, refused = $5, finished = $6`, string(f.State), asJSON(f.Report), refused, t.now.Unix())
+		var papers any // NULL where there are none
+		if len(refused) > 0 {
+			papers = refused
+		}
+		err := t.claimedExchange(f, `claimed_until = 0, state = $3, report = $4, refused = $5, finished = $6`, string(f.State), asJSON(f.Report), papers, t.now.Unix())
+		if err == nil && papers != nil {
+			_, err = t.exec(`UPDATE exchange_files SET refused = NULL WHERE refused IS NOT NULL AND id NOT IN (
+				SELECT id FROM exchange_files WHERE refused IS NOT NULL ORDER BY id DESC LIMIT $1)`, exchangeRefused)
+		}
+		return err
 	})
 }
 
@@ -352,7 +413,7 @@ func (s *Store) CleanExchange(ctx context.Context) error {
 		err := s.write(ctx, func(t *tx) error {
 			idle := t.now.Add(-exchangeIdle).Unix()
 			// A file of which no part came for long is given up with its session.
-			ids, err := t.exchangeFileIDs(`state = 'receiving' AND seen <= $1 AND NOT EXISTS (SELECT 1 FROM exchange_sessions x WHERE x.token_hash = session AND x.seen > $1)`, idle)
+			ids, err := t.exchangeFileIDs(exchangeOpen+` AND state = 'receiving' AND seen <= $1 AND NOT EXISTS (SELECT 1 FROM exchange_sessions x WHERE x.token_hash = session AND x.seen > $1)`, idle)
 			if err != nil {
 				return err
 			}
@@ -361,7 +422,7 @@ func (s *Store) CleanExchange(ctx context.Context) error {
 				return err
 			}
 			for _, id := range append(ids, through...) {
-				n, err := t.exec(`DELETE FROM exchange_chunks WHERE file_id = $1 AND at IN (SELECT at FROM exchange_chunks WHERE file_id = $1 ORDER BY at LIMIT 8)`, id)
+				n, err := t.dropSomeChunks(id, 0)
 				if err != nil {
 					return err
 				}
@@ -373,7 +434,8 @@ func (s *Store) CleanExchange(ctx context.Context) error {
 			if _, err := t.exec(`UPDATE exchange_files SET held = 0 WHERE id IN `+s.dialect.ids("$1"), asJSON(through)); err != nil {
 				return err
 			}
-			old, err := t.exchangeFileIDs(`state IN ('done', 'failed') AND finished < $1`, t.now.Add(-exchangeLogDays).Unix())
+			old, err := t.exchangeFileIDs(`id IN (SELECT id FROM exchange_files ORDER BY id LIMIT 100) AND state IN ('done', 'failed') AND (finished < $1 OR id <= (SELECT MAX(id) FROM exchange_files) - $2)`,
+				t.now.Add(-exchangeLogDays).Unix(), exchangeLogRows)
 			if err != nil {
 				return err
 			}

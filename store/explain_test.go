@@ -86,6 +86,11 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"in an archive":    `SELECT uid FROM letters WHERE message_key = 'x' AND +folder_id = 1 ORDER BY uid LIMIT 1`,
 		"keys in folders":  `SELECT l.message_key FROM letters l JOIN folders f ON f.id = +l.folder_id AND f.uid_validity = +l.uid_validity WHERE l.message_key IN ` + in + ` AND f.mailbox_id = 1 AND f.name IN ` + in,
 		"same letter":      `SELECT message_key FROM contacts WHERE bare_subject = 'x' AND start_at >= 1 AND start_at < 2 AND direction = 'in' AND message_key <> '' AND client_id IN (SELECT value FROM json_each('[]')) ORDER BY start_at, id LIMIT 1`,
+		"file of 1C due":   `SELECT f.id FROM exchange_files f WHERE f.` + exchangeOpen + ` AND f.state <> 'receiving' AND f.claimed_until <= 5 AND NOT EXISTS (SELECT 1 FROM exchange_files o WHERE o.` + exchangeOpen + ` AND o.integration_id = f.integration_id AND o.claimed_until > 5) ORDER BY f.state, f.id LIMIT 1`,
+		"file of 1C named": `SELECT f.id FROM exchange_files f WHERE f.session = 'x' AND f.name = 'y' ORDER BY f.id DESC LIMIT 1`,
+		"bytes of 1C held": `SELECT SUM(held) FROM exchange_files WHERE held > 0 AND integration_id = 1`,
+		"piece of a file":  `SELECT at, body FROM exchange_chunks WHERE file_id = 1 AND at <= 5 ORDER BY at DESC LIMIT 1`,
+		"half files":       `SELECT id FROM exchange_files WHERE ` + exchangeOpen + ` AND state = 'receiving' AND seen <= 5`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)
