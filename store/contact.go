@@ -25,6 +25,7 @@ const (
 // Contact is one exchange with a client, past or planned. Never a person.
 type Contact struct {
 	ID         int64
+	ExternalID string // key in another system; "" none
 	UID        string // iCalendar UID
 	Kind       Kind
 	Direction  Direction
@@ -98,6 +99,7 @@ func (c *Contact) passes() Span {
 // ContactDraft is a new contact. Zero fields take defaults: kind other,
 // importance of the client or normal, state planned, a UID of ours.
 type ContactDraft struct {
+	ExternalID string
 	UID        string
 	Kind       Kind
 	Direction  Direction

@@ -93,7 +93,7 @@ func (s *Store) PlanContact(ctx context.Context, actor Actor, d ContactDraft) (c
 
 func (t *tx) planContact(actor Actor, d ContactDraft) (Contact, error) {
 	c := Contact{
-		UID: cmp.Or(d.UID, newUID()), Kind: cmp.Or(d.Kind, Other), Direction: cmp.Or(d.Direction, NoDirection),
+		ExternalID: d.ExternalID, UID: cmp.Or(d.UID, newUID()), Kind: cmp.Or(d.Kind, Other), Direction: cmp.Or(d.Direction, NoDirection),
 		Importance: d.Importance, ClientID: d.ClientID, ClientText: clip(clean(d.ClientText), maxSubject),
 		ManagerID: cmp.Or(d.ManagerID, actor.ManagerID), DealID: d.DealID,
 		Subject: strings.TrimSpace(clean(d.Subject)), Body: clean(d.Body), When: d.When, Recurrence: d.Recurrence, Minutes: d.Minutes,
@@ -158,13 +158,13 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	}
 	id, err := t.insert(`INSERT INTO contacts (uid, component, kind, direction, state, importance, client_id, client_text, manager_id, deal_id, source_id,
 		subject, bare_subject, body, start_at, end_at, first_day, last_day, recurrence, minutes, estimated, thread, message_key, attachments,
-		origin, created, changed, completed, postponed, private)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29)
+		origin, created, changed, completed, postponed, private, external_id)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $26, $27, $28, $29, $30)
 		ON CONFLICT DO NOTHING`,
 		c.UID, string(component), string(c.Kind), string(c.Direction), string(c.State), string(c.Importance), ref(c.ClientID), c.ClientText,
 		ref(c.ManagerID), ref(c.DealID), ref(c.SourceID), c.Subject, bare, c.Body, unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last),
 		c.Recurrence, c.Minutes, c.Estimated, c.Thread, c.MessageKey, asJSON(c.Attachments), string(c.Origin), t.now.Unix(),
-		unix(c.Completed), unix(c.PostponedT), c.Private)
+		unix(c.Completed), unix(c.PostponedT), c.Private, key(c.ExternalID))
 	if err != nil {
 		return err
 	}

@@ -18,16 +18,21 @@ type ManagerRow struct {
 	Emails                                    []string
 }
 
-// ClientRow is a row of `import clients`.
+// ClientRow is a row of `import clients`. Clear names fields that are to be
+// emptied, since an empty one keeps what is there: manager, source, stage.
 type ClientRow struct {
 	ID, Name, Importance, Manager, Source, Stage string
 	Domains, Emails, Phones                      []string
 	Attributes                                   map[string]string
+	Clear                                        []string
 }
 
-// PersonRow is a row of `import persons`.
+// PersonRow is a row of `import persons`. Clear names fields that are to be
+// emptied: position, birthday.
 type PersonRow struct {
 	ID, Client, Name, Position string
+	ClientID                   int64 // instead of Client
+	Clear                      []string
 	Emails, Phones             []string
 	Birthday                   Date
 
@@ -43,11 +48,14 @@ type SourceRow struct {
 	Cost                       Money
 }
 
-// DealRow is a row of `import deals`.
+// DealRow is a row of `import deals`. Clear names fields that are to be
+// emptied: manager, source, cost.
 type DealRow struct {
 	ID, Number      string
 	Date            Date
 	Client, Manager string
+	ClientID        int64 // instead of Client
+	Clear           []string
 	Amount          Money
 	Cost            *Money
 	ShipDue, PayDue Date
@@ -71,14 +79,15 @@ type LineRow struct {
 
 // DocumentRow is a row of `import documents`.
 type DocumentRow struct {
-	ID     string
-	Kind   DocumentKind
-	Number string
-	Date   Date
-	Deal   string
-	Client string
-	Amount Money
-	Cost   *Money
+	ID               string
+	Kind             DocumentKind
+	Number           string
+	Date             Date
+	Deal             string
+	Client           string
+	DealID, ClientID int64 // instead of Deal and Client
+	Amount           Money
+	Cost             *Money
 }
 
 // NoteRow is a paper of an accounting system that is none of ours: what it

@@ -14,11 +14,13 @@ import (
 // means that row was refused and nothing of it written; any other error ends
 // the import.
 type Import struct {
-	t     *tx
-	actor Actor
-	given *Given           // where the row came from; nil: what lacks something is refused
-	sums  map[sumKey]Given // to be compared with their lines at the end
-	rates map[string]bool  // currencies whose rates changed
+	t      *tx
+	actor  Actor
+	whole  bool             // inside Each
+	broken bool             // the transaction failed inside Each
+	given  *Given           // where the row came from; nil: what lacks something is refused
+	sums   map[sumKey]Given // to be compared with their lines at the end
+	rates  map[string]bool  // currencies whose rates changed
 	// How many more orders are open whose lines make another sum.
 	differing int
 }
@@ -64,7 +66,7 @@ func (im *Import) finish() error {
 
 // done ends a row: what it touched is renewed in batches.
 func (im *Import) done(c RowChange, err error) (RowChange, error) {
-	if err == nil && len(im.t.dirty.order) > renewEvery {
+	if err == nil && !im.whole && len(im.t.dirty.order) > renewEvery {
 		err = im.t.renew()
 	}
 	return c, err
@@ -99,6 +101,28 @@ func (t *tx) named(table, field, externalID string) (int64, error) {
 		return 0, lacking(AboutDocument, LacksDocument, externalID)
 	}
 	return 0, invalid(field, "unknown %s %q", field, clip(externalID, 80))
+}
+
+// clientOf is the client that a row must name, by key or by number.
+func (t *tx) clientOf(externalID string, id int64) (int64, error) {
+	id, err := t.referred("clients", "client", Ref{id, externalID})
+	if err == nil && id == 0 {
+		err = invalid("client", "is missing")
+	}
+	return id, err
+}
+
+// mayTake checks the key that a record is to have: a new one needs one that no
+// other has.
+func (t *tx) mayTake(table string, id int64, externalID string) error {
+	if len(externalID) > 200 {
+		return required("id", externalID, 200)
+	}
+	other, err := t.saved(table, externalID)
+	if err == nil && other != 0 && other != id {
+		err = invalid("id", "%q belongs to another record", clip(externalID, 80))
+	}
+	return err
 }
 
 // managerNamed finds a manager by id or login.
@@ -178,52 +202,85 @@ func (im *Import) Manager(row ManagerRow) (RowChange, error) {
 // manager, and nil lists, keep what is there; attributes are merged. By the ID
 // of a client that was merged into it, it only gets what it lacks.
 func (im *Import) Client(row ClientRow) (RowChange, error) {
-	t := im.t
-	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
-	if err := firstFault(required("id", row.ID, 200), required("name", row.Name, 500)); err != nil {
+	row.ID = strings.TrimSpace(clean(row.ID))
+	if err := required("id", row.ID, 200); err != nil {
 		return "", err
 	}
-	id, err := t.saved("clients", row.ID)
+	id, err := im.t.saved("clients", row.ID)
 	if err != nil {
 		return "", err
 	}
+	change, _, err := im.SaveClient(id, row)
+	return change, err
+}
+
+// SaveClient is Client for the one with that number, which gets the row's ID,
+// or keeps its own where the row has none; 0 makes a new one. It gives the
+// client's number.
+func (im *Import) SaveClient(id int64, row ClientRow) (RowChange, int64, error) {
+	change, id, err := im.saveClient(id, row)
+	change, err = im.done(change, err)
+	return change, id, err
+}
+
+func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) {
+	t := im.t
+	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	if err := firstFault(required("name", row.Name, 500), t.mayTake("clients", id, row.ID)); err != nil {
+		return "", 0, err
+	}
+	var err error
 	old := Client{Importance: Normal}
 	if id != 0 {
 		if old, err = t.client(id); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	}
-	if id != 0 && old.ExternalID != row.ID {
-		row.adding(&old)
+	if id != 0 && row.ID != "" && old.ExternalID != row.ID {
+		if of, err := t.saved("clients", row.ID); err != nil {
+			return "", 0, err
+		} else if of == id {
+			row.adding(&old)
+		}
 	}
 	c := old
-	c.ExternalID, c.Name = row.ID, row.Name
+	c.ExternalID, c.Name = cmp.Or(row.ID, old.ExternalID), row.Name
 	c.Importance = Importance(cmp.Or(row.Importance, string(old.Importance)))
 	if c.Importance != High && c.Importance != Normal && c.Importance != Low {
-		return "", invalid("importance", "%q is none of high, normal, low", clip(row.Importance, 40))
+		return "", 0, invalid("importance", "%q is none of high, normal, low", clip(row.Importance, 40))
 	}
 	if row.Stage != "" && !slices.Contains(stageScale, row.Stage) {
-		return "", invalid("stage", "%q is none of potential, one-off, regular, lost", clip(row.Stage, 40))
+		return "", 0, invalid("stage", "%q is none of potential, one-off, regular, lost", clip(row.Stage, 40))
 	}
 	c.givenStage = cmp.Or(row.Stage, old.givenStage)
 	c.Stage = shownStage(old.Stage, c.givenStage, old.stageFound)
 	m, err := t.managerNamed(row.Manager)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	c.ManagerID = cmp.Or(m, old.ManagerID)
 	src, err := t.named("sources", "source", row.Source)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	c.SourceID = cmp.Or(src, old.SourceID)
+	for _, field := range row.Clear {
+		switch field {
+		case "stage":
+			c.Stage = ""
+		case "manager":
+			c.ManagerID = 0
+		case "source":
+			c.SourceID = 0
+		}
+	}
 	if row.Domains != nil { // nil: the file has no such column
 		c.Domains = nil
 	}
 	for _, d := range row.Domains {
 		domain, err := Domain(strings.TrimPrefix(d, "@"))
 		if err != nil {
-			return "", invalid("domains", "%v", err)
+			return "", 0, invalid("domains", "%v", err)
 		}
 		if !slices.Contains(c.Domains, domain) {
 			c.Domains = append(c.Domains, domain)
@@ -231,7 +288,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	}
 	if row.Emails != nil {
 		if c.Emails, err = addresses("emails", row.Emails); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	}
 	if row.Phones != nil {
@@ -239,7 +296,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	}
 	if id != 0 {
 		if err := t.keepPoints(&c, &old); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	}
 	c.Attributes = maps.Clone(old.Attributes)
@@ -248,7 +305,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 	}
 	for k, v := range row.Attributes {
 		if len(c.Attributes) > 100 || len(k) > 200 || len(v) > 10_000 {
-			return "", invalid("attributes", "more than 100, or longer than 10000 bytes")
+			return "", 0, invalid("attributes", "more than 100, or longer than 10000 bytes")
 		}
 		if v = clean(v); v == "" {
 			delete(c.Attributes, clean(k))
@@ -257,6 +314,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		}
 	}
 	d := changes{}
+	d.note("external_id", old.ExternalID, c.ExternalID)
 	d.note("name", old.Name, c.Name)
 	d.note("importance", string(old.Importance), string(c.Importance))
 	d.note("stage", old.givenStage, c.givenStage)
@@ -269,7 +327,7 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 		d.note("attributes", asJSON(old.Attributes), asJSON(c.Attributes))
 	}
 	if id != 0 && len(d) == 0 {
-		return RowUnchanged, nil
+		return RowUnchanged, id, nil
 	}
 	change, verb := RowChanged, "changed"
 	args := []any{key(c.ExternalID), c.Name, clip(fold(c.Name), 500), clip(coreName(c.Name), 500), string(c.Importance), c.Stage, ref(c.ManagerID), ref(c.SourceID),
@@ -283,64 +341,88 @@ func (im *Import) Client(row ClientRow) (RowChange, error) {
 			attributes = $9, changed = $10, given_stage = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
 	}
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := t.setPoints("client_points", "client_id", id, map[string][]string{"domain": c.Domains, "email": c.Emails, "phone": c.Phones}); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := t.remember(im.actor, "client", id, verb, d); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if err := t.linkLetters(im.actor, id, c.Emails, c.Domains); err != nil {
-		return "", err
+		return "", 0, err
 	}
 	if change == RowChanged {
 		if err := t.touchClient(id); err != nil {
-			return "", err
+			return "", 0, err
 		}
 	} else if err := im.arrived(AboutClient, row.ID); err != nil {
-		return "", err
+		return "", 0, err
 	}
-	return im.done(change, t.directoryChanged())
+	return change, id, t.directoryChanged()
 }
 
 // Person makes or changes a person by ID; without one, by client and first
 // address. Empty position and birthday, and nil lists, keep what is there.
 func (im *Import) Person(row PersonRow) (RowChange, error) {
 	t := im.t
-	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
-	client, err := t.named("clients", "client", row.Client)
-	if err != nil {
-		return "", err
-	}
-	if err := firstFault(required("client", row.Client, 200), required("name", row.Name, 500)); err != nil {
-		return "", err
-	}
-	p := Person{ExternalID: row.ID, ClientID: client, Name: row.Name, Position: clip(strings.TrimSpace(clean(row.Position)), 500), Birthday: row.Birthday}
-	if p.Emails, err = addresses("emails", row.Emails); err != nil {
-		return "", err
-	}
-	p.Phones = tidy(row.Phones, 60)
+	row.ID = strings.TrimSpace(clean(row.ID))
 	id, err := t.saved("persons", row.ID)
 	if err != nil {
 		return "", err
 	}
 	if row.ID == "" {
-		if len(p.Emails) == 0 {
+		emails, err := addresses("emails", row.Emails)
+		if err != nil {
+			return "", err
+		}
+		if len(emails) == 0 {
 			return "", invalid("id", "is missing, and so is an e-mail address to know the person by")
 		}
-		err := t.row(`SELECT p.id FROM persons p JOIN person_points pp ON pp.person_id = p.id
-			WHERE pp.kind = 'email' AND pp.value = $1 AND p.client_id = $2 ORDER BY p.id LIMIT 1`, []any{p.Emails[0], client}, &id)
+		if row.ClientID, err = t.clientOf(row.Client, row.ClientID); err != nil {
+			return "", err
+		}
+		err = t.row(`SELECT p.id FROM persons p JOIN person_points pp ON pp.person_id = p.id
+			WHERE pp.kind = 'email' AND pp.value = $1 AND p.client_id = $2 ORDER BY p.id LIMIT 1`, []any{emails[0], row.ClientID}, &id)
 		if ignoreNotFound(err) != nil {
 			return "", err
 		}
 	}
-	return im.done(t.savePerson(im.actor, id, p))
+	change, _, err := im.SavePerson(id, row)
+	return change, err
+}
+
+// SavePerson is Person for the one with that number, which gets the row's ID,
+// or keeps its own where the row has none; 0 makes a new one. It gives the
+// person's number.
+func (im *Import) SavePerson(id int64, row PersonRow) (RowChange, int64, error) {
+	t := im.t
+	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	client, err := t.clientOf(row.Client, row.ClientID)
+	if err != nil {
+		return "", 0, err
+	}
+	if merged, err := t.mergedPerson(row.ID, id); err != nil {
+		return "", 0, err
+	} else if merged != 0 {
+		id = merged // who said it is an entry of the one into whom
+	}
+	if err := firstFault(required("name", row.Name, 500), t.mayTake("persons", id, row.ID)); err != nil {
+		return "", 0, err
+	}
+	p := Person{ExternalID: row.ID, ClientID: client, Name: row.Name, Position: clip(strings.TrimSpace(clean(row.Position)), 500), Birthday: row.Birthday}
+	if p.Emails, err = addresses("emails", row.Emails); err != nil {
+		return "", 0, err
+	}
+	p.Phones = tidy(row.Phones, 60)
+	change, err := im.done(t.savePerson(im.actor, id, &p, row.Clear...))
+	return change, p.ID, err
 }
 
 // savePerson writes a person of whom not everything may be said; id 0 makes a
-// new one.
-func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
+// new one, and p is told its ID. clear names what is to be emptied: position,
+// birthday.
+func (t *tx) savePerson(actor Actor, id int64, p *Person, clear ...string) (RowChange, error) {
 	old := Person{}
 	if id != 0 {
 		found, err := t.persons("p.id = $1", "", id)
@@ -359,7 +441,13 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 			p.Phones = old.Phones
 		}
 	}
-	return t.writePerson(actor, &old, &p)
+	if slices.Contains(clear, "position") {
+		p.Position = ""
+	}
+	if slices.Contains(clear, "birthday") {
+		p.Birthday = ""
+	}
+	return t.writePerson(actor, &old, p)
 }
 
 // writePerson makes a person what p says, whole, and tells p its ID. An old
@@ -367,12 +455,14 @@ func (t *tx) savePerson(actor Actor, id int64, p Person) (RowChange, error) {
 func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 	id := old.ID
 	d := changes{}
+	d.note("external_id", old.ExternalID, p.ExternalID)
 	d.note("client", idText(old.ClientID), idText(p.ClientID))
 	d.note("name", old.Name, p.Name)
 	d.note("position", old.Position, p.Position)
 	d.note("birthday", string(old.Birthday), string(p.Birthday))
 	d.note("emails", strings.Join(old.Emails, " "), strings.Join(p.Emails, " "))
 	d.note("phones", strings.Join(old.Phones, ", "), strings.Join(p.Phones, ", "))
+	p.ID = id
 	if id != 0 && len(d) == 0 {
 		return RowUnchanged, nil
 	}
@@ -380,11 +470,11 @@ func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 	var err error
 	if id == 0 {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO persons (external_id, client_id, name, position, birthday, created) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`,
+		err = t.row(`INSERT INTO persons (external_id, client_id, name, position, birthday, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id`,
 			[]any{key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix()}, &id)
 	} else {
-		_, err = t.exec(`UPDATE persons SET external_id = $1, client_id = $2, name = $3, position = $4, birthday = $5, version = version + 1 WHERE id = $6`,
-			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), id)
+		_, err = t.exec(`UPDATE persons SET external_id = $1, client_id = $2, name = $3, position = $4, birthday = $5, changed = $6, version = version + 1 WHERE id = $7`,
+			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix(), id)
 	}
 	if err != nil {
 		return "", err
@@ -446,11 +536,11 @@ func (im *Import) Source(row SourceRow) (RowChange, error) {
 // and one payment of the whole sum.
 func (im *Import) Deal(row DealRow) (RowChange, error) {
 	row.ID = strings.TrimSpace(clean(row.ID))
-	if err := firstFault(required("id", row.ID, 200), required("client", row.Client, 200)); err != nil {
+	if err := required("id", row.ID, 200); err != nil {
 		return "", err
 	}
 	return im.keep(AboutDeal, row.ID, row, func() (RowChange, error) {
-		client, err := im.t.named("clients", "client", row.Client)
+		client, err := im.t.clientOf(row.Client, row.ClientID)
 		if err != nil {
 			return "", err
 		}
@@ -508,6 +598,16 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 	d.Status = clip(strings.TrimSpace(clean(row.Status)), 100)
 	if row.Cost != nil {
 		d.Cost, d.CostKnown = row.Cost.Minor, true
+	}
+	for _, field := range row.Clear {
+		switch field {
+		case "manager":
+			d.ManagerID = 0
+		case "source":
+			d.SourceID = 0
+		case "cost":
+			d.Cost, d.CostKnown = 0, false
+		}
 	}
 	ch := changes{}
 	ch.note("number", old.Number, d.Number)
@@ -731,6 +831,14 @@ func (im *Import) line(row LineRow) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
+	if len(found) > 0 {
+		if l.ID = found[0].ID; l == found[0] {
+			return RowUnchanged, nil
+		}
+	}
+	if deal != 0 {
+		t.changedDeal(deal)
+	}
 	args := []any{l.ExternalID, ref(l.DealID), ref(l.DocumentID), l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost}
 	belongs := func(l Line) {
 		if l.DealID != 0 {
@@ -743,9 +851,6 @@ func (im *Import) line(row LineRow) (RowChange, error) {
 		belongs(l)
 		_, err := t.exec(`INSERT INTO lines (external_id, deal_id, document_id, item, article, quantity, unit, price, amount, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, args...)
 		return RowNew, err
-	}
-	if l.ID = found[0].ID; l == found[0] {
-		return RowUnchanged, nil
 	}
 	belongs(found[0])
 	belongs(l)
@@ -776,11 +881,11 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 	if row.Cost != nil && row.Cost.Minor < 0 {
 		return "", invalid("cost", "is negative")
 	}
-	deal, err := t.named("deals", "deal", row.Deal)
+	deal, err := t.referred("deals", "deal", Ref{row.DealID, row.Deal})
 	if err != nil {
 		return "", err
 	}
-	client, err := t.named("clients", "client", row.Client)
+	client, err := t.referred("clients", "client", Ref{row.ClientID, row.Client})
 	if err != nil {
 		return "", err
 	}
@@ -817,11 +922,11 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 		return "", err
 	}
 	change := RowNew
-	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost, foreign}
+	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost, foreign, t.now.Unix()}
 	touched := []int64{d.DealID}
 	if len(found) == 0 {
-		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost, foreign_sum)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`, args, &d.ID)
+		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost, foreign_sum, changed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`, args, &d.ID)
 	} else {
 		old := found[0]
 		if d.ID = old.ID; d == old {
@@ -832,7 +937,8 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 			touched = append(touched, old.DealID)
 		}
 		t.touchCards(old.ClientID)
-		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9, foreign_sum = $10 WHERE id = $11`, append(args, d.ID)...)
+		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9,
+			foreign_sum = $10, changed = $11, version = version + 1 WHERE id = $12`, append(args, d.ID)...)
 		im.addUp(AboutDocument, d.ID)
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 const contactColumns = `c.id, c.uid, c.kind, c.direction, c.state, c.importance, c.client_id, cl.name, c.client_text,
 	c.manager_id, c.deal_id, c.source_id, c.subject, c.body, c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence,
-	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component, c.dismissed, c.private, cd.number, c.signs, cl.abc, cl.stage`
+	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component, c.dismissed, c.private, cd.number, c.signs, cl.abc, cl.stage, c.external_id`
 
 // contacts reads contacts with their managers and persons. tail is WHERE …
 // ORDER BY … LIMIT … over "contacts c LEFT JOIN clients cl".
@@ -21,7 +21,7 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 		if err := scan(&c.ID, &c.UID, &c.Kind, &c.Direction, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText,
 			idInto{&c.ManagerID}, idInto{&c.DealID}, idInto{&c.SourceID}, &c.Subject, &c.Body, timeInto{&c.When.Start}, timeInto{&c.When.End},
 			&c.When.First, &c.When.Last, &c.Recurrence, &c.Minutes, &c.Estimated, &c.Thread, &c.MessageKey, jsonInto{&c.Attachments},
-			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component, &c.Dismissed, &c.Private, textInto{&c.DealNumber}, jsonInto{&c.Signs}, textInto{&c.class}, textInto{&c.stage}); err != nil {
+			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component, &c.Dismissed, &c.Private, textInto{&c.DealNumber}, jsonInto{&c.Signs}, textInto{&c.class}, textInto{&c.stage}, textInto{&c.ExternalID}); err != nil {
 			return err
 		}
 		c.When.AllDay = c.When.First != ""

@@ -181,7 +181,7 @@ func (t *tx) touchPersons(persons ...Person) error {
 
 // saveMerged takes what an import says of a person that was merged: as an
 // entry of the one into whom.
-func (t *tx) saveMerged(actor Actor, id int64, p Person) (RowChange, error) {
+func (t *tx) saveMerged(actor Actor, id int64, p *Person) (RowChange, error) {
 	e, err := t.bookEntry("e.book = $1 AND e.key = $2", mergedBook, strconv.FormatInt(id, 10))
 	if err != nil {
 		return "", err

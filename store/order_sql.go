@@ -169,7 +169,7 @@ func (im *Import) partnersPerson(client int64, row PersonRow) (RowChange, error)
 		if err != nil {
 			return "", err
 		}
-		return t.savePerson(im.actor, id, p)
+		return t.savePerson(im.actor, id, &p)
 	}
 	old := found[0]
 	if i := slices.IndexFunc(found, func(one Person) bool { return one.ExternalID == row.ID }); i >= 0 {
@@ -178,7 +178,7 @@ func (im *Import) partnersPerson(client int64, row PersonRow) (RowChange, error)
 	// What a manager typed stays; an import adds.
 	p.ClientID, p.Position = old.ClientID, cmp.Or(old.Position, p.Position)
 	p.Emails, p.Phones = together(old.Emails, p.Emails), together(old.Phones, p.Phones)
-	return t.savePerson(im.actor, old.ID, p)
+	return t.savePerson(im.actor, old.ID, &p)
 }
 
 // together is what is there and then what is new; nil where nothing is said.
@@ -256,7 +256,7 @@ func (im *Import) order(row OrderRow) (RowChange, error) {
 	if err != nil {
 		return "", err
 	}
-	moved, err := im.orderLines(id, row.Lines, change == RowNew)
+	moved, err := t.setLines("deal_id", id, row.Lines, change == RowNew)
 	if err != nil {
 		return "", err
 	}
@@ -266,13 +266,13 @@ func (im *Import) order(row OrderRow) (RowChange, error) {
 	return change, err
 }
 
-// orderLines makes the lines of a deal these and no others; fresh means that
-// the deal has none yet. It reports whether anything changed.
-func (im *Import) orderLines(deal int64, rows []LineRow, fresh bool) (bool, error) {
-	t := im.t
+// setLines makes the lines of a deal or a document (column deal_id or
+// document_id) these and no others; fresh means that it has none yet. It reports
+// whether anything changed.
+func (t *tx) setLines(column string, owner int64, rows []LineRow, fresh bool) (bool, error) {
 	old := map[string]Line{}
 	if !fresh {
-		found, err := t.lines("deal_id = $1", deal)
+		found, err := t.lines(column+" = $1", owner)
 		if err != nil {
 			return false, err
 		}
@@ -282,11 +282,16 @@ func (im *Import) orderLines(deal int64, rows []LineRow, fresh bool) (bool, erro
 	}
 	changed := false
 	for _, row := range rows {
-		l := Line{ExternalID: row.ID, DealID: deal, Item: strings.TrimSpace(clean(row.Item)), Article: clip(clean(row.Article), 200),
+		l := Line{ExternalID: row.ID, Item: strings.TrimSpace(clean(row.Item)), Article: clip(clean(row.Article), 200),
 			Quantity: clip(clean(row.Quantity), 40), Unit: clip(clean(row.Unit), 40), Price: row.Price, Amount: row.Amount}
+		if column == "deal_id" {
+			l.DealID = owner
+		} else {
+			l.DocumentID = owner
+		}
 		was, there := old[row.ID]
 		delete(old, row.ID)
-		l.ID, l.Cost = was.ID, was.Cost
+		l.ID, l.Cost = was.ID, cmp.Or(row.Cost, was.Cost)
 		switch {
 		case there && l == was:
 			continue
@@ -295,8 +300,8 @@ func (im *Import) orderLines(deal int64, rows []LineRow, fresh bool) (bool, erro
 				return false, err
 			}
 		}
-		if _, err := t.exec(`INSERT INTO lines (external_id, deal_id, item, article, quantity, unit, price, amount, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			l.ExternalID, deal, l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost); err != nil {
+		if _, err := t.exec(`INSERT INTO lines (external_id, `+column+`, item, article, quantity, unit, price, amount, cost) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			l.ExternalID, owner, l.Item, l.Article, l.Quantity, l.Unit, l.Price, l.Amount, l.Cost); err != nil {
 			return false, err
 		}
 		changed = true

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ type dirt struct {
 	order []ItemKey
 	put   map[putKey]putAt // entries that a calendar program just wrote
 	cards map[int64]bool   // clients of whom cards may show something else
+	deals map[int64]bool   // of which something else than the row itself changed
 }
 
 type putKey struct {
@@ -91,10 +93,31 @@ func (t *tx) touchClient(ids ...int64) error {
 }
 
 func (t *tx) touchDeal(id int64) error {
+	t.changedDeal(id)
 	if err := t.touchAll(false, `SELECT id FROM contacts WHERE deal_id = $1 AND state IN ('planned', 'postponed')`, id); err != nil {
 		return err
 	}
 	return t.touchAll(true, `SELECT id FROM deal_events WHERE deal_id = $1`, id)
+}
+
+// changedDeal marks a deal of which a line, an event or a document changed: to
+// those who ask what has changed, that is a change of the deal.
+func (t *tx) changedDeal(id int64) {
+	if t.dirty.deals == nil {
+		t.dirty.deals = map[int64]bool{}
+	}
+	t.dirty.deals[id] = true
+}
+
+// markDeals writes what changedDeal marked.
+func (t *tx) markDeals() error {
+	if len(t.dirty.deals) == 0 {
+		return nil
+	}
+	ids := slices.Sorted(maps.Keys(t.dirty.deals))
+	t.dirty.deals = nil
+	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1 WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
+	return err
 }
 
 // refreshManager marks all that stands in calendars that show this manager.

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,8 @@ type Store struct {
 	generations generations
 	remembered  remembered
 	refusals    refusals
+	gathering   gathering
+	answers     atomic.Int64 // Idempotency-Keys looked up
 	changed     notifier
 	unsaved     unsavedTokens
 	streams     chan struct{} // those running; as many as may
@@ -184,6 +187,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err == nil {
 		if err = x.renew(); err != nil {
 			err = fmt.Errorf("renew calendars: %w", err)
+		}
+	}
+	if err == nil {
+		if err = x.markDeals(); err != nil {
+			err = fmt.Errorf("mark deals: %w", err)
 		}
 	}
 	if err == nil {

@@ -190,6 +190,6 @@ func (t *tx) addSender(n *NewPerson) error {
 	if name == "" {
 		name = address
 	}
-	_, err = t.savePerson(Actor{Origin: FromMail}, 0, Person{ClientID: n.ClientID, Name: name, Emails: []string{address}})
+	_, err = t.savePerson(Actor{Origin: FromMail}, 0, &Person{ClientID: n.ClientID, Name: name, Emails: []string{address}})
 	return err
 }

@@ -1,9 +1,9 @@
-// Package web is in charge of the pages: where a figure in a calendar or a
-// digest leads. Everything is rendered on the server by html/template and
-// works without JavaScript; assets are embedded. It keeps nothing of a request
-// in the process: sessions are signed cookies (session.go), rows are the
-// store's. It leaves the calendar protocol to caldav, the reports to report
-// and the listener to cmd.
+// Package web is in charge of the pages, where a figure in a calendar or a
+// digest leads, and of the JSON API for programs of others (api.go). Pages are
+// rendered on the server by html/template and work without JavaScript; assets
+// are embedded. It keeps nothing of a request in the process: sessions are
+// signed cookies (session.go), rows are the store's. It leaves the calendar
+// protocol to caldav, the reports to report and the listener to cmd.
 //
 // One file per page (calendar.go, client.go, …) holds the handler, what the
 // page shows as a struct, and the pure function that makes it from rows. All
@@ -139,6 +139,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /calendars/{id}", s.savedFilter)
 	page("POST /calendars/{id}", s.editCalendar)
 	page("/", s.nowhere)
+	s.mux.Handle("/api/", newAPI(st, opt.Log))
 	s.mux.Handle("GET /static/", s.guard(http.HandlerFunc(s.pages.static)))
 	return s.mux
 }

@@ -53,6 +53,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-webdav":                           {"caldav"},
 	"golang.org/x/time":                                       {"caldav"},
 	"github.com/google/uuid":                                  {"web"},
+	"github.com/go-json-experiment/json":                      {"web"},
 	"github.com/emersion/go-smtp":                             {"mailer", "cmd/intouchd"},
 	"github.com/emersion/go-sasl":                             {"mailer", "mailsync"},
 	"golang.org/x/oauth2":                                     {"oauth"},

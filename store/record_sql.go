@@ -1,0 +1,738 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// conditions collects WHERE with its parameters, each a ? in what is added.
+type conditions struct {
+	where []string
+	args  []any
+}
+
+func (c *conditions) add(condition string, args ...any) {
+	for _, a := range args {
+		c.args = append(c.args, a)
+		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(c.args)), 1)
+	}
+	c.where = append(c.where, condition)
+}
+
+// text adds a condition for a text that is said.
+func (c *conditions) text(condition, v string) {
+	if v != "" {
+		c.add(condition, v)
+	}
+}
+
+// page finds the numbers of the records of a table (named r in conditions) that
+// come next. ErrNotFound where a client or deal is named that there is not.
+func (t *tx) page(table string, q RecordQuery, c *conditions) (ids []int64, next Place, err error) {
+	limit := cmp.Or(min(q.Limit, MaxRecords), 100)
+	if ref := (Ref{q.ID, q.ExternalID}); !ref.IsZero() {
+		id, err := t.find(table, ref)
+		if err != nil {
+			return nil, next, ignoreNotFound(err)
+		}
+		c.add("r.id = ?", id)
+	}
+	order := "r.id"
+	switch since := !q.ChangedSince.IsZero(); {
+	case since && q.After.ID != 0:
+		order = "r.changed, r.id"
+		c.add("(r.changed, r.id) > (?, ?)", q.After.Changed.Unix(), q.After.ID)
+	case since:
+		order = "r.changed, r.id"
+		c.add("r.changed >= ?", q.ChangedSince.Unix())
+	case q.After.ID != 0:
+		c.add("r.id > ?", q.After.ID)
+	}
+	where := ""
+	if len(c.where) > 0 {
+		where = " WHERE " + strings.Join(c.where, " AND ")
+	}
+	var last Place
+	err = t.rows(`SELECT r.id, r.changed FROM `+table+` r`+where+` ORDER BY `+order+` LIMIT `+strconv.Itoa(limit+1), c.args, func(scan func(...any) error) error {
+		if len(ids) == limit {
+			next = last // there is one more
+			return nil
+		}
+		if err := scan(&last.ID, timeInto{&last.Changed}); err != nil {
+			return err
+		}
+		ids = append(ids, last.ID)
+		return nil
+	})
+	return ids, next, err
+}
+
+// find is the number of the record that a Ref names, 0 for a zero Ref: of a
+// merged one, that of the one into which. ErrNotFound where there is none, or
+// the two names are not of one record.
+func (t *tx) find(table string, r Ref) (id int64, err error) {
+	if r.IsZero() {
+		return 0, nil
+	}
+	if r.ExternalID != "" {
+		if id, err = t.saved(table, r.ExternalID); err != nil {
+			return 0, err
+		}
+	}
+	if r.ID != 0 {
+		of := r.ID
+		if table == "clients" {
+			if of, err = t.survivor(of); err != nil {
+				return 0, err
+			}
+		}
+		if r.ExternalID != "" && of != id {
+			return 0, ErrNotFound
+		}
+		err = t.row(`SELECT id FROM `+table+` WHERE id = $1`, []any{of}, &id)
+	}
+	if err == nil && id == 0 {
+		err = ErrNotFound
+	}
+	if err == nil && table == "persons" {
+		id, err = t.wholePerson(id)
+	}
+	return id, err
+}
+
+// wholePerson is the person into whom one was merged; the same where it was
+// not.
+func (t *tx) wholePerson(id int64) (int64, error) {
+	for range 100 {
+		var into int64
+		if err := t.row(`SELECT merged_into FROM persons WHERE id = $1`, []any{id}, idInto{&into}); err != nil || into == 0 {
+			return id, err
+		}
+		id = into
+	}
+	return id, nil
+}
+
+// mergedPerson is the one with that key, where it was merged into that person;
+// else 0.
+func (t *tx) mergedPerson(externalID string, id int64) (int64, error) {
+	merged, err := t.saved("persons", externalID)
+	if err != nil || merged == 0 || merged == id || id == 0 {
+		return 0, err
+	}
+	whole, err := t.wholePerson(merged)
+	if whole != id {
+		merged = 0
+	}
+	return merged, err
+}
+
+// referred is find for what another row refers to: an unknown one is a fault of
+// that field.
+func (t *tx) referred(table, field string, r Ref) (int64, error) {
+	if r.ID == 0 && table != "persons" {
+		return t.named(table, field, r.ExternalID)
+	}
+	id, err := t.find(table, r)
+	if errors.Is(err, ErrNotFound) {
+		err = invalid(field, "unknown %s %q", field, clip(cmp.Or(r.ExternalID, idText(r.ID)), 80))
+	}
+	return id, err
+}
+
+// refs are clients and deals as other systems know them.
+func (t *tx) refs(table string, ids []int64) (map[int64]Ref, error) {
+	names, err := t.names(table, "external_id", ids)
+	out := map[int64]Ref{}
+	for id, name := range names {
+		out[id] = Ref{ID: id, ExternalID: name}
+	}
+	return out, err
+}
+
+// names reads one text column of the rows with those numbers. 0 is no row.
+func (t *tx) names(table, column string, ids []int64) (map[int64]string, error) {
+	out := map[int64]string{}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) == 0 || len(ids) == 1 && ids[0] == 0 {
+		return out, nil
+	}
+	err := t.rows(`SELECT id, `+column+` FROM `+table+` WHERE id IN `+t.s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var id int64
+		var name string
+		err := scan(&id, textInto{&name})
+		out[id] = name
+		return err
+	})
+	return out, err
+}
+
+// each gives one number of every record.
+func each[R any](records []R, number func(*R) int64) []int64 {
+	ids := make([]int64, len(records))
+	for i := range records {
+		ids[i] = number(&records[i])
+	}
+	return ids
+}
+
+// inOrder puts records into the order of their numbers; a vanished one is left
+// out.
+func inOrder[R any](ids []int64, records []R, number func(*R) int64) []R {
+	place := make(map[int64]int, len(ids))
+	for i, id := range ids {
+		place[id] = i
+	}
+	slices.SortFunc(records, func(a, b R) int { return cmp.Compare(place[number(&a)], place[number(&b)]) })
+	return records
+}
+
+func one[R any](records []R, err error) (r R, _ error) {
+	if err == nil && len(records) == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return r, err
+	}
+	return records[0], nil
+}
+
+// Records: reading.
+
+func (t *tx) fullClients(ids ...int64) ([]FullClient, error) {
+	found, err := t.clients("WHERE cl.id IN "+t.s.dialect.ids("$1"), asJSON(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	managers, err := t.names("managers", "login", each(found, func(c *Client) int64 { return c.ManagerID }))
+	if err != nil {
+		return nil, err
+	}
+	sources, err := t.names("sources", "external_id", each(found, func(c *Client) int64 { return c.SourceID }))
+	out := make([]FullClient, len(found))
+	for i, c := range found {
+		out[i] = FullClient{c, managers[c.ManagerID], sources[c.SourceID]}
+	}
+	return inOrder(ids, out, func(r *FullClient) int64 { return r.ID }), err
+}
+
+func (t *tx) fullPersons(ids ...int64) ([]FullPerson, error) {
+	found, err := t.persons("p.id IN "+t.s.dialect.ids("$1"), "", asJSON(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	clients, err := t.refs("clients", each(found, func(p *Person) int64 { return p.ClientID }))
+	if err != nil {
+		return nil, err
+	}
+	changed := map[int64]int64{}
+	err = t.rows(`SELECT id, changed FROM persons WHERE id IN `+t.s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var id, at int64
+		err := scan(&id, &at)
+		changed[id] = at
+		return err
+	})
+	out := make([]FullPerson, len(found))
+	for i, p := range found {
+		out[i] = FullPerson{p, clients[p.ClientID], fromUnix(changed[p.ID])}
+	}
+	return inOrder(ids, out, func(r *FullPerson) int64 { return r.ID }), err
+}
+
+func (t *tx) fullDeals(ids ...int64) ([]FullDeal, error) {
+	if err := t.markDeals(); err != nil {
+		return nil, err
+	}
+	in := t.s.dialect.ids("$1")
+	found, err := t.deals("WHERE d.id IN "+in, asJSON(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	clients, err := t.refs("clients", each(found, func(d *Deal) int64 { return d.ClientID }))
+	if err != nil {
+		return nil, err
+	}
+	managers, err := t.names("managers", "login", each(found, func(d *Deal) int64 { return d.ManagerID }))
+	if err != nil {
+		return nil, err
+	}
+	sources, err := t.names("sources", "external_id", each(found, func(d *Deal) int64 { return d.SourceID }))
+	if err != nil {
+		return nil, err
+	}
+	out, at := make([]FullDeal, len(found)), map[int64]*FullDeal{}
+	for i, d := range found {
+		out[i] = FullDeal{Deal: d, Client: clients[d.ClientID], Manager: managers[d.ManagerID], Source: sources[d.SourceID]}
+		at[d.ID] = &out[i]
+	}
+	lines, err := t.lines("deal_id IN "+in, asJSON(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		at[l.DealID].Lines = append(at[l.DealID].Lines, l)
+	}
+	err = t.rows(`SELECT `+eventColumns+` FROM deal_events e WHERE e.deal_id IN `+in+` ORDER BY e.id`, []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var e DealEvent
+		if err := scanEvent(scan, &e); err != nil {
+			return err
+		}
+		d := at[e.DealID]
+		d.Events = append(d.Events, e)
+		switch {
+		case e.ExternalID != "":
+		case e.Kind == Shipment:
+			d.ShipDue = e.Due
+		default:
+			d.PayDue = e.Due
+		}
+		return nil
+	})
+	return inOrder(ids, out, func(r *FullDeal) int64 { return r.ID }), err
+}
+
+func (t *tx) fullDocuments(ids ...int64) ([]FullDocument, error) {
+	in := t.s.dialect.ids("$1")
+	found, err := t.documents("id IN "+in, asJSON(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	clients, err := t.refs("clients", each(found, func(d *Document) int64 { return d.ClientID }))
+	if err != nil {
+		return nil, err
+	}
+	deals, err := t.refs("deals", each(found, func(d *Document) int64 { return d.DealID }))
+	if err != nil {
+		return nil, err
+	}
+	out, at := make([]FullDocument, len(found)), map[int64]*FullDocument{}
+	for i, d := range found {
+		out[i] = FullDocument{Document: d, Client: clients[d.ClientID], Deal: deals[d.DealID]}
+		at[d.ID] = &out[i]
+	}
+	lines, err := t.lines("document_id IN "+in, asJSON(ids))
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lines {
+		at[l.DocumentID].Lines = append(at[l.DocumentID].Lines, l)
+	}
+	err = t.rows(`SELECT id, changed, version FROM documents WHERE id IN `+in, []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var id, changed, version int64
+		err := scan(&id, &changed, &version)
+		at[id].Changed, at[id].Version = fromUnix(changed), version
+		return err
+	})
+	return inOrder(ids, out, func(r *FullDocument) int64 { return r.ID }), err
+}
+
+func (t *tx) fullContacts(ids ...int64) ([]FullContact, error) {
+	found, err := t.contacts("WHERE c.id IN "+t.s.dialect.ids("$1"), asJSON(ids))
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	clients, err := t.refs("clients", each(found, func(c *Contact) int64 { return c.ClientID }))
+	if err != nil {
+		return nil, err
+	}
+	deals, err := t.refs("deals", each(found, func(c *Contact) int64 { return c.DealID }))
+	if err != nil {
+		return nil, err
+	}
+	var people, persons []int64
+	for _, c := range found {
+		people = append(append(people, c.ManagerID), c.Managers...)
+		for _, p := range c.Persons {
+			persons = append(persons, p.ID)
+		}
+	}
+	logins, err := t.names("managers", "login", people)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := t.names("persons", "external_id", persons)
+	out := make([]FullContact, len(found))
+	for i, c := range found {
+		c.hideFrom(0)
+		r := FullContact{Contact: c, Client: clients[c.ClientID], Deal: deals[c.DealID], Manager: logins[c.ManagerID]}
+		for _, m := range c.Managers {
+			r.Logins = append(r.Logins, logins[m])
+		}
+		for _, p := range c.Persons {
+			r.Persons = append(r.Persons, PersonOf{Ref{p.ID, keys[p.ID]}, p.Name, p.Email})
+		}
+		out[i] = r
+	}
+	return inOrder(ids, out, func(r *FullContact) int64 { return r.ID }), err
+}
+
+// FullClients is a page of clients, and where the next begins; a zero Place:
+// there is none.
+func (s *Store) FullClients(ctx context.Context, q RecordQuery) (out []FullClient, next Place, err error) {
+	c := &conditions{}
+	c.text("r.manager_id = (SELECT id FROM managers WHERE login = ?)", strings.ToLower(q.Manager))
+	c.text("r.importance = ?", q.Importance)
+	c.text("r.stage = ?", q.Stage)
+	c.text("r.id IN (SELECT client_id FROM client_points WHERE kind = 'email' AND value = ?)", q.Email)
+	c.text("r.id IN (SELECT client_id FROM client_points WHERE kind = 'domain' AND value = ?)", q.Domain)
+	next, err = pageOf(s, ctx, "clients", q, c, &out, (*tx).fullClients)
+	return out, next, err
+}
+
+// FullPersons is a page of persons.
+func (s *Store) FullPersons(ctx context.Context, q RecordQuery) (out []FullPerson, next Place, err error) {
+	c := &conditions{where: []string{"r.merged_into IS NULL"}}
+	c.text("r.id IN (SELECT person_id FROM person_points WHERE kind = 'email' AND value = ?)", q.Email)
+	next, err = pageOf(s, ctx, "persons", q, c, &out, (*tx).fullPersons)
+	return out, next, err
+}
+
+// FullDeals is a page of deals. Manager is the deal's own, or the client's
+// of a deal that has none.
+func (s *Store) FullDeals(ctx context.Context, q RecordQuery) (out []FullDeal, next Place, err error) {
+	c := &conditions{}
+	c.text("COALESCE(r.manager_id, (SELECT manager_id FROM clients WHERE id = r.client_id)) = (SELECT id FROM managers WHERE login = ?)", strings.ToLower(q.Manager))
+	c.text("r.number = ?", q.Number)
+	c.text("r.status = ?", q.Status)
+	c.text("r.date >= ?", string(q.From))
+	c.text("r.date <= ?", string(q.To))
+	next, err = pageOf(s, ctx, "deals", q, c, &out, (*tx).fullDeals)
+	return out, next, err
+}
+
+// FullDocuments is a page of documents.
+func (s *Store) FullDocuments(ctx context.Context, q RecordQuery) (out []FullDocument, next Place, err error) {
+	c := &conditions{}
+	c.text("r.kind = ?", q.Kind)
+	c.text("r.number = ?", q.Number)
+	c.text("r.date >= ?", string(q.From))
+	c.text("r.date <= ?", string(q.To))
+	next, err = pageOf(s, ctx, "documents", q, c, &out, (*tx).fullDocuments)
+	return out, next, err
+}
+
+// FullContacts is a page of contacts, cancelled ones too. Manager is who took
+// part.
+func (s *Store) FullContacts(ctx context.Context, q RecordQuery) (out []FullContact, next Place, err error) {
+	c := &conditions{}
+	c.text("r.id IN (SELECT cm.contact_id FROM contact_managers cm JOIN managers m ON m.id = cm.manager_id WHERE m.login = ?)", strings.ToLower(q.Manager))
+	c.text("r.kind = ?", q.Kind)
+	c.text("r.state = ?", q.State)
+	c.text("r.direction = ?", q.Direction)
+	c.text("r.importance = ?", q.Importance)
+	if !q.Start.IsZero() {
+		c.add("r.start_at >= ?", q.Start.Unix())
+	}
+	if !q.End.IsZero() {
+		c.add("r.start_at > 0 AND r.start_at < ?", q.End.Unix())
+	}
+	next, err = pageOf(s, ctx, "contacts", q, c, &out, (*tx).fullContacts)
+	return out, next, err
+}
+
+func pageOf[R any](s *Store, ctx context.Context, table string, q RecordQuery, c *conditions, out *[]R, records func(*tx, ...int64) ([]R, error)) (next Place, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		for _, of := range []struct {
+			table, column string
+			ref           Ref
+		}{{"clients", "client_id", q.Client}, {"deals", "deal_id", q.Deal}} {
+			if of.ref.IsZero() {
+				continue
+			}
+			id, err := t.find(of.table, of.ref)
+			if errors.Is(err, ErrNotFound) {
+				return nil // nothing is of what there is not
+			} else if err != nil {
+				return err
+			}
+			c.add("r."+of.column+" = ?", id)
+		}
+		var ids []int64
+		if ids, next, err = t.page(table, q, c); err != nil || len(ids) == 0 {
+			return err
+		}
+		*out, err = records(t, ids...)
+		return err
+	})
+	return next, err
+}
+
+// Records: writing, all of it by the rules of imports and pages.
+
+// recordIn is one record as it stands in this transaction.
+func recordIn[R any](t *tx, table string, ref Ref, records func(*tx, ...int64) ([]R, error)) (r R, err error) {
+	id, err := t.find(table, ref)
+	if err == nil && id == 0 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return r, err
+	}
+	return one(records(t, id))
+}
+
+// FullClient is a client as it stands now, this import's rows included.
+// ErrNotFound where there is none.
+func (im *Import) FullClient(ref Ref) (FullClient, error) {
+	return recordIn(im.t, "clients", ref, (*tx).fullClients)
+}
+
+// FullPerson is a person as it stands now.
+func (im *Import) FullPerson(ref Ref) (FullPerson, error) {
+	return recordIn(im.t, "persons", ref, (*tx).fullPersons)
+}
+
+// FullDeal is a deal as it stands now.
+func (im *Import) FullDeal(ref Ref) (FullDeal, error) {
+	return recordIn(im.t, "deals", ref, (*tx).fullDeals)
+}
+
+// FullDocument is a document as it stands now.
+func (im *Import) FullDocument(ref Ref) (FullDocument, error) {
+	return recordIn(im.t, "documents", ref, (*tx).fullDocuments)
+}
+
+// FullContact is a contact as it stands now.
+func (im *Import) FullContact(ref Ref) (FullContact, error) {
+	return recordIn(im.t, "contacts", ref, (*tx).fullContacts)
+}
+
+// Each runs fn for one of several records that are taken or refused one by one:
+// when it fails, nothing of that one is written, and the import goes on.
+func (im *Import) Each(fn func() error) error {
+	t, outer := im.t, im.whole
+	if err := t.markDeals(); err != nil { // what others marked is not to be taken back with this one
+		return im.broke(err)
+	}
+	if _, err := t.exec("SAVEPOINT record"); err != nil {
+		return im.broke(err)
+	}
+	sums := im.sums
+	im.sums, im.whole = nil, true // and so with what a renewal would write
+	marked, happened := len(t.dirty.order), len(t.news.happened)
+	fault := fn()
+	im.whole = outer
+	if fault == nil {
+		if _, err := t.exec("RELEASE SAVEPOINT record"); err != nil {
+			return im.broke(err)
+		}
+		if im.sums == nil {
+			im.sums = sums
+		} else {
+			maps.Copy(im.sums, sums)
+		}
+		_, err := im.done("", nil)
+		return im.broke(err)
+	}
+	if _, err := t.exec("ROLLBACK TO SAVEPOINT record"); err != nil {
+		return im.broke(err)
+	}
+	for _, k := range t.dirty.order[marked:] {
+		delete(t.dirty.items, k)
+	}
+	for _, h := range t.news.happened[happened:] {
+		delete(t.news.has, h)
+	}
+	t.dirty.order, t.news.happened, im.sums = t.dirty.order[:marked], t.news.happened[:happened], sums
+	return fault
+}
+
+// broke notes that not a record but the transaction failed.
+func (im *Import) broke(err error) error {
+	im.broken = im.broken || err != nil
+	return err
+}
+
+// DealWhole is Deal with its lines and events: lines make the deal's lines
+// these and no others, nil keeps them; events make or change each of these. A
+// fault's Field is "lines/3/item".
+func (im *Import) DealWhole(row DealRow, lines []LineRow, events []EventRow) (RowChange, error) {
+	t := im.t
+	change, err := im.Deal(row)
+	if err != nil {
+		return "", err
+	}
+	id, err := t.saved("deals", strings.TrimSpace(clean(row.ID)))
+	if err != nil {
+		return "", err
+	}
+	moved, err := t.wholeLines("deal_id", id, lines, change == RowNew)
+	if err != nil {
+		return "", err
+	}
+	if moved {
+		im.addUp(AboutDeal, id)
+		if err := t.touchDeal(id); err != nil {
+			return "", err
+		}
+	}
+	for i, e := range events {
+		e.Deal = row.ID
+		c, err := im.Event(e)
+		if err != nil {
+			return "", within("events", i, err)
+		}
+		moved = moved || c != RowUnchanged
+	}
+	if change == RowUnchanged && moved {
+		change = RowChanged
+	}
+	return im.done(change, nil)
+}
+
+// DocumentWhole is Document with its lines; nil keeps them.
+func (im *Import) DocumentWhole(row DocumentRow, lines []LineRow) (RowChange, error) {
+	t := im.t
+	change, err := im.Document(row)
+	if err != nil {
+		return "", err
+	}
+	id, err := t.saved("documents", strings.TrimSpace(clean(row.ID)))
+	if err != nil {
+		return "", err
+	}
+	moved, err := t.wholeLines("document_id", id, lines, change == RowNew)
+	if err == nil && moved {
+		im.addUp(AboutDocument, id)
+	}
+	if err == nil && moved && change == RowUnchanged {
+		change = RowChanged
+		_, err = t.exec(`UPDATE documents SET changed = $1, version = version + 1 WHERE id = $2`, t.now.Unix(), id)
+	}
+	return change, err
+}
+
+// within tells in which of several rows a fault is.
+func within(field string, i int, err error) error {
+	var bad *Invalid
+	if errors.As(err, &bad) {
+		return invalid(field+"/"+strconv.Itoa(i)+"/"+bad.Field, "%s", bad.Reason)
+	}
+	return err
+}
+
+// wholeLines checks the lines of a deal or document, whose keys must be nobody
+// else's, and makes them these and no others.
+func (t *tx) wholeLines(column string, owner int64, rows []LineRow, fresh bool) (bool, error) {
+	if rows == nil {
+		return false, nil
+	}
+	place, keys := map[string]int{}, []string{}
+	for i := range rows {
+		l := &rows[i]
+		l.ID = strings.TrimSpace(clean(l.ID))
+		if err := firstFault(required("id", l.ID, 200), required("item", strings.TrimSpace(clean(l.Item)), 1000)); err != nil {
+			return false, within("lines", i, err)
+		}
+		if l.Price < 0 || l.Amount < 0 || l.Cost < 0 {
+			return false, within("lines", i, invalid("amount", "is negative"))
+		}
+		if _, twice := place[l.ID]; twice {
+			return false, within("lines", i, invalid("id", "%q stands twice", clip(l.ID, 80)))
+		}
+		place[l.ID], keys = i, append(keys, l.ID)
+	}
+	var taken string
+	err := t.row(`SELECT external_id FROM lines WHERE external_id IN `+t.s.dialect.texts("$1")+` AND COALESCE(`+column+`, 0) <> $2 LIMIT 1`, []any{asJSON(keys), owner}, &taken)
+	if err == nil {
+		return false, within("lines", place[taken], invalid("id", "%q is a line of another deal or document", clip(taken, 80)))
+	} else if !errors.Is(err, ErrNotFound) {
+		return false, err
+	}
+	return t.setLines(column, owner, rows, fresh)
+}
+
+// Contact makes a contact. What it refers to must exist and belong together; a
+// zero ManagerID is the client's manager.
+func (im *Import) Contact(d ContactDraft) (Contact, error) {
+	t := im.t
+	if d.DealID != 0 {
+		deal, err := t.deal(d.DealID)
+		if err != nil {
+			return Contact{}, err
+		}
+		if d.ClientID = cmp.Or(d.ClientID, deal.ClientID); d.ClientID != deal.ClientID {
+			return Contact{}, invalid("deal", "is of another client")
+		}
+	}
+	if d.ClientID == 0 && strings.TrimSpace(d.ClientText) == "" {
+		return Contact{}, invalid("client", "is missing, and so is a text for someone not registered yet")
+	}
+	if d.ManagerID == 0 && d.ClientID != 0 {
+		client, err := t.client(d.ClientID)
+		if err != nil {
+			return Contact{}, err
+		}
+		d.ManagerID = client.ManagerID
+	}
+	if d.ManagerID == 0 && im.actor.ManagerID == 0 {
+		return Contact{}, invalid("manager", "is missing, and the client has none")
+	}
+	if len(d.Persons) > 0 {
+		found, err := t.persons("p.id IN "+t.s.dialect.ids("$1"), "", asJSON(d.Persons))
+		if err != nil {
+			return Contact{}, err
+		}
+		for _, p := range found {
+			if p.ClientID != d.ClientID {
+				return Contact{}, invalid("persons", "%q is of another client", clip(p.Name, 80))
+			}
+		}
+	}
+	c, err := t.planContact(im.actor, d)
+	if errors.Is(err, ErrConflict) {
+		err = invalid("id", "belongs to another contact")
+	}
+	if err != nil {
+		return c, err
+	}
+	_, err = im.done("", nil)
+	return c, err
+}
+
+// EditContact changes a contact and reports whether there was anything to
+// change.
+func (im *Import) EditContact(id int64, e ContactEdit) (RowChange, error) {
+	t := im.t
+	old, err := t.contact(id)
+	if err != nil {
+		return "", err
+	}
+	if e.DealID != nil && *e.DealID != 0 {
+		deal, err := t.deal(*e.DealID)
+		if err != nil {
+			return "", err
+		}
+		client := old.ClientID
+		if e.ClientID != nil {
+			client = *e.ClientID
+		}
+		if client != deal.ClientID {
+			return "", invalid("deal", "is of another client")
+		}
+	}
+	if err := t.editContact(im.actor, old, e); err != nil {
+		return "", err
+	}
+	now, err := t.contact(id)
+	if err != nil || now.Version == old.Version {
+		return RowUnchanged, err
+	}
+	return im.done(RowChanged, nil)
+}
+
+// Find is the number of the record that a Ref names among clients, persons or
+// deals; an unknown one is a fault of that field.
+func (im *Import) Find(kind, field string, ref Ref) (int64, error) {
+	return im.t.referred(kind, field, ref)
+}
+
+// ManagerNamed is the number of the manager with that login or key; an unknown
+// one is a fault of the field "manager".
+func (im *Import) ManagerNamed(name string) (int64, error) { return im.t.managerNamed(name) }
