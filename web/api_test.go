@@ -715,3 +715,47 @@ func TestAPI_refuses(t *testing.T) {
 		t.Errorf("many unknown tokens: %d", got.status)
 	}
 }
+
+// A key of what was merged leads to what it was merged into, and what is said
+// of it there only adds.
+func TestAPI_merged(t *testing.T) {
+	h := newHouse(t, Options{})
+	in := h.integrator("shop", store.ScopeWrite)
+	anna := h.manager("anna")
+	by := store.Actor{ManagerID: anna.ID, Origin: store.FromWeb}
+	number := func(target string) int64 {
+		t.Helper()
+		return int64(in.do("GET", "/api/v1/"+target, "").body["id"].(float64))
+	}
+	kept, gone := number("clients/by-external-id/c1"), number("clients/by-external-id/c4")
+	second := in.do("PUT", "/api/v1/persons/by-external-id/p9", `{"client":{"external_id":"c1"},"name":"О. Петрова","emails":["petrova@romashka.test"]}`)
+	whole, part := number("persons/by-external-id/p1"), int64(second.body["id"].(float64))
+	_, err := h.st.MergeClients(t.Context(), by, kept, gone)
+	h.check(err)
+	h.check(h.st.MergePersons(t.Context(), anna, by, whole, part))
+
+	for target, id := range map[string]int64{
+		"clients/by-external-id/c4":              kept,
+		"clients/" + strconv.FormatInt(gone, 10): kept,
+		"persons/by-external-id/p9":              whole,
+		"persons/" + strconv.FormatInt(part, 10): whole,
+	} {
+		if got := number(target); got != id {
+			t.Errorf("%s is %d, not %d", target, got, id)
+		}
+	}
+	if got := in.do("PUT", "/api/v1/clients/by-external-id/c4", `{"name":"ЗАО Клён","phones":["+7 495 000-00-00"]}`); got.status != 200 || got.body["name"] != "ООО «Ромашка»" || got.body["external_id"] != "c1" || !strings.Contains(got.text, "000-00-00") {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	if got := in.do("PUT", "/api/v1/persons/by-external-id/p9", `{"name":"Оля","phones":["+7 495 111-11-11"]}`); got.status != 200 || got.body["name"] != "Ольга Петрова" || !strings.Contains(got.text, "111-11-11") {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+	for kind, n := range map[string]int{"clients?domain=klen.test": 1, "persons?client=c4": 1, "persons?limit=500": 3} {
+		if got := in.do("GET", "/api/v1/"+kind, ""); len(got.body["items"].([]any)) != n {
+			t.Errorf("%s: %s", kind, got.text)
+		}
+	}
+	if got := in.do("PATCH", "/api/v1/clients/"+strconv.FormatInt(kept, 10), `{"external_id":"c4"}`); got.status != 200 || got.body["external_id"] != "c1" {
+		t.Errorf("%d %s", got.status, got.text)
+	}
+}
