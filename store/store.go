@@ -75,7 +75,8 @@ var (
 	// ErrTooManyLogins: failures from this address or on this account are
 	// being slowed down; try again later.
 	ErrTooManyLogins = errors.New("too many failed logins, try again later")
-	// ErrBusy: too many others are being read to slowly; try again later.
+	// ErrBusy: too many others are being read to slowly, or another process
+	// writes for long; try again later.
 	ErrBusy = errors.New("too busy, try again later")
 	// ErrAlreadyRan: the ledger has a run of this job, owner and slot.
 	ErrAlreadyRan = errors.New("already ran")
@@ -172,7 +173,9 @@ type tx struct {
 // has committed.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	t, err := s.w.BeginTx(ctx, nil)
-	if err != nil {
+	if isBusy(err) {
+		return fmt.Errorf("begin: %w: %w", ErrBusy, err)
+	} else if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer t.Rollback() // no effect after Commit

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
@@ -140,6 +142,9 @@ func (a *api) open(c *apiCall, route apiRoute) (err error) {
 		if len(values) > 1 {
 			return parameterFault(name, "stands more than once")
 		}
+		if !isText(values[0]) {
+			return parameterFault(name, "is no text in UTF-8, or has control characters")
+		}
 	}
 	if route.right == store.ScopeWrite {
 		most := int64(apiBody)
@@ -244,7 +249,13 @@ func addRecords[R, B any](a *api, k records[R, B]) {
 		}
 	}
 	byKey := func(do func(*apiCall, store.Ref) error) func(*apiCall) error {
-		return func(c *apiCall) error { return do(c, store.Ref{ExternalID: c.PathValue("external_id")}) }
+		return func(c *apiCall) error {
+			key := c.PathValue("external_id")
+			if err := keyFault(key); err != "" {
+				return &problem{name: "malformed", Detail: "The key in the address " + err + "."}
+			}
+			return do(c, store.Ref{ExternalID: key})
+		}
 	}
 	get := func(c *apiCall, ref store.Ref) error { return getRecord(a, c, k, ref) }
 	write := func(c *apiCall, ref store.Ref) error { return writeRecord(a, c, k, ref) }
@@ -277,6 +288,25 @@ func recordReply[R, B any](k records[R, B], r *R, status int) (store.Reply, erro
 		reply.Header["Location"] = fmt.Sprintf("/api/v1/%s/%d", k.name, ref.ID)
 	}
 	return reply, err
+}
+
+// isText reports whether the databases can hold it, on one line.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// keyFault says what is wrong with a key of another system; "" nothing. Keys are
+// compared byte by byte, so that none may be mended on the way.
+func keyFault(key string) string {
+	switch {
+	case key == "":
+		return "is empty"
+	case len(key) > 200:
+		return "is longer than 200 bytes"
+	case !isText(key) || strings.TrimSpace(key) != key:
+		return "has control characters, or spaces at an end"
+	}
+	return ""
 }
 
 // answer sends JSON.

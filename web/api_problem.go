@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/url"
@@ -155,6 +156,11 @@ func decode(body []byte, into any) error {
 	if jsontext.Value(body).Kind() == 'n' { // which would be taken for an object that says nothing
 		return fieldFault("", "must be an object")
 	}
+	if bytes.Contains(body, []byte(`\u0000`)) {
+		if err := noNUL(body); err != nil {
+			return err
+		}
+	}
 	err := json.Unmarshal(body, into, json.RejectUnknownMembers(true))
 	var wrong *json.SemanticError
 	var syntax *jsontext.SyntacticError
@@ -178,4 +184,18 @@ func decode(body []byte, into any) error {
 		return p
 	}
 	return &problem{name: "malformed", Detail: "The body is not JSON."}
+}
+
+// noNUL finds the text with U+0000 in it, which no database here can hold.
+func noNUL(body []byte) error {
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		token, err := d.ReadToken()
+		if err != nil { // the end, or a fault that is found again
+			return nil
+		}
+		if token.Kind() == '"' && strings.ContainsRune(token.String(), 0) {
+			return fieldFault(string(d.StackPointer()), "has U+0000 in it")
+		}
+	}
 }

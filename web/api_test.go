@@ -3,8 +3,12 @@ package web
 import (
 	"bytes"
 	stdjson "encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
@@ -681,6 +685,17 @@ func TestAPI_refuses(t *testing.T) {
 		{"PATCH", "/api/v1/persons/1", `{"id":` + strings.Repeat(`[`, 100_000), nil, 400},
 		{"PATCH", "/api/v1/persons/1", `{"name":"` + strings.Repeat("x", 1<<20) + `"}`, nil, 413},
 		{"PUT", "/api/v1/persons/by-external-id/a", `{"external_id":"b"}`, nil, 422},
+		{"PUT", "/api/v1/persons/by-external-id/%20p1", `{"name":"x"}`, nil, 400},
+		{"GET", "/api/v1/persons/by-external-id/%00", "", nil, 400},
+		{"GET", "/api/v1/persons/by-external-id/%FF", "", nil, 400},
+		{"GET", "/api/v1/persons/by-external-id/" + strings.Repeat("x", 201), "", nil, 400},
+		{"GET", "/api/v1/clients?manager=%00", "", nil, 400},
+		{"GET", "/api/v1/clients?manager=%FF", "", nil, 400},
+		{"GET", "/api/v1/clients?%zz", "", nil, 400},
+		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1\u0000"},"name":"x"}`, nil, 422},
+		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1"},"name":"x \\u0000"}`, nil, 201},
+		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1"},"name":"x","external_id":""}`, nil, 422},
+		{"PATCH", "/api/v1/persons/1", `{"external_id":null}`, nil, 422},
 	} {
 		got := in.do(c.method, c.target, c.body, c.header...)
 		if got.status != c.status {
@@ -713,6 +728,25 @@ func TestAPI_refuses(t *testing.T) {
 	}
 	if got := in.do("GET", "/api/v1/clients", ""); got.status != 429 || got.header.Get("Retry-After") == "" {
 		t.Errorf("many unknown tokens: %d", got.status)
+	}
+}
+
+// What is too much at once is told when to come again.
+func TestAPI_busy(t *testing.T) {
+	a := newAPI(nil, slog.New(slog.DiscardHandler))
+	for err, want := range map[error]struct {
+		status int
+		after  string
+	}{
+		fmt.Errorf("begin: %w: database is locked", store.ErrBusy): {503, "5"},
+		errors.New("disk full"): {500, ""},
+	} {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/api/v1/clients", nil)
+		a.fail(&apiCall{Request: r, w: w, ctx: r.Context()}, err)
+		if w.Code != want.status || w.Header().Get("Retry-After") != want.after || strings.Contains(w.Body.String(), "disk") || strings.Contains(w.Body.String(), "locked") {
+			t.Errorf("%v: %d %v %s", err, w.Code, w.Header(), w.Body)
+		}
 	}
 }
 

@@ -39,7 +39,10 @@ func writeRecord[R, B any](a *api, c *apiCall, k records[R, B], ref store.Ref) e
 		}
 		version := int64(0)
 		if old != nil {
-			_, version = k.key(old)
+			var has store.Ref
+			if has, version = k.key(old); k.given(&b).null && has.ExternalID != "" {
+				return none, fieldFault("/external_id", "cannot be emptied")
+			}
 		}
 		if !matches(c.Header, version) {
 			return none, store.ErrStale
@@ -82,7 +85,7 @@ func save[R, B any](im *store.Import, k records[R, B], key string, old *R, b *B)
 	if id == 0 && old != nil {
 		ref, _ = k.key(old)
 	} else if id == 0 {
-		ref.ExternalID = strings.TrimSpace(key)
+		ref.ExternalID = key
 	}
 	now, err := k.one(im, ref)
 	return change, &now, err
@@ -144,6 +147,9 @@ func writeItem[R, B any](im *store.Import, k records[R, B], item jsontext.Value,
 		return fieldFault("/external_id", "is missing")
 	}
 	done.ExternalID = &key.v
+	if err := sameKey(key, store.Ref{}); err != nil {
+		return err
+	}
 	old, err := before(im, k, store.Ref{ExternalID: key.v})
 	if err != nil {
 		return err
@@ -275,13 +281,17 @@ func inTags(list []string, version int64) bool {
 	return false
 }
 
-// sameKey refuses a body that has another key than its address.
+// sameKey refuses a body that has another key than its address, or none that
+// can be kept.
 func sameKey(given *field[string], ref store.Ref) error {
-	if ref.ExternalID != "" && given.said && given.v != ref.ExternalID {
+	if !given.said || given.null && ref.ExternalID == "" {
+		return nil
+	}
+	if ref.ExternalID != "" && given.v != ref.ExternalID {
 		return fieldFault("/external_id", "is not the one of the address")
 	}
-	if given.said && given.v == "" && !given.null {
-		return fieldFault("/external_id", "is empty")
+	if err := keyFault(given.v); err != "" {
+		return fieldFault("/external_id", err)
 	}
 	return nil
 }
