@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -103,5 +104,11 @@ func (s *Store) shareOne(jobs []*shared) bool {
 		}
 		return nil
 	})
+	if errors.Is(err, ErrBusy) { // nor would one of them alone get its turn
+		for _, job := range jobs {
+			job.err = err
+		}
+		return true
+	}
 	return err == nil
 }

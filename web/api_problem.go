@@ -87,7 +87,7 @@ func problemOf(err error) *problem {
 	case errors.Is(err, store.ErrStale):
 		return &problem{name: "stale", Detail: "The record is not as If-Match or If-None-Match says; read it again."}
 	case errors.Is(err, store.ErrBusy):
-		return &problem{name: "busy", Detail: "Too many requests wait; try again.", after: 5 * time.Second}
+		return &problem{name: "busy", Detail: "Too many requests wait, or another program is writing for long.", after: 5 * time.Second}
 	}
 	return nil
 }
