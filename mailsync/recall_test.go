@@ -3,7 +3,10 @@ package mailsync
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,4 +179,65 @@ func TestSyncer_Pass_AnswersBeforeWhatTheyAnswer(t *testing.T) {
 			t.Errorf("%q of %v is in thread %q", c.Subject, c.When.Start, c.Thread)
 		}
 	}
+}
+
+// Clients that are registered one after the other are looked up together, not
+// each of them in every mailbox.
+func TestSyncer_Run_RegisteredInARow(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX")
+	deliver(t, u, "INBOX", plainLetter(1, "Kim <kim@new.test>", anna, "first", "hello from Kim"), letterDay)
+	st := newStore(t)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Manager, cfg.Folders = "anna", []string{"INBOX"}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	var lines lineCounter
+	go func() {
+		ended <- New(st, []Config{cfg}, Options{Log: slog.New(slog.NewTextHandler(&lines, nil))}).Run(ctx)
+	}()
+	eventually(t, "the first pass", func() bool {
+		states, err := st.MailboxStates(context.WithoutCancel(ctx))
+		return err == nil && len(states) == 1 && !states[0].LastSuccess.IsZero()
+	})
+	before := lines.count("looked up the past letters")
+	for i := range 12 {
+		if err := st.Import(ctx, store.Actor{}, false, func(im *store.Import) error {
+			address := fmt.Sprintf("somebody@firm%d.test", i)
+			if i == 11 {
+				address = "kim@new.test"
+			}
+			_, err := im.Client(store.ClientRow{ID: fmt.Sprint("row", i), Name: "New", Manager: "anna", Emails: []string{address}})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	eventually(t, "the letter of the last one", func() bool { return subjects(t, st) == "first" })
+	if n := lines.count("looked up the past letters") - before; n != 1 {
+		t.Errorf("looked up %d times", n)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// lineCounter counts lines of a log.
+type lineCounter struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (c *lineCounter) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(b)
+}
+
+func (c *lineCounter) count(words string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return strings.Count(c.text.String(), words)
 }

@@ -187,21 +187,38 @@ func (sy *Syncer) Run(ctx context.Context) error {
 	return nil
 }
 
+// registering is how long the mailboxes are left alone at most while one after
+// the other is registered.
+const registering = 30 * time.Second
+
 // watch nudges the mailboxes when somebody was registered: their past letters
-// are to be captured in seconds. What another process registers they see by
-// themselves, when they renew IDLE.
+// are to be captured in seconds. Where one follows the other, as a program of
+// others sends its clients, they are looked up together when it is done, or
+// else each of them has all mailboxes searched. What another process registers
+// the mailboxes see by themselves, when they renew IDLE.
 func (sy *Syncer) watch(ctx context.Context) {
-	seen := int64(-1)
+	told, before := int64(-1), int64(-1) // registrations: looked up, and seen the last time
+	var since time.Time
 	for ctx.Err() == nil {
 		changed := sy.st.Changed()
 		last, err := sy.st.LastRegistration(ctx)
-		if err == nil && seen >= 0 && last != seen {
+		switch {
+		case err != nil:
+			last = before
+		case told < 0:
+			told = last
+		case last == told:
+		case before == told:
+			since = time.Now()
+		case last == before || time.Since(since) > registering:
 			for _, m := range sy.boxes {
 				m.nudge()
 			}
+			told = last
 		}
-		if err == nil {
-			seen = last
+		if before = last; before != told {
+			pause(ctx, time.Second)
+			continue
 		}
 		select {
 		case <-ctx.Done():
