@@ -13,6 +13,7 @@ import (
 const (
 	runsShown    = 20
 	mailsShown   = 20
+	filesShown   = 10
 	sendersShown = 50
 	senderDays   = 14
 )
@@ -26,7 +27,8 @@ type statusView struct {
 	Outbox    outboxView
 	Senders   []senderRow
 	Days      int
-	Questions int // open ones of imports; heads see them
+	Files     []fileRow // that an accounting system sent
+	Questions int       // open ones of imports; heads see them
 }
 
 type mailboxRow struct {
@@ -49,6 +51,11 @@ type outboxView struct {
 type mailRow struct {
 	To, Subject, When, State, Error, Next string
 	Failed                                bool
+}
+
+type fileRow struct {
+	Name, Integration, Came, State, Told string
+	Failed                               bool
 }
 
 type senderRow struct {
@@ -97,6 +104,17 @@ func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
 			r.Who = say.t("status.house")
 		}
 		out = append(out, r)
+	}
+	return out
+}
+
+func fileRows(say voice, files []store.ExchangeFile) []fileRow {
+	var out []fileRow
+	for _, f := range files {
+		out = append(out, fileRow{
+			Name: clip(200, f.Name), Integration: f.Integration, Came: say.moment(f.Created), State: known(say, "exchange.", string(f.State)),
+			Told: clip(500, f.Report.Message), Failed: f.State == store.ExchangeFailed || f.Report.Refused() > 0,
+		})
 	}
 	return out
 }
@@ -204,6 +222,11 @@ func (s *server) status(v *visit) error {
 			return err
 		}
 		view.Outbox = newOutboxView(v.say, &outbox)
+		files, err := s.st.ExchangeFiles(v.ctx, filesShown)
+		if err != nil {
+			return err
+		}
+		view.Files = fileRows(v.say, files)
 		if view.Questions, err = s.st.QuestionCount(v.ctx); err != nil {
 			return err
 		}

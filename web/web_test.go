@@ -263,12 +263,37 @@ func TestStatus_Page(t *testing.T) {
 	h := newHouse(t, Options{Version: "1.2.3"})
 	a := h.login("anna").get("/status")
 	a.has(t, "1.2.3", "anna", "boris", "ошибка с пн, 23\u00a0ноября, 12:00", "connection refused", "утренняя сводка", "ночной отчёт", "<td>пн, 23\u00a0ноября</td>", "Сводка на 23 ноября", "в очереди", "new@stranger.test")
+	a.lacks(t, "Обмен с 1С") // nothing came
+	sendFrom1C(t, h.st)
+	h.login("anna").get("/status").has(t, "Обмен с 1С", "orders.xml", "бухгалтерия", "ждёт загрузки")
 	b := h.login("boris").get("/status")
 	b.has(t, "connection refused", "new@stranger.test")
-	b.lacks(t, "morning digest", "Сводка", "Outgoing mail")
+	b.lacks(t, "morning digest", "Сводка", "Outgoing mail", "orders.xml")
 	c := h.login("clara").get("/status")
 	c.has(t, "К вам не подключён ни один почтовый ящик.")
 	c.lacks(t, "connection refused", "new@stranger.test")
+}
+
+// sendFrom1C leaves a file that waits for its import.
+func sendFrom1C(t *testing.T, st *store.Store) {
+	t.Helper()
+	in, _, err := st.AddIntegration(t.Context(), "бухгалтерия", []store.Scope{store.ScopeExchange})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := st.BeginExchange(t.Context(), in.ID, "key"); err != nil {
+		t.Fatal(err)
+	}
+	p, err := st.BeginExchangePart(t.Context(), store.ExchangeSession{Key: "key", IntegrationID: in.ID}, "orders.xml", 1, 1000)
+	if err == nil {
+		err = st.AddExchangeChunk(t.Context(), p, []byte("x"), 1000)
+	}
+	if err == nil {
+		_, err = st.EndExchangePart(t.Context(), p, "hash", true, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestSetup_Page(t *testing.T) {
