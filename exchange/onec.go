@@ -359,7 +359,7 @@ func (c *call) say(lines ...string) { c.answer(http.StatusOK, lines...) }
 // which the protocol was made; everybody else gets UTF-8.
 func (c *call) answer(status int, lines ...string) {
 	for i, line := range lines {
-		lines[i] = clean(strings.ToValidUTF8(line, "?"))
+		lines[i] = oneLine(strings.ToValidUTF8(line, "?"))
 	}
 	text, charset := strings.Join(lines, "\n"), "utf-8"
 	if strings.HasPrefix(c.r.UserAgent(), "1C+Enterprise/") {

@@ -395,10 +395,10 @@ func TestOneC_Refuses(t *testing.T) {
 	}{
 		"text":         {[]byte("<a/>"), ""}, // no end is seen
 		"not.xml":      {[]byte("<a></КоммерческаяИнформация>"), "это не CommerceML"},
-		"broken.xml":   {[]byte(root + "<Документ></Документы></КоммерческаяИнформация>"), "строка 1: XML повреждён"},
+		"broken.xml":   {[]byte(root + "<Документ></Документы></КоммерческаяИнформация>"), "строка 1: XML повреждён (элемент <Документ> закрыт как </Документы>)"},
 		"doctype.xml":  {[]byte(`<!DOCTYPE a [<!ENTITY x "y">]>` + root + "</КоммерческаяИнформация>"), "DOCTYPE"},
 		"deep.xml":     {[]byte(root + strings.Repeat("<а>", 100) + "</КоммерческаяИнформация>"), "вложены глубже"},
-		"sum.xml":      {[]byte(root + order("s", "ten") + "</КоммерческаяИнформация>"), `не принято: 1, первое: строка 1 (s): Сумма: "ten" — не сумма`},
+		"sum.xml":      {[]byte(root + order("s\nуспех", "ten") + "</КоммерческаяИнформация>"), `не принято: 1, первое: строка 1 (s успех): Сумма: "ten" — не сумма`},
 		"empty.zip":    {packed(t, "photo.jpg", "x"), "в архиве нет файлов .xml"},
 		"bomb.zip":     {packed(t, "a.xml", root+bomb[:19<<20]+"</КоммерческаяИнформация>"), "распаковывается больше чем в 300 раз"},
 		"big.zip":      {packed(t, "a.xml", root+bomb[:12<<20]+"</КоммерческаяИнформация>", "b.xml", root+bomb[:12<<20]+"</КоммерческаяИнформация>"), "файл после распаковки больше"},
@@ -632,6 +632,37 @@ func TestOneC_Revoked(t *testing.T) {
 	}
 	expect(t, "after", c.get("query"), "failure", "сеанс обмена закончился")
 	expect(t, "after", c.get("checkauth"), "failure", "неверное имя пользователя или пароль")
+}
+
+// A part that hangs writes no more when the same file goes on without it.
+func TestOneC_HungPart(t *testing.T) {
+	each(t, func(t *testing.T, st *store.Store) {
+		h := openHouse(t, st, OneCOptions{})
+		h.work(t)
+		c := h.oneC(t)
+		c.begin("")
+		x, err := st.ExchangeSession(t.Context(), digest(strings.TrimPrefix(c.cookie, sessionName+"=")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		hung, err := st.BeginExchangePart(t.Context(), x, "a.xml", -1, 1<<20)
+		if err == nil {
+			err = st.AddExchangeChunk(t.Context(), hung, []byte("<half of it"), 1<<20)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		expect(t, "the same file", c.send("a.xml", []byte(root+order("a", "1.00")+"</КоммерческаяИнформация>")), "success", "заказы: новых 1")
+		if err := st.AddExchangeChunk(t.Context(), hung, []byte("the rest"), 1<<20); !errors.Is(err, store.ErrStale) {
+			t.Errorf("the hung part goes on: %v", err)
+		}
+		if _, err := st.EndExchangePart(t.Context(), hung, "hash", true, nil); !errors.Is(err, store.ErrStale) {
+			t.Errorf("the hung part ends: %v", err)
+		}
+		if err := st.DropExchangePart(t.Context(), hung); !errors.Is(err, store.ErrStale) {
+			t.Errorf("the hung part is dropped: %v", err)
+		}
+	})
 }
 
 // The end of a file is known in both encodings, wherever the parts are cut.

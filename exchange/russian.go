@@ -63,7 +63,7 @@ func russianError(err error) string {
 	}
 	var broken brokenXML
 	if errors.As(err, &broken) {
-		return where + "XML повреждён (" + string(broken) + ")"
+		return where + "XML повреждён (" + translated(string(broken), brokenReasons) + ")"
 	}
 	return ""
 }
@@ -94,6 +94,19 @@ var russianReasons = reasons(
 	`is not the client of the deal (".*")`, `не покупатель заказа $1`,
 	`(".*") is not an e-mail address.*`, `$1 — не адрес почты`,
 	`more than 100, or longer than 10000 bytes`, `больше 100 или длиннее 10000 байт`,
+)
+
+// brokenReasons translate what encoding/xml says of files that break off or mix
+// their elements up; the rest is rare.
+var brokenReasons = reasons(
+	`unexpected EOF`, `файл обрывается`,
+	`element <(\S+)> closed by </(\S+)>`, `элемент <$1> закрыт как </$2>`,
+	`element <(\S+)> in space .* closed by </(\S+)> in space .*`, `элемент <$1> закрыт как </$2>`,
+	`unexpected end element </(\S+)>`, `лишнее закрытие </$1>`,
+	`invalid UTF-8`, `текст не в той кодировке, что объявлена`,
+	`more than one root`, `после конца КоммерческаяИнформация есть ещё элементы`,
+	`illegal character code (.*)`, `недопустимый символ $1`,
+	`invalid character entity (.*)`, `неизвестная сущность $1`,
 )
 
 type reason struct {
@@ -129,14 +142,20 @@ func russianFault(f RowFault) string {
 		}
 		b.WriteString(": " + field)
 	}
-	why := f.Reason
-	for _, r := range russianReasons {
-		if r.english.MatchString(f.Reason) {
-			why = r.english.ReplaceAllString(f.Reason, r.russian)
-			break
+	return oneLine(b.String() + ": " + translated(f.Reason, russianReasons))
+}
+
+// oneLine keeps a text from being several, whatever of a file stands in it.
+func oneLine(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+
+// translated is the text in Russian, or as it is where nobody foresaw it.
+func translated(text string, reasons []reason) string {
+	for _, r := range reasons {
+		if r.english.MatchString(text) {
+			return r.english.ReplaceAllString(text, r.russian)
 		}
 	}
-	return b.String() + ": " + why
+	return text
 }
 
 // summary is what 1C is told of an import that is through, and whether it has
@@ -178,5 +197,5 @@ func summary(r *store.ExchangeReport, err error) (message string, failed bool) {
 	if len(said) == 0 {
 		said = []string{"в файле нет заказов, загружать нечего"}
 	}
-	return strings.Join(said, "; "), err != nil || r.Refused() > 0 && r.Taken()+r.Kept() == 0
+	return oneLine(strings.Join(said, "; ")), err != nil || r.Refused() > 0 && r.Taken()+r.Kept() == 0
 }
