@@ -388,7 +388,7 @@ func TestOneC_Refuses(t *testing.T) {
 	expect(t, "goods", c.ask("POST", url.Values{"type": {"catalog"}, "mode": {"file"}, "filename": {"import.xml"}}, strings.NewReader("goods")), "success")
 	expect(t, "goods' import", c.ask("GET", url.Values{"type": {"catalog"}, "mode": {"import"}, "filename": {"import.xml"}}, nil), "success")
 
-	bomb := strings.Repeat("<А/>\n", 4<<20)
+	bomb := strings.Repeat("<!--"+strings.Repeat(" ", 4089)+"-->", 5<<10)
 	for name, one := range map[string]struct {
 		file []byte
 		want string
@@ -418,7 +418,9 @@ func TestOneC_Refuses(t *testing.T) {
 			}
 			continue
 		}
-		expect(t, name, answer, "failure", one.want)
+		if answer[0] != "success" { // the machine is slow, and the import went on
+			expect(t, name, answer, "failure", one.want)
+		}
 		expect(t, name, c.imported(name), "failure", one.want)
 		if f := h.record(t); f.State != store.ExchangeFailed || !strings.Contains(f.Report.Message, one.want) {
 			t.Errorf("%s: record %+v", name, f)
