@@ -33,7 +33,7 @@ type Counted struct {
 // robots are local parts from which nobody writes: RFC 2142's and those that
 // programs use. A long one with digits was made for one letter.
 var (
-	robots = regexp.MustCompile(`^(no|not|donot|dont|do-not|do_not)[-_.]?reply|^(mailer-daemon|postmaster|hostmaster|abuse|root|daemon|nobody|bounces?|undisclosed-recipients)\b|^(notifications?|newsletters?|mailing|robot|noreply|autoreply|auto-reply|unsubscribe|listserv|majordomo)\b|[-_+](bounces?|request|owner|unsubscribe|noreply)$|^(reply|r|bounce)[+=-]`)
+	robots = regexp.MustCompile(`^(no|not|donot|dont|do-not|do_not)[-_.]?reply|^(mailer-daemon|postmaster|hostmaster|abuse|root|daemon|nobody|bounces?|undisclosed-recipients)\b|^(notifications?|newsletters?|mailing|robot|noreply|autoreply|auto-reply|unsubscribe|listserv|majordomo)\b|[-_+](bounces?|request|owner|unsubscribe|noreply)$|^(reply|bounce)[+=-]|^r\+`)
 	madeUp = regexp.MustCompile(`^[^@]*(\d[^@]*){6}$`)
 )
 
