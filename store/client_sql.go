@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
+	"time"
 )
 
 const clientColumns = `cl.id, cl.external_id, cl.name, cl.importance, cl.abc, cl.stage, cl.xyz, cl.manager_id, cl.source_id, cl.attributes, cl.created, cl.changed, cl.version, cl.given_stage, cl.stage_found`
@@ -221,14 +221,12 @@ func (s *Store) Clients(ctx context.Context, viewer Manager, text string, limit 
 	if limit <= 0 || limit > 500 {
 		limit = 500
 	}
-	pattern := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(fold(clip(text, 200))) + "%"
 	err = s.read(ctx, func(t *tx) error {
-		where, args := `cl.folded LIKE $1 ESCAPE '\'`, []any{pattern, limit}
-		if viewer.Role != RoleHead {
-			where += ` AND (cl.manager_id = $3 OR cl.id IN (SELECT c.client_id FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE cm.manager_id = $3))`
-			args = append(args, viewer.ID)
+		ids, err := t.selected(viewer, Selection{Name: text}, time.UTC, 0, limit)
+		if err != nil || len(ids) == 0 {
+			return err
 		}
-		out, err = t.clients(`WHERE `+where+` ORDER BY cl.folded, cl.id LIMIT $2`, args...)
+		out, err = t.clients(`WHERE cl.id IN `+t.s.dialect.ids("$1")+` ORDER BY cl.folded, cl.id`, asJSON(ids))
 		return err
 	})
 	return out, err

@@ -64,8 +64,9 @@ type Contact struct {
 	Hidden     bool      // the text was taken out for the one who looks
 	Version    int64
 
-	class, stage string    // the client's
-	component    Component // as which a calendar program wrote it; VEVENT else
+	class, stage, xyz, attributes string // the client's
+
+	component Component // as which a calendar program wrote it; VEVENT else
 }
 
 // PersonRef names a person who took part.

@@ -16,11 +16,13 @@ type Filter struct {
 	Kinds       []Kind       `json:"kinds,omitempty"` // of contacts; events pass
 	Importances []Importance `json:"importances,omitempty"`
 	Clients     []int64      `json:"clients,omitempty"`
-	// Classes (ABC) and Stages are the client's; what has no client does not
-	// pass where they are given. What is done is not looked at again when only
-	// the client changes (touchClient).
-	Classes []string `json:"classes,omitempty"`
-	Stages  []string `json:"stages,omitempty"`
+	// Classes (ABC), Stages, Variations (XYZ) and Attributes are the client's;
+	// what has no client does not pass where they are given. What is done is not
+	// looked at again when only the client changes (touchClient).
+	Classes    []string   `json:"classes,omitempty"`
+	Stages     []string   `json:"stages,omitempty"`
+	Variations []string   `json:"variations,omitempty"`
+	Attributes Attributes `json:"attributes,omitempty"`
 	// Words must all occur in the subject, the text that the owner may see or
 	// the client's name, in any case.
 	Words string `json:"words,omitempty"`
@@ -37,7 +39,8 @@ type Filter struct {
 func (f *Filter) Match(it *Item, status Status, at time.Time) bool {
 	if status == StatusCancelled || !among(f.Statuses, status) || !among(f.Types, it.Type) ||
 		!among(f.Importances, it.Importance) || !among(f.Clients, it.ClientID) ||
-		!among(f.Classes, it.Class) || !among(f.Stages, it.Stage) || !f.saysWords(it) {
+		!among(f.Classes, it.Class) || !among(f.Stages, it.Stage) || !among(f.Variations, it.Variation) ||
+		!f.Attributes.match(it.attributes) || !f.saysWords(it) {
 		return false
 	}
 	if len(f.Managers) > 0 && !slices.ContainsFunc(it.Managers, func(m int64) bool { return slices.Contains(f.Managers, m) }) {
@@ -120,6 +123,11 @@ func (f Filter) savedFor(owner Manager) (Filter, error) {
 	f.Importances = sortedList("importance", f.Importances, Importances, &faults)
 	f.Classes = sortedList("class", f.Classes, Classes, &faults)
 	f.Stages = sortedList("stage", f.Stages, Stages, &faults)
+	f.Variations = sortedList("xyz", f.Variations, Variations, &faults)
+	var fault error
+	if f.Attributes, fault = f.Attributes.tidy(); fault != nil {
+		faults = append(faults, fault)
+	}
 	if len(faults) > 0 {
 		return f, faults[0]
 	}

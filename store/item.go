@@ -28,9 +28,12 @@ type Item struct {
 	ClientName string
 	Class      string // the client's ABC; "" none
 	Stage      string // the client's
+	Variation  string // the client's XYZ; "" none
 	Importance Importance
 	Status     Status // at the moment of the query, in the viewer's zone
 	When       Span
+
+	attributes string // the client's, JSON
 }
 
 // ItemKey names an item in one word: "c12" for contact 12, "e7" for event 7.

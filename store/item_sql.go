@@ -10,7 +10,7 @@ import (
 
 const contactColumns = `c.id, c.uid, c.kind, c.direction, c.state, c.importance, c.client_id, cl.name, c.client_text,
 	c.manager_id, c.deal_id, c.source_id, c.subject, c.body, c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence,
-	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component, c.dismissed, c.private, cd.number, c.signs, cl.abc, cl.stage, c.external_id`
+	c.minutes, c.estimated, c.thread, c.message_key, c.attachments, c.origin, c.created, c.changed, c.completed, c.postponed, c.version, c.component, c.dismissed, c.private, cd.number, c.signs, cl.abc, cl.stage, c.external_id, cl.xyz, cl.attributes`
 
 // contacts reads contacts with their managers and persons. tail is WHERE …
 // ORDER BY … LIMIT … over "contacts c LEFT JOIN clients cl".
@@ -21,7 +21,7 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 		if err := scan(&c.ID, &c.UID, &c.Kind, &c.Direction, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText,
 			idInto{&c.ManagerID}, idInto{&c.DealID}, idInto{&c.SourceID}, &c.Subject, &c.Body, timeInto{&c.When.Start}, timeInto{&c.When.End},
 			&c.When.First, &c.When.Last, &c.Recurrence, &c.Minutes, &c.Estimated, &c.Thread, &c.MessageKey, jsonInto{&c.Attachments},
-			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component, &c.Dismissed, &c.Private, textInto{&c.DealNumber}, jsonInto{&c.Signs}, textInto{&c.class}, textInto{&c.stage}, textInto{&c.ExternalID}); err != nil {
+			&c.Origin, timeInto{&c.Created}, timeInto{&c.Changed}, timeInto{&c.Completed}, timeInto{&c.PostponedT}, &c.Version, &c.component, &c.Dismissed, &c.Private, textInto{&c.DealNumber}, jsonInto{&c.Signs}, textInto{&c.class}, textInto{&c.stage}, textInto{&c.ExternalID}, textInto{&c.xyz}, textInto{&c.attributes}); err != nil {
 			return err
 		}
 		c.When.AllDay = c.When.First != ""
@@ -76,7 +76,7 @@ func (t *tx) contact(id int64) (Contact, error) {
 // contactAsItem gives the contact as an Item; of its deal only what a list
 // shows.
 func contactAsItem(c *Contact) Item {
-	it := Item{Type: ContactItem, Contact: c, Managers: c.Managers, ClientID: c.ClientID, ClientName: c.ClientName, Class: c.class, Stage: c.stage,
+	it := Item{Type: ContactItem, Contact: c, Managers: c.Managers, ClientID: c.ClientID, ClientName: c.ClientName, Class: c.class, Stage: c.stage, Variation: c.xyz, attributes: c.attributes,
 		Importance: c.Importance, When: c.When}
 	if c.DealID != 0 {
 		it.Deal = &Deal{ID: c.DealID, Number: c.DealNumber, ClientID: c.ClientID, ClientName: c.ClientName}
@@ -96,12 +96,12 @@ func scanEvent(scan func(...any) error, e *DealEvent, more ...any) error {
 // JOIN deals d JOIN clients cl".
 func (t *tx) eventItems(tail string, args ...any) ([]Item, error) {
 	var out []Item
-	err := t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage
+	err := t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage, cl.xyz, cl.attributes
 		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
 		e, d := &DealEvent{}, &Deal{}
 		var it Item
 		var clientManager int64
-		if err := scanEvent(scan, e, append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage)...); err != nil {
+		if err := scanEvent(scan, e, append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage, &it.Variation, &it.attributes)...); err != nil {
 			return err
 		}
 		it.Type, it.Event, it.Deal, it.ClientID, it.ClientName = ItemType(e.Kind), e, d, d.ClientID, d.ClientName

@@ -214,8 +214,7 @@ func (p *planning) cadences(ctx context.Context) error {
 	var due []candidate
 	err := p.s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT cl.id, cl.name, cl.manager_id, cl.importance, cl.abc, cl.stage,
-			COALESCE((SELECT c.start_at FROM contacts c WHERE c.client_id = cl.id AND c.state = 'done' ORDER BY c.start_at DESC LIMIT 1), 0),
-			COALESCE((SELECT MAX(c.changed) FROM contacts c WHERE c.client_id = cl.id AND c.state = 'cancelled' AND c.origin = 'cadence'), 0)
+			`+lastContact+`, COALESCE((SELECT MAX(c.changed) FROM contacts c WHERE c.client_id = cl.id AND c.state = 'cancelled' AND c.origin = 'cadence'), 0)
 			FROM clients cl WHERE NOT EXISTS (SELECT 1 FROM contacts c WHERE c.client_id = cl.id AND c.state IN ('planned', 'postponed'))
 			ORDER BY cl.id`, nil, func(scan func(...any) error) error {
 			c := candidate{occasion: occasion{Prompt: Prompt{Rule: FromCadence}}}
