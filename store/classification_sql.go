@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -115,6 +116,10 @@ func (r *classRun) collect(t *tx) error {
 func (r *classRun) addDocuments(t *tx, at map[int64]int) error {
 	ends := r.ends(r.day)
 	house := t.s.opt.Currency
+	rates, err := t.ratesUpTo(r.day)
+	if err != nil {
+		return err
+	}
 	return t.rows(`SELECT client_id, date, kind = 'return', amount, currency, cost FROM documents WHERE kind IN ('shipment', 'return') AND date <= $1`,
 		[]any{string(r.day)}, func(scan func(...any) error) error {
 			var client int64
@@ -148,19 +153,30 @@ func (r *classRun) addDocuments(t *tx, at map[int64]int) error {
 				if back {
 					sum.Minor = 0
 				}
-			} else if sum.Currency != house {
-				if r.report.NoRate == nil {
-					r.report.NoRate = map[string]int{}
+			} else {
+				rate, known := parity, true
+				if sum.Currency != house {
+					rate, known = rates.on(sum.Currency, Date(date))
 				}
-				r.report.NoRate[sum.Currency]++
-				return nil
-			}
-			if r.Measure == ByProfit {
-				if cost == nil {
-					r.report.NoCost++
+				if !known {
+					r.noRate(sum.Currency)
 					return nil
 				}
-				sum.Minor -= *cost
+				if r.Measure == ByProfit {
+					if cost == nil {
+						r.report.NoCost++
+						return nil
+					}
+					sum.Minor -= *cost
+				}
+				if sum.Currency != house {
+					converted, err := exchangeAt(sum, rate, parity, house)
+					if err != nil { // larger than any sum may be
+						r.noRate(sum.Currency)
+						return nil
+					}
+					sum = converted
+				}
 			}
 			if back {
 				sum.Minor = -sum.Minor
@@ -173,6 +189,49 @@ func (r *classRun) addDocuments(t *tx, at map[int64]int) error {
 			}
 			return nil
 		})
+}
+
+// noRate counts a document whose sum was not added.
+func (r *classRun) noRate(currency string) {
+	if r.report.NoRate == nil {
+		r.report.NoRate = map[string]int{}
+	}
+	r.report.NoRate[currency]++
+}
+
+// datedRates are the rates of each currency by day.
+type datedRates map[string][]datedRate
+
+type datedRate struct {
+	day Date
+	Rate
+}
+
+// on is the last rate known on or before a day.
+func (r datedRates) on(currency string, day Date) (Rate, bool) {
+	list := r[currency]
+	n, found := slices.BinarySearchFunc(list, day, func(d datedRate, day Date) int { return cmp.Compare(d.day, day) })
+	if found {
+		n++
+	}
+	if n == 0 {
+		return parity, false
+	}
+	return list[n-1].Rate, true
+}
+
+// ratesUpTo reads all rates up to a day at once: documents are read as a
+// stream, and PostgreSQL takes no other query meanwhile.
+func (t *tx) ratesUpTo(day Date) (datedRates, error) {
+	out := datedRates{}
+	err := t.rows(`SELECT currency, date, rate, per FROM rates WHERE date <= $1 ORDER BY currency, date`, []any{string(day)}, func(scan func(...any) error) error {
+		var currency string
+		var r datedRate
+		err := scan(&currency, &r.day, &r.Minor, &r.Per)
+		out[currency] = append(out[currency], r)
+		return err
+	})
+	return out, err
 }
 
 // bounded adds without passing what an int64 holds: one sum of a file may be

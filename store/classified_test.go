@@ -140,6 +140,25 @@ func TestClassify_Measures(t *testing.T) {
 	})
 }
 
+// Other currencies count at the rate of the document's day, those without one
+// are told apart.
+func TestClassify_Rates(t *testing.T) {
+	each(t, func(h *house) {
+		h.imports(func(im *store.Import) {
+			h.row(im.Rate(store.RateRow{Date: "2026-10-01", Currency: "EUR", Rate: "100"}))
+			h.row(im.Rate(store.RateRow{Date: "2026-11-10", Currency: "EUR", Rate: "90"}))
+			for i, day := range []store.Date{"2026-09-30", "2026-11-09", "2026-11-10"} { // no rate yet, 100, 90
+				h.row(im.Document(store.DocumentRow{ID: fmt.Sprint("e", i), Kind: store.ShipmentDoc, Date: day, Client: "c1", Amount: store.Money{Minor: 10_00, Currency: "EUR"}}))
+			}
+		})
+		report := h.classify("2026-11-23")
+		h.same("the sum", strings.Join(h.was("c1"), "; "), "2026-11-23 regular AZ 1900 new")
+		if report.NoRate["EUR"] != 1 || !strings.Contains(report.String(), "1 documents in EUR were not added") {
+			h.t.Errorf("%+v", report)
+		}
+	})
+}
+
 // What an import says of a stage is shown until documents tell.
 func TestClassify_GivenStage(t *testing.T) {
 	each(t, func(h *house) {
