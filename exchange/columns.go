@@ -12,6 +12,7 @@ type column struct {
 	name  string
 	other []string
 	list  bool // several values; columns that fit are joined
+	ours  bool // of our exports, and not taken: the program finds it by itself
 }
 
 // Columns that several kinds share.
@@ -77,8 +78,8 @@ var columnsOf = map[Kind][]column{
 		emailsColumn,
 		phonesColumn,
 		{name: "birthday", other: []string{"день рождения", "дата рождения", "birth date", "date of birth"}},
-		{name: "bounced", list: true}, // of an export; the mail says them anew
-		{name: "away_until"},
+		{name: "bounced", list: true, ours: true}, // the mail says them anew
+		{name: "away_until", ours: true},
 	},
 	Sources: {
 		idColumn,
@@ -124,6 +125,28 @@ var columnsOf = map[Kind][]column{
 		amountColumn,
 		costColumn,
 	},
+	Contacts: {
+		{name: "key", other: append([]string{"id", "код контакта"}, idColumn.other...)},
+		with(kindColumn, "вид контакта"),
+		{name: "direction", other: []string{"направление"}},
+		{name: "state", other: []string{"состояние", "статус"}},
+		{name: "importance", other: []string{"важность", "приоритет"}},
+		clientColumn,
+		{name: "client_name", other: []string{"имя клиента", "наименование клиента"}}, // of someone not registered
+		{name: "persons", list: true, other: []string{"контактные лица", "участники", "адреса"}},
+		{name: "managers", list: true, other: append([]string{"manager"}, managerColumn.other...)},
+		{name: "subject", other: []string{"тема", "предмет", "заголовок", "название"}},
+		{name: "text", other: []string{"текст", "содержание", "описание", "комментарий", "body"}},
+		{name: "start", other: []string{"начало", "дата", "дата начала", "когда", "date"}},
+		{name: "end", other: []string{"окончание", "конец", "дата окончания"}},
+		{name: "days", other: []string{"дни"}}, // whole days, "2026-11-23" or with the last "2026-11-23/2026-11-24"
+		{name: "minutes", other: []string{"минут", "длительность", "затрачено"}},
+		{name: "estimated", other: []string{"оценка"}},
+		dealColumn,
+		sourceColumn,
+		{name: "status", ours: true}, {name: "full_text", ours: true}, {name: "message_id", ours: true}, {name: "thread", ours: true},
+		{name: "attachments", list: true, ours: true}, {name: "origin", ours: true},
+	},
 	Documents: {
 		with(idColumn, "код документа", "document id"),
 		kindColumn,
@@ -150,6 +173,7 @@ const (
 const (
 	refusedAt     = "refused_at"
 	refusedReason = "refused_reason"
+	refusedRow    = "refused_row" // a line that could not be cut into cells
 )
 
 // needed are the columns without which no row of the kind could be taken: of
@@ -158,11 +182,12 @@ var needed = map[Kind][][]string{
 	Managers:  {{"id", "login"}, {"name"}},
 	Rates:     {{"date"}, {"currency"}, {"rate"}},
 	Clients:   {{"id"}, {"name"}},
-	Persons:   {{"id", "emails"}, {"client"}, {"name", surname}},
+	Persons:   {{"client"}, {"name", surname}},
 	Sources:   {{"id"}, {"name"}},
 	Deals:     {{"id"}, {"date"}, {"client"}},
 	Events:    {{"id"}, {"deal"}, {"kind"}, {"due"}},
 	Lines:     {{"id"}, {"deal", "document"}, {"item"}},
+	Contacts:  {{"key"}, {"kind"}},
 	Documents: {{"id"}, {"kind"}, {"date"}},
 }
 
@@ -212,7 +237,7 @@ func places(kind Kind) map[string]place {
 func Columns(kind Kind) []string {
 	var all []string
 	for _, c := range columnsOf[kind] {
-		if c.name != surname && c.name != patronymic && c.name != attributes {
+		if !c.ours && c.name != surname && c.name != patronymic && c.name != attributes {
 			all = append(all, c.name)
 		}
 	}

@@ -29,6 +29,7 @@ type records struct {
 	sep     byte
 	columns int    // of the header; 0 while it is being read
 	ahead   []line // read in vain while looking for a closing quote
+	refused string // the line of which next could make no record
 }
 
 // line is a line that was read, or the reason why it could not be.
@@ -109,6 +110,7 @@ func (r *records) next() ([]string, int, error) {
 	if first.err != nil {
 		return nil, first.number, first.err
 	}
+	r.refused = clean(first.text)
 	s := splitter{sep: r.sep}
 	s.feed(first.text)
 	if !s.open {

@@ -1,6 +1,6 @@
 // Package exchange is in charge of records that come from other systems and
-// go to them: managers, clients, persons, sources, deals, events, lines and
-// documents as CSV or JSONL, in the encodings and spellings in which offices
+// go to them: managers, clients, persons, sources, deals, events, lines,
+// documents, contacts and rates as CSV or JSONL, in the encodings and spellings in which offices
 // write them. Files are streamed: memory does not grow with their length. What
 // a row means, and whether it may be written, is the store's business; this
 // package reads, names the faults, and writes.
@@ -25,14 +25,14 @@ const (
 	Lines     Kind = "lines"
 	Documents Kind = "documents"
 	Rates     Kind = "rates"
-	Contacts  Kind = "contacts"  // export only
+	Contacts  Kind = "contacts"
 	Letters   Kind = "letters"   // export only
 	Questions Kind = "questions" // export only
 )
 
 // ImportKinds are the kinds that Import takes, in the order in which a whole
 // company is brought in: each refers only to kinds before it.
-var ImportKinds = []Kind{Managers, Rates, Sources, Clients, Persons, Deals, Events, Documents, Lines}
+var ImportKinds = []Kind{Managers, Rates, Sources, Clients, Persons, Deals, Events, Documents, Lines, Contacts}
 
 // ExportKinds are the kinds that Export gives.
 var ExportKinds = []Kind{Contacts, Letters, Clients, Persons, Sources, Deals, Events, Lines, Documents, Managers, Rates, Questions}

@@ -27,8 +27,8 @@ type ExportOptions struct {
 
 // Export writes all records of a kind, in the order of their ids, with the
 // columns of design.md section 3 in their order. Memory does not grow with
-// their number. What was exported can be imported, contacts and letters
-// excepted.
+// their number. What was exported can be imported, letters and questions
+// excepted; of contacts that are letters only what a person would note comes in.
 //
 // JSONL: sums are numbers with two decimals, lists arrays, times RFC 3339 in
 // UTC; what is not there is "", of sums and times null. CSV: lists are

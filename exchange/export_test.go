@@ -22,6 +22,20 @@ func TestExport_RoundTrip(t *testing.T) {
 		// What could go wrong on the way: formulas, quotes, a list in a cell.
 		importText(t, st, Clients, `{"id":"-1","name":"=HYPERLINK(\"http://evil.test\")","phones":["+7 495 123-45-67, доб. 5","+7 916 000-00-00"],"domains":["почта.рф"],"a;b":"'@x","Сегмент":"\"q\""}`+"\n")
 		importText(t, st, Persons, `{"id":"+2","client":"-1","name":"'-Имя","position":"a\nb","emails":["x@почта.рф","Y@mail.test"]}`+"\n")
+		importText(t, st, Rates, "date,currency,rate\n2026-11-01,EUR,100.12345678\n")
+		importText(t, st, Deals, "id,date,client,amount,currency,pay_due\nЗ-9,2026-11-02,-1,1000.05,USD,2026-12-01\n")
+		importText(t, st, Documents, "id,kind,date,deal,amount,currency,cost\nП-9,payment,2026-11-05,З-9,40000,RUB,\nО-9,shipment,2026-11-05,З-9,500,EUR,0\n")
+		importText(t, st, Clients, `{"id":"я","name":"Ёлка","attributes":{"Сегмент":"HoReCa","a=b":"1; 2"},"source":"И-1","stage":"lost","importance":"low"}`+"\n")
+		anna, err := st.ManagerByLogin(t.Context(), "ivanova")
+		if err != nil {
+			t.Fatal(err)
+		}
+		// One that somebody planned, over two days.
+		_, err = st.PlanContact(t.Context(), store.Actor{ManagerID: anna.ID, Origin: store.FromImport}, store.ContactDraft{Kind: store.Visit, ClientText: "=Кто-то", ManagerID: anna.ID,
+			Subject: "-5", Body: "a\n\"b\"", When: store.Span{AllDay: true, First: "2026-11-24", Last: "2026-11-25"}, State: store.Postponed})
+		if err != nil {
+			t.Fatal(err)
+		}
 		want := exportAll(t, st, JSONL)
 		for kind, text := range want {
 			if text == "" {
@@ -29,7 +43,8 @@ func TestExport_RoundTrip(t *testing.T) {
 			}
 		}
 		for _, opt := range []ExportOptions{{Format: JSONL}, {Format: CSV}, {Format: CSV, Excel: true}} {
-			other := storetest.SQLite(t, testStore)
+			open := map[bool]func(testing.TB, store.Options) *store.Store{true: storetest.SQLite, false: storetest.Postgres}[strings.HasSuffix(t.Name(), "sqlite")]
+			other := open(t, testStore)
 			for _, kind := range ImportKinds {
 				opt.Kind = kind
 				text := export(t, st, opt)
@@ -46,7 +61,7 @@ func TestExport_RoundTrip(t *testing.T) {
 
 func TestExport_Contacts(t *testing.T) {
 	each(t, func(t *testing.T, st *store.Store) {
-		importOffice(t, st, false)
+		importKinds(t, st, false, ImportKinds[:len(ImportKinds)-1]) // but for contacts
 		anna, err := st.ManagerByLogin(t.Context(), "ivanova")
 		if err != nil {
 			t.Fatal(err)
@@ -67,10 +82,10 @@ func TestExport_Contacts(t *testing.T) {
 		}
 		want := `{"id":1,"kind":"call","direction":"out","state":"planned","status":"current","importance":"high","client":"000001","client_name":"ООО \"Ромашка\"",` +
 			`"persons":[],"managers":["ivanova"],"subject":"=1+1","text":"Строка 1\n<b> & \"кавычки\"","full_text":"","start":"2026-11-24T06:00:00Z","end":"2026-11-24T06:30:00Z",` +
-			`"minutes":30,"estimated":false,"deal":"","source":"","message_id":"","thread":"","attachments":[],"origin":"web"}` + "\n" +
+			`"minutes":30,"estimated":false,"deal":"","source":"","message_id":"","thread":"","attachments":[],"origin":"web","key":"u1","days":""}` + "\n" +
 			`{"id":2,"kind":"meeting","direction":"none","state":"planned","status":"current","importance":"normal","client":null,"client_name":"Кто-то с выставки",` +
 			`"persons":[],"managers":["ivanova"],"subject":"Знакомство","text":"","full_text":"","start":null,"end":null,` +
-			`"minutes":0,"estimated":false,"deal":"","source":"","message_id":"","thread":"","attachments":[],"origin":"web"}` + "\n"
+			`"minutes":0,"estimated":false,"deal":"","source":"","message_id":"","thread":"","attachments":[],"origin":"web","key":"u2","days":""}` + "\n"
 		if d := cmp.Diff(want, export(t, st, ExportOptions{Kind: Contacts})); d != "" {
 			t.Errorf("contacts differ (-want +got):\n%s", d)
 		}
@@ -82,7 +97,7 @@ func TestExport_Contacts(t *testing.T) {
 			t.Errorf("header differs (-want +got):\n%s", d)
 		}
 		wantRow := []string{"1", "call", "out", "planned", "current", "high", "000001", `ООО "Ромашка"`, "", "ivanova", "'=1+1", "Строка 1\n<b> & \"кавычки\"", "",
-			"2026-11-24T06:00:00Z", "2026-11-24T06:30:00Z", "30", "false", "", "", "", "", "", "web"}
+			"2026-11-24T06:00:00Z", "2026-11-24T06:30:00Z", "30", "false", "", "", "", "", "", "web", "u1", ""}
 		if d := cmp.Diff(wantRow, rows[1]); d != "" {
 			t.Errorf("row differs (-want +got):\n%s", d)
 		}
@@ -91,7 +106,7 @@ func TestExport_Contacts(t *testing.T) {
 
 func TestExport_Letters(t *testing.T) {
 	each(t, func(t *testing.T, st *store.Store) {
-		importOffice(t, st, false)
+		importKinds(t, st, false, ImportKinds[:len(ImportKinds)-1]) // but for contacts
 		box, err := st.SaveMailbox(t.Context(), "anna", "ivanova")
 		if err != nil {
 			t.Fatal(err)

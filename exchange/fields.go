@@ -1,10 +1,12 @@
 package exchange
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"intouch/store"
 )
@@ -14,7 +16,8 @@ import (
 type fields struct {
 	rows     *rows
 	row      *row
-	currency string // of sums whose row names none
+	currency string         // of sums whose row names none
+	zone     *time.Location // of clock times that name none; UTC when nil
 	fault    error
 }
 
@@ -132,8 +135,9 @@ var (
 
 // date reads 2026-11-23 and 23.11.2026, with a time of day or without: it is
 // left out. The empty date of 1C (01.01.0001) is none.
-func (f *fields) date(name string) store.Date {
-	text := f.text(name)
+func (f *fields) date(name string) store.Date { return f.day(name, f.text(name)) }
+
+func (f *fields) day(name, text string) store.Date {
 	if text == "" || strings.Trim(text, " .") == "" {
 		return ""
 	}
@@ -157,6 +161,74 @@ func (f *fields) date(name string) store.Date {
 		f.refuse(name, "there is no day %q", short(text))
 	}
 	return date
+}
+
+// span reads start, end and days of a contact.
+func (f *fields) span() store.Span {
+	if first, last, _ := strings.Cut(f.text("days"), "/"); first != "" {
+		a, b := f.day("days", first), f.day("days", cmp.Or(last, first))
+		if b < a {
+			f.refuse("days", "%q ends before it starts", short(f.text("days")))
+		}
+		return store.Span{AllDay: true, First: a, Last: b}
+	}
+	start, day := f.moment("start")
+	end, last := f.moment("end")
+	switch {
+	case day != "" && (last != "" || end.IsZero()):
+		if last = cmp.Or(last, day); last < day {
+			f.refuse("end", "ends before it starts")
+		}
+		return store.Span{AllDay: true, First: day, Last: last}
+	case day != "" || last != "":
+		f.refuse("end", "one of start and end has a time of day, the other has none")
+	case start.IsZero():
+		start = end
+	case end.IsZero():
+		end = start
+	}
+	return store.Span{Start: start.UTC(), End: end.UTC()}
+}
+
+// moment reads a time as RFC 3339 writes it or people do, "23.11.2026 14:30",
+// or only a day.
+func (f *fields) moment(name string) (at time.Time, day store.Date) {
+	text := f.text(name)
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, ""
+	}
+	if day = f.date(name); day == "" {
+		return time.Time{}, ""
+	}
+	_, clock, _ := strings.Cut(strings.Replace(text, "T", " ", 1), " ")
+	clock = strings.TrimSpace(clock)
+	if clock == "" {
+		return time.Time{}, day
+	}
+	zone := f.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, layout := range []string{"15:04", "15:04:05", "15:04Z07:00", "15:04:05Z07:00", "15:04Z0700", "15:04:05Z0700"} {
+		if at, err := time.ParseInLocation("2006-01-02 "+layout, string(day)+" "+clock, zone); err == nil {
+			return at, ""
+		}
+	}
+	f.refuse(name, "%q is not a time like 2026-11-23 14:30", short(text))
+	return time.Time{}, ""
+}
+
+// minutes is a whole number that is not negative.
+func (f *fields) minutes(name string) int {
+	text := f.text(name)
+	if text == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		f.refuse(name, "%q is not a number of minutes", short(text))
+	}
+	return n
 }
 
 // sumOf reads a sum and whether there was one. It is never negative: what goes

@@ -37,7 +37,8 @@ type ImportOptions struct {
 	DryRun   bool   // everything is read, tried and rolled back
 	Atomic   bool   // the whole file is one transaction: all rows or, with a refused one, none
 	Currency string // of sums whose row names none; RUB when empty
-	// TimeZone and Language of new managers whose row names none.
+	// TimeZone and Language of new managers whose row names none. Clock times
+	// of contacts are of the zone, where they name no other.
 	TimeZone, Language string
 	// Progress is told after each transaction how many rows and how many
 	// bytes of the file are done; nil for nobody.
@@ -117,6 +118,7 @@ type importer struct {
 	st   *store.Store
 	tx   *store.Import // of an atomic import
 	rows *rows
+	zone *time.Location
 	sum  Summary
 	// managers that exist, by key and by login: the defaults are for others.
 	managers map[string]bool
@@ -141,6 +143,9 @@ func (im *importer) run(ctx context.Context, r io.Reader) error {
 		return err
 	}
 	im.rows = rows
+	if im.zone, err = time.LoadLocation(im.opt.TimeZone); err != nil {
+		return fmt.Errorf("time zone: %w", err)
+	}
 	if im.opt.Kind == Managers {
 		if err := im.knowManagers(ctx); err != nil {
 			return err
@@ -236,7 +241,7 @@ func (im *importer) read(ctx context.Context) (batch []ready, more bool, err err
 		one := ready{row: r, fault: r.fault}
 		if r.fault == nil {
 			im.complete(r)
-			f := fields{rows: im.rows, row: r, currency: im.opt.Currency}
+			f := fields{rows: im.rows, row: r, currency: im.opt.Currency, zone: im.zone}
 			one.take, one.fault = f.take()
 		}
 		batch = append(batch, one)

@@ -47,13 +47,18 @@ func options(kind Kind) ImportOptions {
 // office is a company as its files in testdata describe it, by kind.
 var office = map[Kind]string{
 	Managers: "managers.csv", Rates: "rates-1251.csv", Sources: "sources-utf8.csv", Clients: "clients-1251.csv", Persons: "persons-utf16.csv",
-	Deals: "deals-utf8-bom.csv", Events: "events-utf8.csv", Documents: "documents-1251.csv", Lines: "lines-1251.csv",
+	Deals: "deals-utf8-bom.csv", Events: "events-utf8.csv", Documents: "documents-1251.csv", Lines: "lines-1251.csv", Contacts: "contacts-1251.csv",
 }
 
 func importOffice(t testing.TB, st *store.Store, dry bool) map[Kind]Summary {
 	t.Helper()
+	return importKinds(t, st, dry, ImportKinds)
+}
+
+func importKinds(t testing.TB, st *store.Store, dry bool, kinds []Kind) map[Kind]Summary {
+	t.Helper()
 	all := map[Kind]Summary{}
-	for _, kind := range ImportKinds {
+	for _, kind := range kinds {
 		f, err := os.Open(filepath.Join("testdata", office[kind]))
 		if err != nil {
 			t.Fatal(err)
@@ -90,7 +95,7 @@ func exportAll(t testing.TB, st *store.Store, format Format) map[Kind]string {
 
 func TestImport_OfficeFiles(t *testing.T) {
 	each(t, func(t *testing.T, st *store.Store) {
-		want := map[Kind]int{Managers: 2, Rates: 3, Sources: 2, Clients: 3, Persons: 2, Deals: 3, Events: 3, Documents: 4, Lines: 2}
+		want := map[Kind]int{Managers: 2, Rates: 3, Sources: 2, Clients: 3, Persons: 2, Deals: 3, Events: 3, Documents: 4, Lines: 2, Contacts: 4}
 		for kind, sum := range importOffice(t, st, false) {
 			if sum.New != want[kind] || sum.Rows() != want[kind] {
 				t.Errorf("%s: %+v, want %d new", kind, sum, want[kind])
@@ -172,12 +177,12 @@ func TestImport_RefusesRows(t *testing.T) {
 		if d := cmp.Diff(want, sum.Faults); d != "" {
 			t.Errorf("faults differ (-want +got):\n%s", d)
 		}
-		wantFile := "\ufeffid;number;date;client;manager;amount;currency;cost;ship_due;pay_due;status;source;cancelled;refused_at;refused_reason\n" +
-			"d3;3;31.11.2026;c1;;100,00;;;;;;;;deals.csv:4;\"date: there is no day \"\"31.11.2026\"\"\"\n" +
-			"d4;'=4;01.11.2026;c1;;-100,00;;;;;;;;deals.csv:5;amount: the sum -100,00 is negative\n" +
-			"d5;5;01.11.2026;c1;bert;100,00;;;;;;;;deals.csv:7;\"manager: unknown manager \"\"bert\"\"\"\n" +
-			";6;01.11.2026;c1;;100,00;;;;;;;;deals.csv:8;id: is missing\n" +
-			"d7;7;01.11.2026;c1;;100,00;;;;;;;;deals.csv:9;too many columns: 8, the header has 6\n"
+		wantFile := "\ufeffid;number;date;client;manager;amount;currency;cost;ship_due;pay_due;status;source;cancelled;refused_at;refused_reason;refused_row\n" +
+			"d3;3;31.11.2026;c1;;100,00;;;;;;;;deals.csv:4;\"date: there is no day \"\"31.11.2026\"\"\";\n" +
+			"d4;'=4;01.11.2026;c1;;-100,00;;;;;;;;deals.csv:5;amount: the sum -100,00 is negative;\n" +
+			"d5;5;01.11.2026;c1;bert;100,00;;;;;;;;deals.csv:7;\"manager: unknown manager \"\"bert\"\"\";\n" +
+			";6;01.11.2026;c1;;100,00;;;;;;;;deals.csv:8;id: is missing;\n" +
+			"d7;7;01.11.2026;c1;;100,00;;;;;;;;deals.csv:9;too many columns: 8, the header has 6;\n"
 		if d := cmp.Diff(wantFile, refused.String()); d != "" {
 			t.Errorf("refused rows differ (-want +got):\n%s", d)
 		}

@@ -1,8 +1,10 @@
 package exchange
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"intouch/store"
 )
@@ -34,6 +36,8 @@ func (f *fields) take() (taker, error) {
 		t = taking((*store.Import).Event, f.event())
 	case Lines:
 		t = taking((*store.Import).Line, f.line())
+	case Contacts:
+		t = taking((*store.Import).PutContact, f.contact())
 	case Documents:
 		t = taking((*store.Import).Document, f.document())
 	}
@@ -56,6 +60,11 @@ func (f *fields) client() store.ClientRow {
 	if text := f.text(attributes); text != "" {
 		if err := f.rows.attributesOf(f.row, text); err != nil && f.fault == nil {
 			f.fault = err
+		}
+	}
+	for name, value := range f.row.attributes {
+		if strings.EqualFold(name, store.AttributeINN) {
+			f.row.attributes[name] = cmp.Or(innOf(value), value) // spreadsheets lose its leading zero
 		}
 	}
 	return store.ClientRow{
@@ -177,6 +186,31 @@ func (f *fields) document() store.DocumentRow {
 		Amount: f.sum("amount"),
 		Cost:   f.knownSum("cost"),
 	}
+}
+
+func (f *fields) contact() store.ContactRow {
+	row := store.ContactRow{
+		ID:         f.text("key"),
+		Kind:       store.Kind(f.word("kind", contactWords)),
+		Direction:  store.Direction(f.word("direction", directionWords)),
+		State:      store.State(f.word("state", stateWords)),
+		Importance: store.Importance(f.word("importance", importanceWords)),
+		Client:     f.text("client"),
+		ClientText: f.text("client_name"),
+		Persons:    f.addresses("persons"),
+		Managers:   f.addresses("managers"),
+		Subject:    f.text("subject"),
+		Text:       f.text("text"),
+		When:       f.span(),
+		Minutes:    f.minutes("minutes"),
+		Estimated:  f.word("estimated", yesWords) == "yes",
+		Deal:       f.text("deal"),
+		Source:     f.text("source"),
+	}
+	if row.Kind == "" {
+		f.refuse("kind", "is missing")
+	}
+	return row
 }
 
 func joinWords(words ...string) string {

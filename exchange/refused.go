@@ -12,7 +12,7 @@ import (
 // came, then where the row stood and what is wrong with it. Semicolons and a
 // byte order mark, so that Excel in Russian opens it. Files of one kind may
 // share it; nothing is written until a row is refused. A line that could not
-// be cut into cells leaves them empty.
+// be cut into cells stands whole in the last column.
 type RefusedRows struct {
 	w       io.Writer
 	kind    Kind
@@ -35,9 +35,9 @@ func (rr *RefusedRows) add(name string, r *row, f RowFault) error {
 		for _, c := range columnsOf[rr.kind] {
 			rr.columns = append(rr.columns, c.name)
 		}
-		rr.csv.Write(append(append([]string(nil), rr.columns...), refusedAt, refusedReason)) // Flush reports
+		rr.csv.Write(append(append([]string(nil), rr.columns...), refusedAt, refusedReason, refusedRow)) // Flush reports
 	}
-	cells := make([]string, len(rr.columns), len(rr.columns)+2)
+	cells := make([]string, len(rr.columns), len(rr.columns)+3)
 	copy(cells, r.cells)
 	for i, list := range r.lists {
 		cells[i] = strings.Join(append([]string{cells[i]}, list...), "; ")
@@ -52,7 +52,7 @@ func (rr *RefusedRows) add(name string, r *row, f RowFault) error {
 	if f.Field != "" {
 		reason = f.Field + ": " + reason
 	}
-	cells = append(cells, fmt.Sprintf("%s:%d", name, f.Line), reason)
+	cells = append(cells, fmt.Sprintf("%s:%d", name, f.Line), reason, r.raw)
 	for i := range cells {
 		cells[i] = guard(cells[i])
 	}

@@ -23,7 +23,8 @@ type row struct {
 	given      []bool           // by the same index: the file has that column
 	lists      map[int][]string // the lists of JSON arrays, by the same index
 	attributes map[string]string
-	fault      error // why the row is refused already
+	raw        string // the line, where it could not be cut into cells
+	fault      error  // why the row is refused already
 }
 
 // rows reads the rows of a file, CSV or JSONL.
@@ -136,9 +137,14 @@ func (rs *rows) readHeader(cells []string) error {
 	return nil
 }
 
-func isOurs(name string) bool { return name == refusedAt || name == refusedReason }
+func isOurs(name string) bool {
+	return name == refusedAt || name == refusedReason || name == refusedRow
+}
 
 func (rs *rows) noteUnknown(name string) {
+	if rs.kind == Contacts && name == "id" {
+		return // our own number in an export, which has the key beside it
+	}
 	if len(rs.unknown) < maxUnknown && !slices.Contains(rs.unknown, name) {
 		rs.unknown = append(rs.unknown, name)
 	}
@@ -157,6 +163,7 @@ func (rs *rows) next() (*row, error) {
 		}
 		r := &row{line: number, fault: err}
 		if err != nil {
+			r.raw = rs.csv.refused
 			return r, nil
 		}
 		for i := range cells {
@@ -238,7 +245,9 @@ func (rs *rows) nextJSON() (*row, error) {
 		}
 		r := &row{line: l.number, fault: l.err}
 		if l.err == nil {
-			r.fault = rs.object(r, l.text)
+			if r.fault = rs.object(r, l.text); r.fault != nil && r.cells == nil {
+				r.raw = clean(l.text)
+			}
 		}
 		return r, nil
 	}

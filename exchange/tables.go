@@ -17,7 +17,7 @@ type table struct {
 var tables = map[Kind]table{
 	Contacts: {
 		[]string{"id", "kind", "direction", "state", "status", "importance", "client", "client_name", "persons", "managers", "subject", "text", "full_text",
-			"start", "end", "minutes", "estimated", "deal", "source", "message_id", "thread", "attachments", "origin"},
+			"start", "end", "minutes", "estimated", "deal", "source", "message_id", "thread", "attachments", "origin", "key", "days"},
 		func(ctx context.Context, st *store.Store, write func([]any) error) error {
 			return st.EachContact(ctx, func(c *store.Exported) error {
 				name := c.ClientName
@@ -26,7 +26,7 @@ var tables = map[Kind]table{
 				}
 				return write([]any{c.ID, string(c.Kind), string(c.Direction), string(c.State), string(c.Status), string(c.Importance), key(c.ClientExternalID), name,
 					addresses(c.Persons), c.ManagerLogins, c.Subject, c.Body, c.FullText,
-					instant(c.When.Start), instant(c.When.End), int64(c.Minutes), c.Estimated, c.DealNumber, c.SourceName, c.MessageID, c.Thread, c.Attachments, string(c.Origin)})
+					instant(c.When.Start), instant(c.When.End), int64(c.Minutes), c.Estimated, c.DealNumber, c.SourceName, c.MessageID, c.Thread, c.Attachments, string(c.Origin), c.Key, days(c.When)})
 			})
 		},
 	},
@@ -119,6 +119,17 @@ var tables = map[Kind]table{
 			})
 		},
 	},
+}
+
+// days are whole days, the last after a slash where there are several.
+func days(w store.Span) string {
+	switch {
+	case !w.AllDay:
+		return ""
+	case w.First == w.Last:
+		return string(w.First)
+	}
+	return string(w.First) + "/" + string(w.Last)
 }
 
 // addresses are the e-mail addresses of persons, without those that have none.

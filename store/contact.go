@@ -146,6 +146,7 @@ type ContactQuery struct {
 // Exported is a contact with everything that `export contacts` shows.
 type Exported struct {
 	Contact
+	Key              string // another system's, else the UID
 	ClientExternalID string
 	ManagerLogins    []string
 	SourceName       string

@@ -35,17 +35,18 @@ func (s *Store) EachContact(ctx context.Context, fn func(*Exported) error) error
 				}
 				more[c.ID], ids = e, append(ids, c.ID)
 			}
-			err = t.rows(`SELECT c.id, cl.external_id, src.name, d.number, lt.full_text, lt.message_id FROM contacts c
+			err = t.rows(`SELECT c.id, cl.external_id, src.name, d.number, lt.full_text, lt.message_id,
+				COALESCE(c.external_id, c.uid || CASE WHEN EXISTS (SELECT 1 FROM contacts o WHERE o.uid = c.uid AND o.id <> c.id) THEN '/' || c.id ELSE '' END) FROM contacts c
 				LEFT JOIN clients cl ON cl.id = c.client_id LEFT JOIN sources src ON src.id = c.source_id LEFT JOIN deals d ON d.id = c.deal_id
 				LEFT JOIN letter_texts lt ON lt.message_key = c.message_key AND c.message_key <> ''
 				WHERE c.id IN `+s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
 				var id int64
-				var client, source, deal, full, message string
-				if err := scan(&id, textInto{&client}, textInto{&source}, textInto{&deal}, textInto{&full}, textInto{&message}); err != nil {
+				var client, source, deal, full, message, key string
+				if err := scan(&id, textInto{&client}, textInto{&source}, textInto{&deal}, textInto{&full}, textInto{&message}, &key); err != nil {
 					return err
 				}
 				e := more[id]
-				e.ClientExternalID, e.SourceName, e.DealNumber, e.FullText, e.MessageID = client, source, deal, full, message
+				e.ClientExternalID, e.SourceName, e.DealNumber, e.FullText, e.MessageID, e.Key = client, source, deal, full, message, key
 				if e.Hidden {
 					e.FullText = ""
 				}

@@ -363,7 +363,7 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 }
 
 // Person makes or changes a person by ID; without one, by client and first
-// address. Empty position and birthday, and nil lists, keep what is there.
+// address, or by client and name where it has no address. Empty position and birthday, and nil lists, keep what is there.
 func (im *Import) Person(row PersonRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
@@ -376,14 +376,15 @@ func (im *Import) Person(row PersonRow) (RowChange, error) {
 		if err != nil {
 			return "", err
 		}
-		if len(emails) == 0 {
-			return "", invalid("id", "is missing, and so is an e-mail address to know the person by")
-		}
 		if row.ClientID, err = t.clientOf(row.Client, row.ClientID); err != nil {
 			return "", err
 		}
-		err = t.row(`SELECT p.id FROM persons p JOIN person_points pp ON pp.person_id = p.id
-			WHERE pp.kind = 'email' AND pp.value = $1 AND p.client_id = $2 ORDER BY p.id LIMIT 1`, []any{emails[0], row.ClientID}, &id)
+		if len(emails) > 0 {
+			err = t.row(`SELECT p.id FROM persons p JOIN person_points pp ON pp.person_id = p.id
+				WHERE pp.kind = 'email' AND pp.value = $1 AND p.client_id = $2 ORDER BY p.id LIMIT 1`, []any{emails[0], row.ClientID}, &id)
+		} else {
+			err = t.row(`SELECT id FROM persons WHERE client_id = $1 AND name = $2 ORDER BY id LIMIT 1`, []any{row.ClientID, strings.TrimSpace(clean(row.Name))}, &id)
+		}
 		if ignoreNotFound(err) != nil {
 			return "", err
 		}

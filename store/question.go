@@ -30,6 +30,7 @@ const (
 	AboutLine     QuestionKind = "line"
 	AboutDocument QuestionKind = "document"
 	AboutNote     QuestionKind = "note"
+	AboutContact  QuestionKind = "contact"
 
 	// What only others wait for.
 	AboutClient QuestionKind = "client"

@@ -170,6 +170,8 @@ func (im *Import) putKept(k keptRow) (RowChange, error) {
 		return putJSON(im.Line, k.row)
 	case AboutDocument:
 		return putJSON(im.Document, k.row)
+	case AboutContact:
+		return putJSON(im.PutContact, k.row)
 	case AboutNote:
 		return putJSON(im.Note, k.row)
 	}

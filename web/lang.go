@@ -40,6 +40,7 @@ var texts = map[string][2]string{
 	"questions.event":    {"Событие сделки", "Deal event"},
 	"questions.line":     {"Строка", "Line"},
 	"questions.document": {"Документ", "Document"},
+	"questions.contact":  {"Контакт", "Contact"},
 	"questions.note":     {"Прочая бумага", "Other paper"},
 
 	// Frame.

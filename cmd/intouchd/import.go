@@ -128,7 +128,8 @@ is 1.
 
 A row that is right in itself but refers to a deal, client or document that is not there, or needs a rate that is not known, is not
 refused: it is kept apart, and taken by itself when that comes. So are records noted whose lines make another sum than they say.
-"intouchd questions" lists both. "rates" are what so many units ("per") of a currency are worth in that of the settings from a day on.`, exchange.BatchRows)
+"intouchd questions" lists both. "contacts" have a "key"; start and end are times or days, and the row that was taken last changes
+nothing when it comes again, so that what a manager did with the contact stays. "rates" are what so many units ("per") of a currency are worth in that of the settings from a day on.`, exchange.BatchRows)
 	b.WriteString(commerceMLHelp + bookHelp() + mboxHelp)
 	return b.String()
 }

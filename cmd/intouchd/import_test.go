@@ -35,7 +35,7 @@ func TestImportExport_CommandLine(t *testing.T) {
 		{"import clients " + bad, 1, "bad.csv: 0 new, 0 changed, 0 unchanged, 1 refused\n", "bad.csv: line 2: id: is missing\n"},
 		{"import clients " + config, 1, "", "intouchd: config.toml: the header line has no column id; columns of clients are id, name, importance, manager, domains, emails, phones, source, stage, in English or Russian\n"},
 		{"import clients", 2, "", "intouchd: intouchd import: requires at least 2 arg(s), only received 1\n"},
-		{"import birds x.csv", 2, "", "intouchd: import: unknown kind \"birds\": it is one of managers, rates, sources, clients, persons, deals, events, documents, lines, mbox, commerceml, vcard, thunderbird, ldif, outlook\n"},
+		{"import birds x.csv", 2, "", "intouchd: import: unknown kind \"birds\": it is one of managers, rates, sources, clients, persons, deals, events, documents, lines, contacts, mbox, commerceml, vcard, thunderbird, ldif, outlook\n"},
 		{"import clients " + filepath.Join(dir, "none.csv"), 1, "", "intouchd: import: open none.csv: no such file or directory\n"},
 		{"export clients", 0, `{"id":"c1","name":"Ромашка","importance":"normal","manager":"m1","domains":[],"emails":[],"phones":[],"source":"","stage":"","attributes":{"ИНН":"77"}}` + "\n", ""},
 		{"export managers --format csv", 0, "id,name,email,login,role,time_zone,language\nm1,Anna,,anna,manager,Europe/Moscow,ru\n", ""},
