@@ -52,6 +52,9 @@ func (s *Store) MergePersons(ctx context.Context, viewer Manager, actor Actor, k
 		if keep == gone {
 			return invalid("person", "cannot be merged with itself")
 		}
+		if err := t.alone(importWork); err != nil { // which makes and merges persons, too
+			return err
+		}
 		for _, id := range []int64{min(keep, gone), max(keep, gone)} {
 			if err := t.lock("persons", id); err != nil {
 				return err
@@ -216,6 +219,9 @@ func (t *tx) saveMerged(actor Actor, id int64, p *Person) (RowChange, error) {
 // *Invalid: the person was merged on, and that must be undone first.
 func (s *Store) UnmergePerson(ctx context.Context, viewer Manager, actor Actor, id int64) error {
 	return s.write(ctx, func(t *tx) error {
+		if err := t.alone(importWork); err != nil { // which makes and merges persons, too
+			return err
+		}
 		if err := t.lock("book_entries", id); err != nil {
 			return err
 		}

@@ -62,6 +62,9 @@ func (t *tx) offer(e bookEntry) (o Offer, err error) {
 
 // offered is the entry of an offer that the viewer may decide about, locked.
 func (t *tx) offered(viewer Manager, id int64) (bookEntry, error) {
+	if err := t.alone(importWork); err != nil { // which decides about the same entries
+		return bookEntry{}, err
+	}
 	if err := t.lock("book_entries", id); err != nil {
 		return bookEntry{}, err
 	}
