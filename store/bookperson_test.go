@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"testing"
 
 	"intouch/store"
@@ -302,4 +303,43 @@ func emailsOf(persons []store.Person) (out [][]string) {
 		out = append(out, p.Emails)
 	}
 	return out
+}
+
+// TestStore_AcceptOffer_Concurrent: a manager accepts what an import takes at
+// the same moment, because its client has been entered. One person comes of it.
+func TestStore_AcceptOffer_Concurrent(t *testing.T) {
+	each(t, func(h *house) {
+		by := store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}
+		for i := range 10 {
+			domain := fmt.Sprintf("lutik%d.test", i)
+			entry := store.BookPerson{Key: domain, Name: "Лидия", Emails: []string{"lidia@" + domain}}
+			h.book(store.BookOptions{}, entry)
+			offers, err := h.Offers(ctx, h.boris, 0, 1)
+			h.must(err)
+			h.imports(func(im *store.Import) {
+				h.row(im.Client(store.ClientRow{ID: domain, Name: domain, Domains: []string{domain}}))
+			})
+			var both sync.WaitGroup
+			var accepted, imported error
+			both.Go(func() {
+				_, accepted = h.AcceptOffer(ctx, h.boris, by, offers[0].ID, store.Acceptance{ClientKey: domain})
+			})
+			both.Go(func() {
+				imported = h.Import(ctx, by, false, func(im *store.Import) error {
+					_, err := im.BookPerson(store.BookOptions{Book: "vcard"}, entry)
+					return err
+				})
+			})
+			both.Wait()
+			h.must(imported)
+			if accepted != nil && !errors.Is(accepted, store.ErrNotFound) { // the import was faster
+				h.t.Fatal(accepted)
+			}
+			list, err := h.Clients(ctx, h.boris, domain, 1)
+			h.must(err)
+			card, err := h.Client(ctx, h.boris, list[0].ID)
+			h.must(err)
+			h.same("persons", len(card.Persons), 1)
+		}
+	})
 }
