@@ -256,7 +256,7 @@ type ClassRow struct {
 	Position
 	Former  Position // Stage is "" in the first row
 	Measure Measure
-	Amount  int64 // of the measure: minor units of the house's currency, or sales documents
+	Amount  Money // of the measure; of numbers Minor counts sales documents
 }
 
 // shownStage is the stage that pages, calendars and selections use: what the

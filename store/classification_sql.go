@@ -395,7 +395,8 @@ func (t *tx) classHistory(client int64, limit int) (out []ClassRow, err error) {
 		LEFT JOIN classification_runs r ON r.day = h.day WHERE h.client_id = $1 ORDER BY h.day DESC LIMIT $2`, []any{client, limit + 1}, func(scan func(...any) error) error {
 		var row ClassRow
 		var by Classification
-		err := scan(&row.Day, &row.ABC, &row.Stage, &row.XYZ, &row.Amount, jsonInto{&by})
+		err := scan(&row.Day, &row.ABC, &row.Stage, &row.XYZ, &row.Amount.Minor, jsonInto{&by})
+		row.Amount.Currency = t.s.opt.Currency
 		row.Measure = by.Measure
 		out = append(out, row)
 		return err

@@ -38,7 +38,7 @@ func (h *house) was(client string) (out []string) {
 	card, err := h.Client(ctx, h.boris, h.clients[client])
 	h.must(err)
 	for _, r := range card.Classes {
-		text := fmt.Sprintf("%s %s %s%s %d %s", r.Day, r.Stage, r.ABC, r.XYZ, r.Amount/100, r.Since(r.Former))
+		text := fmt.Sprintf("%s %s %s%s %d %s", r.Day, r.Stage, r.ABC, r.XYZ, r.Amount.Minor/100, r.Since(r.Former))
 		out = append([]string{text}, out...)
 	}
 	return out

@@ -51,6 +51,8 @@ type filterForm struct {
 	Statuses, Types    []option
 	Kinds, Importances []option
 	Classes, Stages    []option
+	Variations         []option
+	Attributes         string
 	Errors             map[string]string
 	filter             store.Filter
 }
@@ -65,7 +67,12 @@ func readFilterForm(q url.Values) filterForm {
 		Statuses: chosen(q["status"], allStatuses), Types: chosen(q["type"], allTypes), Kinds: chosen(q["kind"], allKinds),
 		Importances: chosen(q["importance"], allImportances), Classes: chosen(q["class"], allClasses), Stages: chosen(q["stage"], allStages),
 		Words: clip(200, q.Get("words")), NoLetters: q.Get("letters") == "", Labelled: q.Get("labelled") != "",
-		Clients: numbers(q["client_id"]), Managers: numbers(q["manager"]),
+		Clients: numbers(q["client_id"]), Managers: numbers(q["manager"]), Variations: chosen(q["xyz"], store.Variations),
+	}
+	f.Attributes = clip(500, strings.TrimSpace(q.Get("attributes")))
+	var err error
+	if f.filter.Attributes, err = store.ParseAttributes(f.Attributes); err != nil {
+		f.Errors["attributes"] = "filter.badattributes"
 	}
 	return f
 }
@@ -87,10 +94,13 @@ func (f filterForm) offer(say voice, team []store.Manager, clients map[int64]str
 	f.Types = options(say, "type.", allTypes, f.filter.Types)
 	f.Kinds = options(say, "kind.", allKinds, f.filter.Kinds)
 	f.Importances = options(say, "importance.", allImportances, f.filter.Importances)
-	f.Classes, f.Stages, f.Clients, f.Managers = nil, nil, nil, nil
-	for _, c := range allClasses {
-		f.Classes = append(f.Classes, option{c, c, slices.Contains(f.filter.Classes, c)})
+	f.Classes, f.Variations = letterOptions(allClasses, f.filter.Classes), letterOptions(store.Variations, f.filter.Variations)
+	if f.Errors["attributes"] != "" {
+		f.Errors["attributes"] = say.t("filter.badattributes")
+	} else {
+		f.Attributes = f.filter.Attributes.String()
 	}
+	f.Stages, f.Clients, f.Managers = nil, nil, nil
 	for _, s := range allStages {
 		f.Stages = append(f.Stages, option{s, store.Word(say.lang, "stage."+s), slices.Contains(f.filter.Stages, s)})
 	}

@@ -19,10 +19,21 @@ const (
 )
 
 type clientsView struct {
-	Text    string
+	selectionForm
 	Clients []clientRow
-	Classes bool // some client has one
-	Limit   string
+	Classes bool   // some client has one
+	Next    string // address of the next page
+	First   string // that of the first one; "" this is it
+}
+
+// selectionForm is the form that picks clients, with what was chosen.
+type selectionForm struct {
+	Text, Attributes, Before           string
+	ClassBoxes, StageBoxes, Variations []option
+	Importances, Managers              []option
+	Errors                             map[string]string
+	Chosen                             bool // something besides the name
+	selection                          store.Selection
 }
 
 type clientRow struct {
@@ -32,12 +43,83 @@ type clientRow struct {
 	Class      string
 	Stage      string
 	Manager    string
+
+	LastContact string // day; only in lists
+}
+
+// readSelection understands the form.
+func readSelection(q url.Values) selectionForm {
+	f := selectionForm{Text: clip(100, strings.TrimSpace(q.Get("name"))), Attributes: clip(500, strings.TrimSpace(q.Get("attributes"))), Before: clip(10, q.Get("before")), Errors: map[string]string{}}
+	f.selection = store.Selection{
+		Name: f.Text, Classes: chosen(q["class"], append(slices.Clone(store.Classes), store.NoneOf)), Stages: chosen(q["stage"], store.Stages),
+		Variations: chosen(q["xyz"], store.Variations), Importances: chosen(q["importance"], store.Importances),
+	}
+	var err error
+	if f.selection.Attributes, err = store.ParseAttributes(f.Attributes); err != nil {
+		f.Errors["attributes"] = "filter.badattributes"
+	}
+	if f.Before != "" {
+		if f.selection.LastContactBefore, err = store.ParseDate(f.Before); err != nil {
+			f.Errors["before"] = "clients.badday"
+		}
+	}
+	return f
+}
+
+// offer fills in the choices. Managers are offered to heads: the others see
+// their own clients.
+func (f *selectionForm) offer(say voice, team []store.Manager, logins []string) {
+	for key, text := range f.Errors {
+		f.Errors[key] = say.t(text)
+	}
+	sel := &f.selection
+	for _, m := range team {
+		if slices.Contains(logins, m.Login) {
+			sel.Managers = append(sel.Managers, m.Login)
+		}
+		f.Managers = append(f.Managers, option{m.Login, m.Name, slices.Contains(logins, m.Login)})
+	}
+	if len(team) > 0 {
+		nobody := slices.Contains(logins, store.NoneOf)
+		if nobody {
+			sel.Managers = append(sel.Managers, store.NoneOf)
+		}
+		f.Managers = append(f.Managers, option{store.NoneOf, say.t("client.nobody"), nobody})
+	}
+	f.ClassBoxes = append(letterOptions(store.Classes, sel.Classes), option{store.NoneOf, say.t("clients.noclass"), slices.Contains(sel.Classes, store.NoneOf)})
+	f.Variations = letterOptions(store.Variations, sel.Variations)
+	f.StageBoxes = options(say, "stage.", store.Stages, sel.Stages)
+	f.Importances = options(say, "importance.", store.Importances, sel.Importances)
+	f.Chosen = len(sel.Classes)+len(sel.Stages)+len(sel.Variations)+len(sel.Importances)+len(sel.Managers)+len(f.Attributes)+len(f.Before) > 0
+}
+
+// letterOptions are those whose values are what people read.
+func letterOptions(all, on []string) (out []option) {
+	for _, v := range all {
+		out = append(out, option{v, v, slices.Contains(on, v)})
+	}
+	return out
 }
 
 func (s *server) clients(v *visit) error {
 	v.name = "clients"
-	text := clip(100, strings.TrimSpace(v.URL.Query().Get("name")))
-	found, err := s.st.Clients(v.ctx, v.who, text, clientsShown+1)
+	q := v.URL.Query()
+	view := clientsView{selectionForm: readSelection(q)}
+	team, err := s.team(v)
+	if err != nil {
+		return err
+	}
+	view.offer(v.say, team, q["manager"])
+	var after int64
+	if ids := numbers(q["after"]); len(ids) > 0 {
+		after = ids[0]
+		q.Del("after")
+		view.First = "/clients?" + q.Encode()
+	}
+	if len(view.Errors) > 0 {
+		return s.show(v, http.StatusUnprocessableEntity, "clients.html", v.say.t("clients"), view)
+	}
+	found, more, err := s.st.SelectClients(v.ctx, v.who, view.selection, v.say.loc, after, clientsShown)
 	if err != nil {
 		return err
 	}
@@ -45,13 +127,15 @@ func (s *server) clients(v *visit) error {
 	if err != nil {
 		return err
 	}
-	view := clientsView{Text: text}
-	if len(found) > clientsShown {
-		found = found[:clientsShown]
-		view.Limit = v.say.t("clients.limit", clientsShown)
+	if more {
+		q.Set("after", strconv.FormatInt(found[len(found)-1].ID, 10))
+		view.Next = "/clients?" + q.Encode()
 	}
 	for i := range found {
-		r := newClientRow(v.say, &found[i], names)
+		r := newClientRow(v.say, &found[i].Client, names)
+		if at := found[i].LastContact; !at.IsZero() {
+			r.LastContact = v.say.date(store.DateOf(at, v.say.loc))
+		}
 		view.Clients, view.Classes = append(view.Clients, r), view.Classes || r.Class != ""
 	}
 	return s.show(v, http.StatusOK, "clients.html", v.say.t("clients"), view)
@@ -74,6 +158,8 @@ type clientView struct {
 	Phones         []phone
 	Attributes     []fact
 	Balance        []balance
+	StageGiven     bool // nobody's documents say it
+	Classes        []classRow
 	Persons        []personRow
 	Deals          []dealRow
 	Planned        []row
@@ -85,6 +171,23 @@ type clientView struct {
 	Merges         []mergeRow // what became this client
 	Offers         []offerRow // who may be persons of it
 	Correspondents bool       // several of them are, and nobody's doubles
+}
+
+// classRow is a day on which the client's position became another one.
+type classRow struct {
+	Day, Class, Stage, Amount, Relation string
+}
+
+func newClassRow(say voice, c *store.ClassRow) classRow {
+	r := classRow{Day: say.date(c.Day), Class: c.ABC + c.XYZ, Stage: store.Word(say.lang, "stage."+c.Stage), Relation: say.t("relation." + string(c.Since(c.Former)))}
+	switch {
+	case c.ABC == "":
+	case c.Measure == store.ByNumber:
+		r.Amount = strconv.FormatInt(c.Amount.Minor, 10)
+	default:
+		r.Amount = c.Amount.Format(say.lang)
+	}
+	return r
 }
 
 type fact struct{ Name, Value string }
@@ -143,6 +246,10 @@ func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, 
 	}
 	for i := range card.Deals {
 		view.Deals = append(view.Deals, newDealRow(say, &card.Deals[i]))
+	}
+	view.StageGiven = c.StageGiven()
+	for i := range card.Classes {
+		view.Classes = append(view.Classes, newClassRow(say, &card.Classes[i]))
 	}
 	others := maps.Clone(names)
 	delete(others, say.who.ID)

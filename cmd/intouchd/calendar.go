@@ -40,6 +40,7 @@ type filterFlags struct {
 	name, color                                          string
 	managers, clients                                    []string
 	statuses, types, kinds, importances, classes, stages []string
+	variations, attributes                               []string
 	words                                                string
 	doneDays                                             int
 	noLetters, labelled                                  bool
@@ -54,6 +55,8 @@ func (f *filterFlags) on(cmd *cobra.Command) {
 	flags.StringSliceVar(&f.clients, "client", nil, "name, or a part of it that only one has (repeatable)")
 	flags.StringSliceVar(&f.classes, "class", nil, "A, B, C: the client's")
 	flags.StringSliceVar(&f.stages, "stage", nil, "potential, one-off, regular, lost: the client's")
+	flags.StringSliceVar(&f.variations, "xyz", nil, "X, Y, Z: the client's")
+	flags.StringArrayVar(&f.attributes, "attribute", nil, "NAME=VALUE: what an attribute of the client says (repeatable)")
 	flags.StringVar(&f.words, "words", "", "words that must all occur in subject, text or client")
 	flags.StringSliceVar(&f.managers, "manager", nil, "logins, or all; for heads (default: the own contacts)")
 	flags.IntVar(&f.doneDays, "done-days", 0, "for how many days done contacts stay (default 90)")
@@ -71,6 +74,13 @@ func (f *filterFlags) filter(cmd *cobra.Command, st *store.Store, owner store.Ma
 	setList(&to.Importances, f.importances, given("importance"))
 	setList(&to.Classes, f.classes, given("class"))
 	setList(&to.Stages, f.stages, given("stage"))
+	setList(&to.Variations, f.variations, given("xyz"))
+	if given("attribute") {
+		var err error
+		if to.Attributes, err = store.ParseAttributes(strings.Join(f.attributes, "\n")); err != nil {
+			return to, err
+		}
+	}
 	if given("words") {
 		to.Words = f.words
 	}
@@ -256,6 +266,10 @@ func filterText(ctx context.Context, st *store.Store, owner store.Manager, f sto
 	say("importance", plainTexts(f.Importances)...)
 	say("class", f.Classes...)
 	say("stage", f.Stages...)
+	say("xyz", f.Variations...)
+	if len(f.Attributes) > 0 {
+		say("attribute", strconv.Quote(f.Attributes.String()))
+	}
 	for _, id := range f.Clients {
 		card, err := st.Client(ctx, owner, id)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrForbidden) {

@@ -99,6 +99,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.managerCommand(),
 		p.mailboxCommand(),
 		p.clientCommand(),
+		p.clientsCommand(),
 		p.webhookCommand(),
 		p.blockCommand(),
 		p.integrationCommand(),
