@@ -657,8 +657,9 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 		}
 	}
 	moved := false
-	for kind, due := range map[EventKind]Date{Shipment: row.ShipDue, Payment: row.PayDue} {
-		m, err := t.saveDue(im.actor, id, kind, due, d.Amount.Minor, known[kind])
+	dues := map[EventKind]Date{Shipment: row.ShipDue, Payment: row.PayDue}
+	for _, kind := range []EventKind{Shipment, Payment} { // their numbers follow each other alike
+		m, err := t.saveDue(im.actor, id, kind, dues[kind], d.Amount.Minor, known[kind])
 		if err != nil {
 			return "", err
 		}

@@ -131,7 +131,7 @@ func (a *api) fail(c *apiCall, err error) {
 		p = &problem{name: "internal", Detail: "The log says more under the request's id."}
 	}
 	p.filled(c)
-	body, err := json.Marshal(p)
+	body, err := json.Marshal(p, jsontext.AllowInvalidUTF8(true))
 	if err != nil {
 		panic(err) // only our own texts are in it
 	}

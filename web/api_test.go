@@ -692,6 +692,7 @@ func TestAPI_refuses(t *testing.T) {
 		{"GET", "/api/v1/clients?manager=%00", "", nil, 400},
 		{"GET", "/api/v1/clients?manager=%FF", "", nil, 400},
 		{"GET", "/api/v1/clients?%zz", "", nil, 400},
+		{"GET", "/api/v1/clients?%FF=1", "", nil, 400},
 		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1\u0000"},"name":"x"}`, nil, 422},
 		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1"},"name":"x \\u0000"}`, nil, 201},
 		{"POST", "/api/v1/persons", `{"client":{"external_id":"c1"},"name":"x","external_id":""}`, nil, 422},

@@ -132,7 +132,7 @@ func writeBatch[R, B any](a *api, c *apiCall, k records[R, B]) error {
 			}
 			out.Items = append(out.Items, done)
 		}
-		body, err := json.Marshal(out)
+		body, err := json.Marshal(out, jsontext.AllowInvalidUTF8(true))
 		return store.Reply{Status: http.StatusOK, Body: body}, err
 	})
 }
