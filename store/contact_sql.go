@@ -100,6 +100,9 @@ func (t *tx) planContact(actor Actor, d ContactDraft) (Contact, error) {
 		Origin: actor.Origin,
 	}
 	if c.ClientID != 0 {
+		if err := t.holdClient(&c.ClientID); err != nil {
+			return c, fmt.Errorf("client: %w", err)
+		}
 		client, err := t.client(c.ClientID)
 		if err != nil {
 			return c, fmt.Errorf("client: %w", err)
