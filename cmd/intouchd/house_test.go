@@ -66,6 +66,8 @@ var owners = map[string][]string{
 	"github.com/spf13/cobra":                                  {"cmd/intouchd"},
 	"github.com/pelletier/go-toml":                            {"cmd/intouchd"},
 	"html/template":                                           {"web", "scheduler", "report"},
+	"github.com/xuri/excelize":                                {"report"},
+	"github.com/mattn/go-runewidth":                           {"report"},
 }
 
 // TestImports holds the picture of the house to the code.

@@ -96,6 +96,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.importCommand(),
 		p.exportCommand(),
 		p.questionsCommand(),
+		p.reportCommand(),
 		p.managerCommand(),
 		p.mailboxCommand(),
 		p.clientCommand(),

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"intouch/report"
+	"intouch/store"
+)
+
+// reportFormats are what `intouchd report` writes, the first by default.
+var reportFormats = []string{"text", "html", "csv", "xlsx", "json"}
+
+func (p *program) reportCommand() *cobra.Command {
+	format, manager, language, excel, rows := reportFormats[0], "", "", false, false
+	asked := url.Values{}
+	cmd := &cobra.Command{
+		Use:   "report NAME",
+		Short: "Compute a report of rules.md and write it to stdout",
+		Long: "Computes a report and writes it to stdout. It is computed as a head sees it, in the zone of the settings, or with --as LOGIN as that manager sees it.\n\n" +
+			report.Describe() + "\n" +
+			"--period is today, yesterday, week, month, quarter, year, last-week and so on, or like 2026-10, 2026-Q3, 2026.\n" +
+			"A filter may be given more than once; it names a record by its key in the accounting system (a manager by the login), or is \"none\".\n" +
+			"--rows writes the records behind the figures.",
+		Args: takes(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !slices.Contains(reportFormats, format) {
+				return usage("report: unknown format %q: it is one of %s", format, strings.Join(reportFormats, ", "))
+			}
+			if excel && format != "csv" {
+				return usage("report: --excel goes with --format csv")
+			}
+			if !slices.Contains(report.Names(), args[0]) {
+				return usage("report: unknown report %q: it is one of %s", args[0], strings.Join(report.Names(), ", "))
+			}
+			if rows {
+				asked.Set("rows", "1")
+			}
+			cfg, st, err := p.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			viewer := store.Manager{Role: store.RoleHead, TimeZone: cfg.TimeZone, Language: cfg.Language}
+			if manager != "" {
+				if viewer, err = managerNamed(cmd.Context(), st, manager); err != nil {
+					return err
+				}
+			}
+			if language != "" {
+				if language != string(store.Russian) && language != string(store.English) {
+					return usage("report: unknown language %q: it is ru or en", language)
+				}
+				viewer.Language = store.Language(language)
+			}
+			table, err := report.Run(cmd.Context(), st, report.Request{Name: args[0], Viewer: viewer, Now: clock(), Currency: cfg.Currency, Params: asked})
+			var wrong *report.Invalid
+			if errors.As(err, &wrong) {
+				return usage("report: %v", wrong)
+			}
+			if err != nil {
+				return fmt.Errorf("report %s: %w", args[0], err)
+			}
+			return writeReport(p.out, table, format, excel, cfg.Server.PublicURL)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&format, "format", format, "`FORMAT`: "+strings.Join(reportFormats, ", "))
+	flags.BoolVar(&excel, "excel", false, "CSV with semicolons, decimal commas and a byte order mark, as Excel in Russian opens it")
+	flags.StringVar(&manager, "as", "", "as the manager with that `LOGIN` sees it")
+	flags.StringVar(&language, "language", "", "`LANG` of the titles: ru or en")
+	flags.BoolVar(&rows, "rows", false, "the records behind the figures")
+	for _, name := range report.Params() {
+		flags.Var(paramFlag{asked, name}, name, "")
+		flags.Lookup(name).Usage = report.ParamUsage(name)
+	}
+	return cmd
+}
+
+// paramFlag adds to the parameters of a report.
+type paramFlag struct {
+	to   url.Values
+	name string
+}
+
+var _ pflag.Value = paramFlag{}
+
+func (f paramFlag) String() string { return "" }
+func (f paramFlag) Type() string   { return "value" }
+func (f paramFlag) Set(v string) error {
+	f.to.Add(f.name, v)
+	return nil
+}
+
+func writeReport(w io.Writer, t *report.Table, format string, excel bool, base string) error {
+	switch format {
+	case "html":
+		return t.WriteHTML(w, report.HTMLOptions{For: report.Document, Base: base})
+	case "csv":
+		return t.WriteCSV(w, excel)
+	case "xlsx":
+		return t.WriteXLSX(w)
+	case "json":
+		return t.WriteJSON(w)
+	}
+	return t.WriteText(w)
+}

@@ -1,0 +1,221 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// contactsReport is rules.md section 6.4: number, time spent and content of
+// contacts.
+var contactsReport = report{
+	name:      "contacts",
+	about:     "number, time spent and content of contacts",
+	groupings: []string{"client", "importance", "state", "kind", "direction", "person", "manager", "source", "day", "week", "month"},
+	by:        []string{"manager", "kind"},
+	filters:   []string{"client", "importance", "state", "kind", "direction", "person", "manager", "source", "deal"},
+	options:   map[string][]string{"compare": {"previous", "year"}},
+	period:    "month",
+	build:     (*run).contacts,
+}
+
+func (r *run) contactSelection(p Period) store.ContactSelection {
+	q := store.ContactSelection{Viewer: r.Viewer, Managers: r.filter.managers, Clients: r.filter.clients, Persons: r.filter.persons, Sources: r.filter.sources,
+		Deals: r.filter.deals, Kinds: r.filter.kinds, Directions: r.filter.directions, States: r.filter.states, Importances: r.filter.importances}
+	q.From, q.To = p.Bounds(r.loc)
+	return q
+}
+
+func (r *run) contacts() (*Table, error) {
+	if r.rows {
+		return r.contactRows()
+	}
+	t := &Table{}
+	for _, g := range r.by {
+		t.Groups = append(t.Groups, r.group(g))
+	}
+	t.Columns = []Column{r.column("contacts", Count), r.column("contacts %", Percent), r.column("minutes", Minutes), r.column("minutes %", Percent)}
+	leaves := map[string]*leaf{}
+	if err := r.contactLeaves(leaves, r.period, 0); err != nil {
+		return nil, err
+	}
+	for i, name := range r.Params["compare"] {
+		other, title := r.period.Previous(), "column.previous"
+		if name == "year" {
+			other, title = r.period.YearBefore(), "column.year before"
+		}
+		if slices.ContainsFunc(r.by, func(g string) bool { return g == "day" || g == "week" || g == "month" }) {
+			return nil, invalid("compare goes without grouping by day, week or month")
+		}
+		for _, c := range []Column{r.column("contacts", Count), r.column("minutes", Minutes)} {
+			t.Columns = append(t.Columns, Column{Key: c.Key + " " + name, Title: c.Title + ": " + r.t(title), Type: c.Type})
+		}
+		if err := r.contactLeaves(leaves, other, i+1); err != nil {
+			return nil, err
+		}
+		t.About = append(t.About, r.t(title)+": "+r.days(other))
+	}
+	all := make([]leaf, 0, len(leaves))
+	for _, l := range leaves {
+		for len(l.values) < len(t.Columns) {
+			l.values = append(l.values, Value{})
+		}
+		all = append(all, *l)
+	}
+	t.Rows, t.Total = rollUp(all)
+	r.shares(t, 0, 1)
+	r.shares(t, 2, 3)
+	if len(t.Total) > 0 && t.Total[2].Estimated {
+		t.Notes = append(t.Notes, r.t("estimate"))
+	}
+	if slices.Contains(r.by, "person") {
+		t.Notes = append(t.Notes, r.t("one person"))
+	}
+	return t, nil
+}
+
+// shares fills a column with what each row of another one is of the total.
+func (r *run) shares(t *Table, of, into int) {
+	if t.Total == nil {
+		return
+	}
+	whole := t.Total[of].N
+	for i := range t.Rows {
+		t.Rows[i].Values[into] = share(t.Rows[i].Values[of].N, whole)
+	}
+	t.Total[into] = share(whole, whole)
+}
+
+// contactLeaves adds the figures of a period to the innermost groups: of the
+// report's own period in the first four columns, of the n-th other in the two
+// that belong to it.
+func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
+	by := make([]store.Grouping, len(r.by))
+	for i, g := range r.by {
+		by[i] = store.Grouping(g)
+		if g == "week" || g == "month" {
+			by[i] = store.ByDay
+		}
+	}
+	return r.st.ContactGroups(r.ctx, r.contactSelection(p), by, func(g store.ContactGroup) error {
+		var key strings.Builder
+		path := make([]step, len(r.by))
+		for i, by := range r.by {
+			path[i] = r.step(by, g.Keys[i])
+			fmt.Fprintf(&key, "%q", path[i].key)
+		}
+		l := leaves[key.String()]
+		if l == nil {
+			l = &leaf{path: path}
+			leaves[key.String()] = l
+		}
+		width, at := 4, 0
+		values := []Value{count(g.Contacts), {}, minutes(g.Minutes, g.Estimated), {}}
+		if n > 0 {
+			at, width = 4+2*(n-1), 2
+			values = []Value{count(g.Contacts), minutes(g.Minutes, g.Estimated)}
+		}
+		for len(l.values) < at+width {
+			l.values = append(l.values, Value{})
+		}
+		for i, v := range values {
+			l.values[at+i] = l.values[at+i].plus(v)
+		}
+		return nil
+	})
+}
+
+// step is a group's key as a row shows it, with the filter that selects it.
+func (r *run) step(by string, k store.GroupKey) step {
+	v := voice{r.lang}
+	word := func(title string, rank int) step {
+		return step{key: k.Text, title: text(title), order: fmt.Sprintf("%02d", rank), filter: by, value: k.Text}
+	}
+	switch by {
+	case "importance":
+		return word(store.Word(r.lang, "importance."+k.Text), slices.Index(allImportances, store.Importance(k.Text)))
+	case "state":
+		return word(r.t("state."+k.Text), slices.Index(allStates, store.State(k.Text)))
+	case "status":
+		return word(store.Word(r.lang, "status."+k.Text), slices.Index(allStatuses, store.Status(k.Text)))
+	case "type":
+		return word(store.Word(r.lang, "type."+k.Text), slices.Index(allTypes, store.ItemType(k.Text)))
+	case "kind":
+		return word(store.Word(r.lang, "kind."+k.Text), slices.Index(allKinds, store.Kind(k.Text)))
+	case "direction":
+		return word(r.t("direction."+k.Text), slices.Index(allDirections, store.Direction(k.Text)))
+	case "day", "week", "month":
+		d := store.Date(k.Text)
+		title := v.date(d)
+		switch by {
+		case "week":
+			t, _ := time.Parse("2006-01-02", k.Text)
+			d = d.Add(-(int(t.Weekday()) + 6) % 7)
+			title = r.t("week of", v.date(d))
+		case "month":
+			d = d[:len(d)-2] + "01"
+			title = v.month(d)
+		}
+		return step{key: string(d), title: text(title), order: string(d)}
+	}
+	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
+	if k.ID == 0 {
+		s.value = "none"
+		if k.Text == "" {
+			s.title, s.order = text(r.t("none."+by)), "2" // what has none comes last
+		} else {
+			s.order = "1" + s.order
+		}
+	}
+	return s
+}
+
+// contactRows are the contacts themselves.
+func (r *run) contactRows() (*Table, error) {
+	found, err := r.st.SelectedContacts(r.ctx, r.contactSelection(r.period), defaultRows+1)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{About: []string{r.t("about.records")}, Columns: []Column{
+		r.column("when", Moment), r.column("kind", Text), r.column("direction", Text), r.column("client", Text), r.column("manager", Text),
+		r.column("subject", Text), r.column("text", Text), r.column("state", Text), r.column("minutes", Minutes)}}
+	if len(found) > defaultRows {
+		found = found[:defaultRows]
+		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(defaultRows)))
+	}
+	managers, err := r.st.Managers(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int64]string{}
+	for _, m := range managers {
+		names[m.ID] = m.Name
+	}
+	for i := range found {
+		c := &found[i]
+		client := c.ClientName
+		if client == "" {
+			client = c.ClientText
+		}
+		estimate := int64(0)
+		if c.Estimated {
+			estimate = int64(c.Minutes)
+		}
+		t.Rows = append(t.Rows, Row{Leaf: true, Status: c.Status(r.loc, r.Now), URL: fmt.Sprintf("/contacts/%d", c.ID), Values: []Value{
+			{N: c.When.Begins(r.loc).Unix()}, text(store.Word(r.lang, "kind."+string(c.Kind))), text(r.t("direction." + string(c.Direction))), text(client),
+			text(names[c.ManagerID]), text(c.Subject), text(firstLine(c.Body)), text(r.t("state." + string(c.State))), minutes(int64(c.Minutes), estimate)}})
+	}
+	return t, nil
+}
+
+// firstLine is the beginning of a text, for a list.
+func firstLine(s string) string {
+	s = strings.Join(strings.Fields(s), " ")
+	if runes := []rune(s); len(runes) > 120 {
+		return string(runes[:119]) + "…"
+	}
+	return s
+}

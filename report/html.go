@@ -1,0 +1,198 @@
+package report
+
+import (
+	_ "embed"
+	"html/template"
+	"io"
+	"net/url"
+	"strings"
+)
+
+//go:embed table.html
+var tableHTML string
+
+// HTML is what the table is written for.
+type HTML string
+
+const (
+	Page     HTML = "page"     // a part of a page, with classes
+	Mail     HTML = "mail"     // a part of a mail: inline styles, as Outlook needs
+	Document HTML = "document" // a file of its own
+)
+
+// HTMLOptions say how to write HTML.
+type HTMLOptions struct {
+	For HTML
+	// Base is put before addresses: "https://crm.example.com" in mails, "" on
+	// pages.
+	Base string
+	// Request is what the table was asked for with; the links of figures select
+	// from it. nil: figures are no links.
+	Request url.Values
+}
+
+// inline are the styles of a mail for the classes of a page.
+var inline = map[string]string{
+	"report":  "border-collapse:collapse;font:14px/1.4 Arial,sans-serif;color:#212121",
+	"about":   "margin:0 0 4px;font:13px/1.4 Arial,sans-serif;color:#616161",
+	"note":    "margin:8px 0 0;font:13px/1.4 Arial,sans-serif;color:#616161",
+	"wide":    "margin:12px 0",
+	"head":    "padding:4px 10px;text-align:left;vertical-align:bottom;border-bottom:2px solid #212121",
+	"headnum": "padding:4px 10px;text-align:right;vertical-align:bottom;border-bottom:2px solid #212121",
+	"cell":    "padding:4px 10px;border-bottom:1px solid #e0e0e0;vertical-align:top",
+	"num":     "padding:4px 10px;border-bottom:1px solid #e0e0e0;text-align:right;white-space:nowrap;vertical-align:top",
+	"group":   "font-weight:bold",
+	"total":   "font-weight:bold",
+	"link":    "color:#1565c0",
+
+	"overdue": "color:#C62828", "current": "color:#212121", "postponed": "color:#757575", "done": "color:#2E7D32", "cancelled": "color:#757575",
+}
+
+// documentStyle is the style of a file of its own.
+const documentStyle template.CSS = `body{font:14px/1.45 system-ui,sans-serif;margin:24px;color:#212121}h1{font-size:20px}.about,.note{color:#616161;margin:4px 0}
+.report{border-collapse:collapse;margin:12px 0}.report th{border-bottom:2px solid #212121;text-align:left;vertical-align:bottom}
+.report th,.report td{padding:4px 10px}.report td{border-bottom:1px solid #e0e0e0;vertical-align:top}.report .num,.report .headnum{text-align:right;white-space:nowrap}
+.group,.total{font-weight:bold}.overdue{color:#C62828}.postponed{color:#757575}.done{color:#2E7D32}`
+
+type htmlTable struct {
+	Lang, Title  string
+	About, Notes []string
+	Head         []htmlCell
+	Rows         []htmlRow
+	Total        []htmlCell
+	Style        template.CSS
+}
+
+type htmlRow struct {
+	Class string
+	Cells []htmlCell
+}
+
+type htmlCell struct {
+	Class, Indent, Text, URL string
+}
+
+// WriteHTML writes the table.
+func (t *Table) WriteHTML(w io.Writer, opt HTMLOptions) error {
+	at := func(classes string) template.HTMLAttr {
+		if classes == "" {
+			return ""
+		}
+		if opt.For != Mail {
+			return template.HTMLAttr(`class="` + template.HTMLEscapeString(classes) + `"`)
+		}
+		var styles []string
+		for _, c := range strings.Fields(classes) {
+			if inline[c] != "" {
+				styles = append(styles, inline[c])
+			}
+		}
+		return template.HTMLAttr(`style="` + strings.Join(styles, ";") + `"`)
+	}
+	tmpl, err := template.New("").Funcs(template.FuncMap{"at": at}).Parse(tableHTML)
+	if err != nil {
+		return err
+	}
+	name := "table"
+	if opt.For == Document {
+		name = "document"
+	}
+	return tmpl.ExecuteTemplate(w, name, t.htmlTable(opt))
+}
+
+func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
+	v := voice{t.Lang}
+	out := htmlTable{Lang: string(t.Lang), Title: t.Title, About: t.About, Notes: t.Notes, Style: documentStyle}
+	grouped := len(t.Groups) > 0
+	if grouped {
+		var titles []string
+		for _, g := range t.Groups {
+			titles = append(titles, g.Title)
+		}
+		out.Head = append(out.Head, htmlCell{Class: "head", Text: strings.Join(titles, " / ")})
+	}
+	for _, c := range t.Columns {
+		out.Head = append(out.Head, htmlCell{Class: alignment("head", c.Type), Text: c.Title})
+	}
+	for i := range t.Rows {
+		row := &t.Rows[i]
+		line := htmlRow{Class: string(row.Status)}
+		if !row.Leaf {
+			line.Class = strings.TrimSpace("group " + line.Class)
+		}
+		link := t.link(opt, row)
+		if grouped {
+			cell := htmlCell{Class: "cell", Indent: strings.Repeat("\u2003", row.Depth()), URL: row.url(opt)}
+			if len(row.Path) > 0 {
+				cell.Text = row.Path[len(row.Path)-1].Text
+			}
+			line.Cells = append(line.Cells, cell)
+		}
+		for n, value := range row.Values {
+			cell := htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)}
+			if t.Columns[n].Type == Count && value.N != 0 {
+				cell.URL = link
+			}
+			if !grouped && n == 0 {
+				cell.URL = row.url(opt)
+			}
+			line.Cells = append(line.Cells, cell)
+		}
+		out.Rows = append(out.Rows, line)
+	}
+	if t.Total != nil {
+		if grouped {
+			out.Total = append(out.Total, htmlCell{Class: "cell", Text: v.t("total")})
+		}
+		for n, value := range t.Total {
+			out.Total = append(out.Total, htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)})
+		}
+		if !grouped && len(out.Total) > 0 && out.Total[0].Text == "" {
+			out.Total[0].Text = v.t("total")
+		}
+	}
+	return out
+}
+
+func alignment(head string, kind Type) string {
+	switch {
+	case head != "" && kind.numeric():
+		return "headnum"
+	case head != "":
+		return head
+	case kind.numeric():
+		return "num"
+	}
+	return "cell"
+}
+
+func (r *Row) url(opt HTMLOptions) string {
+	if r.URL == "" {
+		return ""
+	}
+	return opt.Base + r.URL
+}
+
+// link leads to the records behind a row's figures.
+func (t *Table) link(opt HTMLOptions, row *Row) string {
+	if opt.Request == nil || row.Link == nil {
+		return ""
+	}
+	return opt.Base + ReportPath + t.Name + "?" + t.drill(opt.Request, row).Encode()
+}
+
+// ReportPath is where the pages show a report, before its name.
+const ReportPath = "/reports/"
+
+// drill is the request for the records behind a row.
+func (t *Table) drill(asked url.Values, row *Row) url.Values {
+	out := url.Values{"rows": {"1"}}
+	for _, from := range []url.Values{asked, row.Link} {
+		for name, values := range from {
+			if name != "by" && name != "compare" && name != "rows" {
+				out[name] = values
+			}
+		}
+	}
+	return out
+}

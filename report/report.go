@@ -1,0 +1,165 @@
+// Package report is in charge of the reports of rules.md section 6. A report
+// asks the store for figures (store/figures.go) and makes a Table of them; the
+// Table is rendered as text for a terminal, HTML for page and mail, CSV, XLSX
+// and JSON. Nothing here knows SQL or HTTP.
+package report
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// report is one of the reports there are.
+type report struct {
+	name  string
+	about string // for the help
+	// groupings are what its rows can be grouped by; none: it is not grouped.
+	groupings []string
+	// by is how they are grouped unless asked otherwise.
+	by []string
+	// filters select its records; each is the name of a parameter.
+	filters []string
+	// options are further parameters: words that it knows.
+	options map[string][]string
+	period  string // by default, as ParsePeriod knows it; "": it has none
+	build   func(*run) (*Table, error)
+}
+
+// reports are all of them, in the order of rules.md section 6.
+var reports = []report{contactsReport}
+
+// Names are the names of all reports.
+func Names() []string {
+	names := make([]string, len(reports))
+	for i, r := range reports {
+		names[i] = r.name
+	}
+	return names
+}
+
+// Describe tells of each report what it shows and what can be asked, for the
+// help.
+func Describe() string {
+	var b strings.Builder
+	for _, r := range reports {
+		fmt.Fprintf(&b, "%s: %s\n", r.name, r.about)
+		for _, part := range []struct {
+			name string
+			list []string
+		}{{"by", r.groupings}, {"filters", r.filters}} {
+			if len(part.list) > 0 {
+				fmt.Fprintf(&b, "    %s: %s\n", part.name, strings.Join(part.list, ", "))
+			}
+		}
+		for _, name := range optionNames(r.options) {
+			fmt.Fprintf(&b, "    %s: %s\n", name, strings.Join(r.options[name], ", "))
+		}
+	}
+	return b.String()
+}
+
+func optionNames(options map[string][]string) []string {
+	var names []string
+	for name := range options {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Run computes a report. *Invalid: it was asked for something that there is
+// not.
+func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
+	r, err := newRun(ctx, st, req)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.report.build(r)
+	if err != nil {
+		return nil, err
+	}
+	t.Name, t.Lang, t.Zone = r.report.name, r.lang, r.loc
+	if t.Title == "" {
+		t.Title = r.t("title." + t.Name)
+	}
+	t.About = append(r.about(), t.About...)
+	if len(t.Rows) == 0 && len(t.Notes) == 0 {
+		t.Notes = append(t.Notes, r.t("nothing"))
+	}
+	return t, nil
+}
+
+// run is one Run on its way.
+type run struct {
+	ctx    context.Context
+	st     *store.Store
+	report *report
+	Request
+	lang   store.Language
+	loc    *time.Location
+	today  store.Date
+	period Period
+	all    bool // no period was given, and the report has none by default
+	by     []string
+	rows   bool // the records behind the figures are asked for
+	filter filters
+}
+
+// bounds are the moments of the period; zero where there is none.
+func (r *run) bounds() (from, to time.Time) {
+	if r.all {
+		return time.Time{}, time.Time{}
+	}
+	return r.period.Bounds(r.loc)
+}
+
+// Params are all parameters that any report knows, beside rows.
+func Params() []string {
+	names := []string{"period", "from", "to", "by"}
+	for _, r := range reports {
+		for _, name := range slices.Concat(r.filters, optionNames(r.options)) {
+			if !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// ParamUsage tells what a parameter does, for the help.
+func ParamUsage(name string) string {
+	switch name {
+	case "period":
+		return "`NAME` of a stretch of time"
+	case "from":
+		return "first `DAY`"
+	case "to":
+		return "last `DAY`"
+	case "by":
+		return "`GROUPINGS`, outermost first, with commas"
+	}
+	for _, r := range reports {
+		if words, ok := r.options[name]; ok {
+			return "`WORD`: " + strings.Join(words, ", ")
+		}
+	}
+	return "only of this `" + strings.ToUpper(name) + "`"
+}
+
+// column is a column with its title: a word of its own, or that of the filter
+// of its name.
+func (r *run) column(key string, kind Type) Column {
+	title := r.t("column." + key)
+	if title == "column."+key {
+		title = r.t("by." + key)
+	}
+	return Column{Key: key, Title: title, Type: kind}
+}
+
+// group is a grouping as a column of rows' names.
+func (r *run) group(by string) Column { return Column{Key: by, Title: r.t("by." + by), Type: Text} }

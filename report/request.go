@@ -1,0 +1,292 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// Request asks for a report. The same parameters come from a page's address,
+// a saved report and the command line:
+//
+//	from, to    days, both included; or period, as ParsePeriod knows it
+//	by          groupings, outermost first, with commas between them
+//	rows        "1": the records behind the figures instead of the figures
+//
+// and the report's own filters and options. A filter may be given more than
+// once, and then selects what passes one of its values. Records are named by
+// the key that the accounting system gave them, or "#" and the number that a
+// link has; "none" is what has none.
+type Request struct {
+	Name     string
+	Viewer   store.Manager // sees only what Manager.Sees allows
+	Now      time.Time
+	Currency string // of the company: others are converted into it
+	Params   url.Values
+}
+
+// Invalid says what cannot be asked for, and what can.
+type Invalid struct{ Text string }
+
+func (e *Invalid) Error() string { return e.Text }
+
+func invalid(format string, args ...any) error { return &Invalid{fmt.Sprintf(format, args...)} }
+
+// filters are what was asked for, found in the store.
+type filters struct {
+	managers, clients, persons, sources, deals []int64
+	kinds                                      []store.Kind
+	directions                                 []store.Direction
+	states                                     []store.State
+	importances                                []store.Importance
+	statuses                                   []store.Status
+	types                                      []store.ItemType
+	said                                       [][2]string // for the head of the table: the filter, and what passes
+}
+
+const (
+	maxParams   = 100 // values of one filter
+	maxParam    = 1000
+	maxBy       = 5
+	maxPeriod   = 366 * 30 // days
+	defaultRows = 1000     // of the records behind a figure
+)
+
+func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
+	at := slices.IndexFunc(reports, func(r report) bool { return r.name == req.Name })
+	if at < 0 {
+		return nil, invalid("unknown report %q: it is one of %s", clip(req.Name), strings.Join(Names(), ", "))
+	}
+	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location()}
+	r.today = store.DateOf(req.Now, r.loc)
+	if err := r.readPeriod(); err != nil {
+		return nil, err
+	}
+	if err := r.readBy(); err != nil {
+		return nil, err
+	}
+	for name, values := range req.Params {
+		if len(values) > maxParams {
+			return nil, invalid("%s is given %d times, at most %d are possible", clip(name), len(values), maxParams)
+		}
+		for _, v := range values {
+			if v == "" {
+				continue
+			}
+			if len(v) > maxParam {
+				return nil, invalid("%s is longer than %d bytes", clip(name), maxParam)
+			}
+			if err := r.read(name, v); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return r, nil
+}
+
+func (r *run) readPeriod() error {
+	name, from, to := r.Params.Get("period"), r.Params.Get("from"), r.Params.Get("to")
+	if r.report.period == "" {
+		if name+from+to != "" {
+			return invalid("the report %s has no period", r.report.name)
+		}
+		r.all = true
+		return nil
+	}
+	if name != "" && from+to != "" {
+		return invalid("period goes without from and to")
+	}
+	var err error
+	if name == "" {
+		name = r.report.period
+	}
+	if r.period, err = ParsePeriod(name, r.today); err != nil {
+		return invalid("%v", err)
+	}
+	if from != "" {
+		if r.period.From, err = store.ParseDate(from); err != nil {
+			return invalid("from: %v", err)
+		}
+		r.period.To = max(r.today, r.period.From)
+	}
+	if to != "" {
+		if r.period.To, err = store.ParseDate(to); err != nil {
+			return invalid("to: %v", err)
+		}
+		if from == "" {
+			return invalid("to goes with from")
+		}
+	}
+	if r.period.To < r.period.From {
+		return invalid("the period ends (%s) before it begins (%s)", r.period.To, r.period.From)
+	}
+	if r.period.Days() > maxPeriod {
+		return invalid("the period is longer than %d days", maxPeriod)
+	}
+	return nil
+}
+
+func (r *run) readBy() error {
+	asked := r.report.by
+	if text := r.Params.Get("by"); text != "" {
+		asked = strings.Split(text, ",")
+	}
+	if len(asked) > maxBy {
+		return invalid("%d groupings are more than %d", len(asked), maxBy)
+	}
+	for _, g := range asked {
+		g = strings.TrimSpace(g)
+		switch {
+		case len(r.report.groupings) == 0:
+			return invalid("the report %s is not grouped", r.report.name)
+		case !slices.Contains(r.report.groupings, g):
+			return invalid("unknown grouping %q: %s is grouped by %s", clip(g), r.report.name, strings.Join(r.report.groupings, ", "))
+		case slices.Contains(r.by, g):
+			return invalid("the grouping %s is given twice", g)
+		}
+		r.by = append(r.by, g)
+	}
+	return nil
+}
+
+// read takes one value of a parameter.
+func (r *run) read(name, value string) error {
+	switch name {
+	case "period", "from", "to", "by":
+		return nil
+	case "rows":
+		r.rows = value != "0"
+		return nil
+	}
+	if words, ok := r.report.options[name]; ok {
+		return known(name, value, words)
+	}
+	if !slices.Contains(r.report.filters, name) {
+		return invalid("unknown filter %q: %s has %s", clip(name), r.report.name, strings.Join(slices.Concat(r.report.filters, optionNames(r.report.options)), ", "))
+	}
+	return r.readFilter(name, value)
+}
+
+// known reports an error when the word is not among those there are.
+func known[T ~string](name, value string, words []T) error {
+	if slices.Contains(words, T(value)) {
+		return nil
+	}
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	return invalid("unknown %s %q: it is one of %s", name, clip(value), strings.Join(all, ", "))
+}
+
+var (
+	allKinds       = []store.Kind{store.Letter, store.Call, store.Meeting, store.Visit, store.Other}
+	allDirections  = []store.Direction{store.In, store.Out, store.NoDirection}
+	allStates      = []store.State{store.Planned, store.Postponed, store.Done, store.Cancelled}
+	allImportances = []store.Importance{store.High, store.Normal, store.Low}
+	allStatuses    = []store.Status{store.StatusOverdue, store.StatusCurrent, store.StatusPostponed, store.StatusDone}
+	allTypes       = []store.ItemType{store.ContactItem, store.ShipmentItem, store.PaymentItem}
+)
+
+func (r *run) readFilter(name, value string) error {
+	f := &r.filter
+	switch name {
+	case "kind":
+		f.kinds = append(f.kinds, store.Kind(value))
+		f.say(r.t("by."+name), store.Word(r.lang, "kind."+value))
+		return known(name, value, allKinds)
+	case "direction":
+		f.directions = append(f.directions, store.Direction(value))
+		f.say(r.t("by."+name), r.t("direction."+value))
+		return known(name, value, allDirections)
+	case "state":
+		f.states = append(f.states, store.State(value))
+		f.say(r.t("by."+name), r.t("state."+value))
+		return known(name, value, allStates)
+	case "importance":
+		f.importances = append(f.importances, store.Importance(value))
+		f.say(r.t("by."+name), store.Word(r.lang, "importance."+value))
+		return known(name, value, allImportances)
+	case "status":
+		f.statuses = append(f.statuses, store.Status(value))
+		f.say(r.t("by."+name), store.Word(r.lang, "status."+value))
+		return known(name, value, allStatuses)
+	case "type":
+		f.types = append(f.types, store.ItemType(value))
+		f.say(r.t("by."+name), store.Word(r.lang, "type."+value))
+		return known(name, value, allTypes)
+	}
+	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "source": &f.sources, "deal": &f.deals}[name]
+	if value == "none" {
+		*into = append(*into, 0)
+		f.say(r.t("by."+name), r.t("none."+name))
+		return nil
+	}
+	found, err := r.record(name, value)
+	if errors.Is(err, store.ErrNotFound) || err == nil && name == "manager" && !r.Viewer.Sees(found.ID) {
+		return invalid("there is no %s %q", name, clip(value))
+	}
+	if err != nil {
+		return err
+	}
+	*into = append(*into, found.ID)
+	if r.Viewer.Role != store.RoleHead && name != "manager" {
+		found.Text = value // whose name it is may not be the viewer's to know
+	}
+	f.say(r.t("by."+name), found.Text)
+	return nil
+}
+
+// record finds the record that a filter names.
+func (r *run) record(kind, name string) (store.GroupKey, error) {
+	if digits, ok := strings.CutPrefix(name, "#"); ok {
+		id, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || id <= 0 {
+			return store.GroupKey{}, invalid("%q is no number of a %s", clip(name), kind)
+		}
+		return r.st.RecordNamed(r.ctx, kind, id, "")
+	}
+	return r.st.RecordNamed(r.ctx, kind, 0, name)
+}
+
+func (f *filters) say(filter, value string) { f.said = append(f.said, [2]string{filter, value}) }
+
+// about are the lines under the title: the period and the filters.
+func (r *run) about() []string {
+	var lines []string
+	if !r.all {
+		lines = append(lines, r.days(r.period))
+	}
+	said := map[string][]string{}
+	var order []string
+	for _, s := range r.filter.said {
+		if said[s[0]] == nil {
+			order = append(order, s[0])
+		}
+		said[s[0]] = append(said[s[0]], s[1])
+	}
+	slices.Sort(order)
+	for _, name := range order {
+		slices.Sort(said[name])
+		lines = append(lines, name+": "+strings.Join(said[name], ", "))
+	}
+	if r.Viewer.Role != store.RoleHead {
+		lines = append(lines, r.t("by.manager")+": "+r.Viewer.Name)
+	}
+	return lines
+}
+
+// clip shortens a stranger's word for an error.
+func clip(s string) string {
+	if runes := []rune(s); len(runes) > 60 {
+		return string(runes[:60]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,65 @@
+package report
+
+import (
+	"cmp"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// leaf is one innermost group on its way into a Table.
+type leaf struct {
+	path   []step
+	values []Value
+}
+
+// step names a group within its outer one.
+type step struct {
+	key   string // what makes it this group
+	title Value
+	order string // groups are sorted by it, then by their title
+	// filter and value select the records of the group in a request; "" where
+	// no filter does.
+	filter, value string
+}
+
+// rollUp makes rows of the innermost groups: each outer group before its
+// members, with the sum of their figures, so that every total is the sum of its
+// rows as shown. The second result is the total of all.
+func rollUp(leaves []leaf) ([]Row, []Value) {
+	slices.SortStableFunc(leaves, func(a, b leaf) int {
+		for i := range min(len(a.path), len(b.path)) {
+			if c := cmp.Or(strings.Compare(a.path[i].order, b.path[i].order), strings.Compare(a.path[i].title.Text, b.path[i].title.Text), strings.Compare(a.path[i].key, b.path[i].key)); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+	var rows []Row
+	var total []Value
+	open := []int{}  // the rows of the groups that are open now
+	last := []step{} // and what they are
+	for _, l := range leaves {
+		same := 0
+		for same < len(last) && same < len(l.path) && last[same].key == l.path[same].key {
+			same++
+		}
+		open, last = open[:min(same, len(open))], last[:min(same, len(last))]
+		for depth := len(open); depth < len(l.path); depth++ {
+			row := Row{Path: make([]Value, depth+1), Leaf: depth == len(l.path)-1, Link: url.Values{}}
+			for i := range row.Path {
+				row.Path[i] = l.path[i].title
+				if l.path[i].filter != "" {
+					row.Link.Set(l.path[i].filter, l.path[i].value)
+				}
+			}
+			rows = append(rows, row)
+			open, last = append(open, len(rows)-1), append(last, l.path[depth])
+		}
+		for _, at := range open {
+			rows[at].Values = add(rows[at].Values, l.values)
+		}
+		total = add(total, l.values)
+	}
+	return rows, total
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"net/url"
+	"slices"
+	"time"
+
+	"intouch/store"
+)
+
+// Table is a computed report before it is rendered: rows that are grouped by
+// Groups, and figures in Columns.
+type Table struct {
+	Name    string
+	Title   string
+	About   []string // the period, filters and who looks, a line each
+	Groups  []Column // what the rows are grouped by, outermost first
+	Columns []Column
+	Rows    []Row   // a group's row comes before its members
+	Total   []Value // one for each column; nil: there is nothing to total
+	Notes   []string
+	Lang    store.Language
+	Zone    *time.Location // of moments
+}
+
+// Column is one kind of figure or text.
+type Column struct {
+	Key   string // for machines: "contacts"
+	Title string
+	Type  Type
+	// NoSum: the total of the column is not the sum of its rows: an average, say.
+	NoSum bool
+}
+
+// Type says how the values of a column are written, and whether they add up.
+type Type string
+
+const (
+	Text    Type = "text"
+	Count   Type = "count"    // N is a number of things
+	Minutes Type = "minutes"  // N is minutes
+	Sum     Type = "money"    // Sums, minor units
+	Percent Type = "percent"  // N is hundredths of a percent
+	Day     Type = "day"      // Text is an ISO day
+	Moment  Type = "moment"   // N is seconds of UTC
+	Amount  Type = "quantity" // Text is a decimal number, as given
+)
+
+// numeric reports whether values of the type stand to the right.
+func (t Type) numeric() bool {
+	return t == Count || t == Minutes || t == Sum || t == Percent || t == Amount
+}
+
+// Row is a group with the figures of all its members, or one member (Leaf).
+type Row struct {
+	Path   []Value // of the groups that it lies in, its own last; of a leaf one for each group
+	Leaf   bool
+	Values []Value // one for each column
+	Status store.Status
+	// Link selects the records behind the row, as parameters of a request; nil
+	// for none.
+	Link url.Values
+	URL  string // of the record that the row is, a path of the pages; "" for none
+}
+
+// Depth is how far a text rendering moves the row to the right.
+func (r *Row) Depth() int {
+	if r.Leaf && len(r.Path) > 0 {
+		return len(r.Path) - 1
+	}
+	return max(len(r.Path)-1, 0)
+}
+
+// Value is one cell. Which field holds it is the column's Type.
+type Value struct {
+	Text string
+	N    int64
+	Sums []store.Money // one for each currency, sorted by its code; those with a rate are in one
+	// Unknown: the data do not say. None: there is nothing to say, as the
+	// margin of no sales.
+	Unknown, None bool
+	Estimated     bool // some of it is an estimate
+}
+
+func text(s string) Value             { return Value{Text: s} }
+func count(n int64) Value             { return Value{N: n} }
+func none() Value                     { return Value{None: true} }
+func unknown() Value                  { return Value{Unknown: true} }
+func day(d store.Date) Value          { return Value{Text: string(d), None: d == ""} }
+func sums(all ...store.Money) Value   { return Value{}.plus(Value{Sums: all}) }
+func share(part, whole int64) Value   { return Value{N: percent(part, whole)} }
+func minutes(n, estimate int64) Value { return Value{N: n, Estimated: estimate > 0} }
+
+// percent is part / whole · 100 in hundredths, rounded half away from zero; a
+// zero whole gives 0 (rules.md section 6).
+func percent(part, whole int64) int64 {
+	if whole == 0 {
+		return 0
+	}
+	// In floating point where the exact product would overflow: sums above
+	// 9·10¹⁴ minor units.
+	const exact = 1 << 49
+	if part > exact || part < -exact {
+		return int64(float64(part)/float64(whole)*10000 + 0.5)
+	}
+	n, d := part*10000, whole
+	if d < 0 {
+		n, d = -n, -d
+	}
+	if n < 0 {
+		return -((-n + d/2) / d)
+	}
+	return (n + d/2) / d
+}
+
+// plus adds two figures of the same column. What is unknown makes the sum
+// unknown.
+func (v Value) plus(w Value) Value {
+	out := Value{N: v.N + w.N, Unknown: v.Unknown || w.Unknown, None: v.None && w.None, Estimated: v.Estimated || w.Estimated}
+	out.Sums = slices.Clone(v.Sums)
+	for _, m := range w.Sums {
+		at := slices.IndexFunc(out.Sums, func(have store.Money) bool { return have.Currency == m.Currency })
+		if at < 0 {
+			out.Sums = append(out.Sums, m)
+			continue
+		}
+		out.Sums[at].Minor += m.Minor
+	}
+	slices.SortFunc(out.Sums, func(a, b store.Money) int {
+		if a.Currency < b.Currency {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// add adds the figures of one row to those of another, column by column.
+func add(to, from []Value) []Value {
+	if to == nil {
+		return slices.Clone(from)
+	}
+	for i := range to {
+		to[i] = to[i].plus(from[i])
+	}
+	return to
+}

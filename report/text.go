@@ -1,0 +1,148 @@
+package report
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// maxCell is how wide a column of text is shown on a terminal.
+const maxCell = 60
+
+// WriteText writes the table for a terminal: columns aligned by the width that
+// letters take there, figures to the right.
+func (t *Table) WriteText(w io.Writer) error {
+	v := voice{t.Lang}
+	head := []string{}
+	if len(t.Groups) > 0 {
+		titles := make([]string, len(t.Groups))
+		for i, g := range t.Groups {
+			titles[i] = g.Title
+		}
+		head = append(head, strings.Join(titles, " / "))
+	}
+	for _, c := range t.Columns {
+		head = append(head, c.Title)
+	}
+	lines := [][]string{head}
+	for i := range t.Rows {
+		lines = append(lines, t.textRow(v, &t.Rows[i]))
+	}
+	if t.Total != nil {
+		total := []string{v.t("total")}
+		if len(t.Groups) == 0 {
+			total = nil
+		}
+		for i, value := range t.Total {
+			total = append(total, v.show(t.Columns[i].Type, value, t.Zone))
+		}
+		if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
+			total[0] = v.t("total")
+		}
+		lines = append(lines, total)
+	}
+	widths := make([]int, len(head))
+	for _, line := range lines {
+		for i, cell := range line {
+			line[i] = oneLine(cell)
+			widths[i] = max(widths[i], cellWidth(line[i]))
+		}
+	}
+	out := bufio.NewWriter(w)
+	fmt.Fprintln(out, t.Title)
+	for _, line := range t.About {
+		fmt.Fprintln(out, oneLine(line))
+	}
+	if len(t.Rows) > 0 {
+		fmt.Fprintln(out)
+		for n, line := range lines {
+			if t.Total != nil && n == len(lines)-1 {
+				t.rule(out, widths)
+			}
+			t.textLine(out, line, widths)
+			if n == 0 {
+				t.rule(out, widths)
+			}
+		}
+	}
+	if len(t.Notes) > 0 {
+		fmt.Fprintln(out)
+	}
+	for _, note := range t.Notes {
+		fmt.Fprintln(out, oneLine(note))
+	}
+	return out.Flush()
+}
+
+func (t *Table) textRow(v voice, row *Row) []string {
+	var line []string
+	if len(t.Groups) > 0 {
+		name := ""
+		if len(row.Path) > 0 {
+			name = strings.Repeat("  ", row.Depth()) + v.show(Text, row.Path[len(row.Path)-1], t.Zone)
+		}
+		line = append(line, name)
+	}
+	for i, value := range row.Values {
+		line = append(line, v.show(t.Columns[i].Type, value, t.Zone))
+	}
+	return line
+}
+
+// textLine writes cells side by side; the last column of text is not filled up.
+func (t *Table) textLine(out *bufio.Writer, line []string, widths []int) {
+	var b strings.Builder
+	for i, cell := range line {
+		gap := strings.Repeat(" ", max(widths[i]-cellWidth(cell), 0))
+		if t.toTheRight(i) {
+			b.WriteString(gap + cell)
+		} else {
+			b.WriteString(cell + gap)
+		}
+		b.WriteString("  ")
+	}
+	fmt.Fprintln(out, strings.TrimRight(b.String(), " "))
+}
+
+func (t *Table) toTheRight(cell int) bool {
+	if len(t.Groups) > 0 {
+		cell--
+	}
+	return cell >= 0 && t.Columns[cell].Type.numeric()
+}
+
+func (t *Table) rule(out *bufio.Writer, widths []int) {
+	all := 2 * (len(widths) - 1)
+	for _, w := range widths {
+		all += w
+	}
+	fmt.Fprintln(out, strings.Repeat("─", all))
+}
+
+// terminal measures letters as a terminal shows them: wide ones are those of
+// East Asia alone, whatever the locale.
+var terminal = &runewidth.Condition{EastAsianWidth: false, StrictEmojiNeutral: true}
+
+func cellWidth(s string) int { return terminal.StringWidth(s) }
+
+// oneLine makes a cell of a stranger's text: no control characters, which
+// would move the cursor or colour the terminal, no marks that turn the
+// direction of writing, and not wider than maxCell.
+func oneLine(s string) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t' || r == '\n' || r == '\r':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0, r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069, r == 0x200e, r == 0x200f, r == 0xfeff:
+			return -1
+		}
+		return r
+	}, s)
+	if terminal.StringWidth(s) > maxCell*2 {
+		return terminal.Truncate(s, maxCell*2, "…")
+	}
+	return s
+}

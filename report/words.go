@@ -1,0 +1,230 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"intouch/store"
+)
+
+// texts are what people read in reports, {ru, en}. The words of rules.md are
+// in store.Word.
+var texts = map[string][2]string{
+	"title.contacts":   {"Отчёт по контактам", "Contacts"},
+	"title.open-deals": {"Текущие сделки", "Current deals"},
+	"title.calendar":   {"Календарь пользователя", "User calendar"},
+
+	"about.records": {"Записи за этими числами", "The records behind the figures"},
+	"total":         {"Итого", "Total"},
+	"nothing":       {"За этот период ничего нет.", "There is nothing in this period."},
+	"unknown":       {"неизвестно", "unknown"},
+	"only first":    {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
+	"estimate":      {"~ — время с оценкой: время на письма никто не измеряет.", "~ is time with an estimate in it: nobody measures the time that letters take."},
+	"one person":    {"Контакт с несколькими лицами считается у того из них, кто записан раньше.", "A contact with several persons is counted at the one of them who was registered first."},
+
+	"column.contacts":    {"Контакты", "Contacts"},
+	"column.minutes":     {"Время", "Time spent"},
+	"column.contacts %":  {"Контакты, %", "Contacts, %"},
+	"column.minutes %":   {"Время, %", "Time, %"},
+	"column.previous":    {"Период до", "Period before"},
+	"column.year before": {"Год назад", "A year before"},
+	"column.when":        {"Когда", "When"},
+	"column.subject":     {"Тема", "Subject"},
+	"column.text":        {"Содержание", "Content"},
+
+	"by.client":     {"Клиент", "Client"},
+	"by.importance": {"Важность", "Importance"},
+	"by.state":      {"Состояние", "State"},
+	"by.status":     {"Статус", "Status"},
+	"by.type":       {"Событие", "Event"},
+	"by.kind":       {"Вид", "Kind"},
+	"by.direction":  {"Направление", "Direction"},
+	"by.person":     {"Контактное лицо", "Person"},
+	"by.manager":    {"Менеджер", "Manager"},
+	"by.source":     {"Источник обращения", "Lead source"},
+	"by.deal":       {"Сделка", "Deal"},
+	"by.day":        {"День", "Day"},
+	"by.week":       {"Неделя", "Week"},
+	"by.month":      {"Месяц", "Month"},
+
+	"none.client":  {"(без клиента)", "(no client)"},
+	"none.person":  {"(без лица)", "(no person)"},
+	"none.manager": {"(без менеджера)", "(no manager)"},
+	"none.source":  {"(источник неизвестен)", "(no lead source)"},
+	"none.deal":    {"(без сделки)", "(no deal)"},
+	"none.subject": {"(без темы)", "(no subject)"},
+
+	"state.planned":   {"Запланирован", "Planned"},
+	"state.postponed": {"Отложен", "Postponed"},
+	"state.done":      {"Сделан", "Done"},
+	"state.cancelled": {"Отменён", "Cancelled"},
+
+	"direction.in":   {"Входящий", "In"},
+	"direction.out":  {"Исходящий", "Out"},
+	"direction.none": {"Без направления", "None"},
+
+	"min":       {"%d мин", "%d min"},
+	"hours":     {"%s ч", "%s h"},
+	"hours min": {"%s ч %d мин", "%s h %d min"},
+	"week of":   {"неделя с %s", "week of %s"},
+}
+
+// monthNames are nominative and, in Russian, genitive (of a day).
+var (
+	monthsOf = [2][12]string{
+		{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
+		{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+	}
+	monthNames = [2][12]string{
+		{"январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь"},
+		{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+	}
+)
+
+// voice says figures and texts in a language.
+type voice struct{ lang store.Language }
+
+func (v voice) index() int {
+	if v.lang == store.Russian {
+		return 0
+	}
+	return 1
+}
+
+// t is a text of this file; an unknown key gives the key, so that a gap is
+// seen.
+func (v voice) t(key string, args ...any) string {
+	words, ok := texts[key]
+	if !ok {
+		return key
+	}
+	if len(args) > 0 {
+		return fmt.Sprintf(words[v.index()], args...)
+	}
+	return words[v.index()]
+}
+
+func (r *run) t(key string, args ...any) string { return voice{r.lang}.t(key, args...) }
+
+// number is a whole number with its thousands apart: "1 234 567", "1,234,567".
+func (v voice) number(n int64) string {
+	text := store.Money{Minor: n * 100, Currency: "XXX"}.Format(v.lang)
+	cut := strings.IndexAny(text, "0123456789")
+	end := strings.LastIndexAny(text, ".,")
+	sign := ""
+	if n < 0 {
+		sign = "−"
+	}
+	return sign + text[cut:end]
+}
+
+// percent is hundredths of a percent with two decimals: "12,34", "12.34".
+func (v voice) percent(n int64) string {
+	text := store.Money{Minor: n, Currency: "XXX"}.Plain()
+	if v.lang == store.Russian {
+		text = strings.ReplaceAll(text, ".", ",")
+	}
+	return strings.Replace(text, "-", "−", 1)
+}
+
+// minutes is a duration: "45 мин", "1 234 ч 5 мин".
+func (v voice) minutes(n int64) string {
+	switch {
+	case n < 60:
+		return v.t("min", n)
+	case n%60 == 0:
+		return v.t("hours", v.number(n/60))
+	}
+	return v.t("hours min", v.number(n/60), n%60)
+}
+
+// date is "23 ноября 2026", "23 November 2026".
+func (v voice) date(d store.Date) string {
+	t, err := time.Parse("2006-01-02", string(d))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d\u00a0%s\u00a0%d", t.Day(), monthsOf[v.index()][t.Month()-1], t.Year())
+}
+
+// month is "ноябрь 2026", "November 2026" of the day's month.
+func (v voice) month(d store.Date) string {
+	t, err := time.Parse("2006-01-02", string(d))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s\u00a0%d", monthNames[v.index()][t.Month()-1], t.Year())
+}
+
+// days is a period: one day, a month, or both ends.
+func (v voice) days(p Period) string {
+	switch {
+	case p.From == p.To:
+		return v.date(p.From)
+	case p.months() == 1:
+		return v.month(p.From)
+	}
+	return v.date(p.From) + " – " + v.date(p.To)
+}
+
+func (r *run) days(p Period) string { return voice{r.lang}.days(p) }
+
+// moment is "23.11.2026 10:00", "23 Nov 2026 10:00" in loc.
+func (v voice) moment(seconds int64, loc *time.Location) string {
+	if seconds == 0 {
+		return ""
+	}
+	layout := "2 Jan 2006 15:04"
+	if v.lang == store.Russian {
+		layout = "02.01.2006 15:04"
+	}
+	return time.Unix(seconds, 0).In(loc).Format(layout)
+}
+
+// shortDay is a day in a column: "23.11.2026", "23 Nov 2026".
+func (v voice) shortDay(d string) string {
+	t, err := time.Parse("2006-01-02", d)
+	if err != nil {
+		return d
+	}
+	if v.lang == store.Russian {
+		return t.Format("02.01.2006")
+	}
+	return t.Format("2 Jan 2006")
+}
+
+// show writes a value of that type as people read it.
+func (v voice) show(kind Type, value Value, loc *time.Location) string {
+	text := ""
+	switch {
+	case value.Unknown:
+		return v.t("unknown")
+	case value.None:
+		return ""
+	}
+	switch kind {
+	case Count:
+		text = v.number(value.N)
+	case Minutes:
+		text = v.minutes(value.N)
+	case Percent:
+		text = v.percent(value.N)
+	case Sum:
+		parts := make([]string, len(value.Sums))
+		for i, m := range value.Sums {
+			parts[i] = m.Format(v.lang)
+		}
+		text = strings.Join(parts, " + ")
+	case Day:
+		text = v.shortDay(value.Text)
+	case Moment:
+		text = v.moment(value.N, loc)
+	default:
+		text = value.Text
+	}
+	if value.Estimated {
+		text = "~" + text
+	}
+	return text
+}

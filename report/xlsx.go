@@ -1,0 +1,334 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/xuri/excelize/v2"
+
+	"intouch/store"
+)
+
+// maxXLSXRows is what one sheet holds, less the head and the total.
+const maxXLSXRows = 1_048_000
+
+// WriteXLSX writes the innermost rows as a spreadsheet of Excel: figures as
+// numbers, days as dates, durations as hours, totals as formulas, the head
+// frozen. A second sheet has a chart of the outermost groups, where the report
+// is grouped. Texts of strangers are never formulas.
+func (t *Table) WriteXLSX(w io.Writer) error {
+	f := excelize.NewFile()
+	defer f.Close()
+	s := &sheet{Table: t, file: f, voice: voice{t.Lang}, currencies: t.currencies(), styles: map[string]int{}}
+	if err := s.write(); err != nil {
+		return fmt.Errorf("write the spreadsheet: %w", err)
+	}
+	if err := s.chart(); err != nil {
+		return fmt.Errorf("write the chart: %w", err)
+	}
+	_, err := f.WriteTo(w)
+	return err
+}
+
+// sheet is one WriteXLSX on its way.
+type sheet struct {
+	*Table
+	voice
+	file       *excelize.File
+	currencies map[string][]string
+	styles     map[string]int // by number format, and "head", "total …"
+}
+
+// figure is one column of the sheet: of sums there is one for each currency.
+type figure struct {
+	column   int
+	title    string
+	currency string
+}
+
+func (s *sheet) figures() []figure {
+	var out []figure
+	for n, c := range s.Columns {
+		if c.Type != Sum {
+			out = append(out, figure{n, c.Title, ""})
+			continue
+		}
+		for _, currency := range s.currencies[c.Key] {
+			out = append(out, figure{n, c.Title + ", " + currency, currency})
+		}
+	}
+	return out
+}
+
+const mainSheet = "Sheet1"
+
+// formats are the number formats of the types.
+var formats = map[Type]string{Count: "#,##0", Minutes: "[h]:mm", Sum: "#,##0.00", Percent: "0.00", Day: "dd.mm.yyyy", Moment: "dd.mm.yyyy hh:mm", Amount: "#,##0.###"}
+
+// style is a style of the file, made once.
+func (s *sheet) style(kind Type, bold bool) (int, error) {
+	key := fmt.Sprint(kind, bold)
+	if id, ok := s.styles[key]; ok {
+		return id, nil
+	}
+	style := &excelize.Style{Font: &excelize.Font{Bold: bold}, Alignment: &excelize.Alignment{Vertical: "top"}}
+	if format, ok := formats[kind]; ok {
+		style.CustomNumFmt = &format
+	}
+	if bold {
+		style.Border = []excelize.Border{{Type: "top", Color: "212121", Style: 1}}
+		style.Alignment.WrapText = kind == ""
+	}
+	id, err := s.file.NewStyle(style)
+	s.styles[key] = id
+	return id, err
+}
+
+func (s *sheet) write() error {
+	out, err := s.file.NewStreamWriter(mainSheet)
+	if err != nil {
+		return err
+	}
+	figures := s.figures()
+	for i := range s.Groups {
+		if err := out.SetColWidth(i+1, i+1, 28); err != nil {
+			return err
+		}
+	}
+	for i, f := range figures {
+		width := 16.0
+		if s.Columns[f.column].Type == Text {
+			width = 32
+		}
+		if err := out.SetColWidth(len(s.Groups)+i+1, len(s.Groups)+i+1, width); err != nil {
+			return err
+		}
+	}
+	head := len(s.About) + 3 // its row: the title, the lines about it, a blank one
+	if err := out.SetPanes(&excelize.Panes{Freeze: true, YSplit: head, TopLeftCell: fmt.Sprintf("A%d", head+1), ActivePane: "bottomLeft"}); err != nil {
+		return err
+	}
+	bold, err := s.style("", true)
+	if err != nil {
+		return err
+	}
+	if err := out.SetRow("A1", []any{excelize.Cell{Value: s.Title, StyleID: bold}}); err != nil {
+		return err
+	}
+	for i, line := range s.About {
+		if err := out.SetRow(fmt.Sprintf("A%d", i+2), []any{line}); err != nil {
+			return err
+		}
+	}
+	var titles []any
+	for _, g := range s.Groups {
+		titles = append(titles, excelize.Cell{Value: g.Title, StyleID: bold})
+	}
+	for _, f := range figures {
+		titles = append(titles, excelize.Cell{Value: f.title, StyleID: bold})
+	}
+	if err := out.SetRow(fmt.Sprintf("A%d", head), titles); err != nil {
+		return err
+	}
+	at := head
+	for i := range s.Rows {
+		if !s.Rows[i].Leaf {
+			continue
+		}
+		if at++; at > maxXLSXRows {
+			return fmt.Errorf("more rows than a sheet holds: narrow the selection or take CSV")
+		}
+		var cells []any
+		for g := range s.Groups {
+			cells = append(cells, pathText(&s.Rows[i], g))
+		}
+		for _, f := range figures {
+			cell, err := s.cell(f, s.Rows[i].Values[f.column])
+			if err != nil {
+				return err
+			}
+			cells = append(cells, cell)
+		}
+		if err := out.SetRow(fmt.Sprintf("A%d", at), cells); err != nil {
+			return err
+		}
+	}
+	if s.Total != nil && at > head {
+		if err := s.total(out, figures, head+1, at); err != nil {
+			return err
+		}
+		at++
+	}
+	for i, note := range s.Notes {
+		if err := out.SetRow(fmt.Sprintf("A%d", at+2+i), []any{note}); err != nil {
+			return err
+		}
+	}
+	return out.Flush()
+}
+
+// cell is a value as a cell: a number, a date, or a text that is no formula.
+func (s *sheet) cell(f figure, v Value) (any, error) {
+	kind := s.Columns[f.column].Type
+	id, err := s.style(kind, false)
+	if err != nil {
+		return nil, err
+	}
+	cell := excelize.Cell{StyleID: id}
+	switch {
+	case v.None:
+		return nil, nil
+	case v.Unknown:
+		cell.Value = s.t("unknown")
+		return cell, nil
+	}
+	switch kind {
+	case Count:
+		cell.Value = v.N
+	case Minutes:
+		cell.Value = float64(v.N) / (24 * 60)
+	case Percent:
+		cell.Value = float64(v.N) / 100
+	case Sum:
+		for _, m := range v.Sums {
+			if m.Currency == f.currency {
+				cell.Value = float64(m.Minor) / 100
+			}
+		}
+		if cell.Value == nil {
+			return nil, nil
+		}
+	case Day:
+		day, err := time.Parse("2006-01-02", v.Text)
+		if err != nil {
+			return nil, nil
+		}
+		cell.Value = day
+	case Moment:
+		if v.N == 0 {
+			return nil, nil
+		}
+		// Excel knows no zones: it is told what the viewer's clock shows.
+		local := time.Unix(v.N, 0).In(s.Zone)
+		cell.Value = time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), local.Minute(), local.Second(), 0, time.UTC)
+	case Amount:
+		n, err := strconv.ParseFloat(v.Text, 64)
+		if err != nil {
+			cell.Value = v.Text
+		} else {
+			cell.Value = n
+		}
+	default:
+		cell.Value = v.Text
+	}
+	return cell, nil
+}
+
+// total writes the row of totals: formulas that also hold when rows are
+// filtered out.
+func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last int) error {
+	bold, err := s.style("", true)
+	if err != nil {
+		return err
+	}
+	cells := make([]any, 0, len(s.Groups)+len(figures))
+	for i := range s.Groups {
+		cell := excelize.Cell{StyleID: bold}
+		if i == 0 {
+			cell.Value = s.t("total")
+		}
+		cells = append(cells, cell)
+	}
+	for i, f := range figures {
+		kind := s.Columns[f.column].Type
+		v := s.Total[f.column]
+		id, err := s.style(kind, true)
+		if err != nil {
+			return err
+		}
+		cell := excelize.Cell{StyleID: id}
+		name, err := excelize.ColumnNumberToName(len(s.Groups) + i + 1)
+		switch {
+		case err != nil:
+			return err
+		case v.None:
+		case v.Unknown:
+			cell.Value = s.t("unknown")
+		case s.Columns[f.column].NoSum:
+			given, err := s.cell(f, v)
+			if err != nil {
+				return err
+			}
+			if c, ok := given.(excelize.Cell); ok {
+				cell.Value = c.Value
+			}
+		case kind == Count || kind == Minutes || kind == Sum || kind == Percent:
+			cell.Formula = fmt.Sprintf("SUBTOTAL(109,%s%d:%s%d)", name, first, name, last)
+		}
+		cells = append(cells, cell)
+	}
+	return out.SetRow(fmt.Sprintf("A%d", last+1), cells)
+}
+
+// chart draws the first figure of the outermost groups on a sheet of its own.
+func (s *sheet) chart() error {
+	const most = 30 // bars that can be read
+	of := -1
+	for n, c := range s.Columns {
+		if c.Type == Count || c.Type == Sum {
+			of = n
+			break
+		}
+	}
+	if len(s.Groups) == 0 || of < 0 || s.Columns[of].Type == Sum && len(s.currencies[s.Columns[of].Key]) != 1 {
+		return nil
+	}
+	name := s.Groups[0].Title
+	if _, err := s.file.NewSheet(name); err != nil {
+		return err
+	}
+	at := 1
+	for i := range s.Rows {
+		row := &s.Rows[i]
+		if len(row.Path) != 1 {
+			continue
+		}
+		if at++; at > most+1 {
+			break
+		}
+		cell, err := s.cell(figure{column: of, currency: firstCurrency(row.Values[of].Sums)}, row.Values[of])
+		if err != nil {
+			return err
+		}
+		value := any(0)
+		if c, ok := cell.(excelize.Cell); ok {
+			value = c.Value
+		}
+		if err := s.file.SetSheetRow(name, fmt.Sprintf("A%d", at), &[]any{row.Path[0].Text, value}); err != nil {
+			return err
+		}
+	}
+	if at == 1 {
+		return s.file.DeleteSheet(name)
+	}
+	at = min(at, most+1)
+	if err := s.file.SetSheetRow(name, "A1", &[]any{name, s.Columns[of].Title}); err != nil {
+		return err
+	}
+	sheetName := "'" + name + "'"
+	return s.file.AddChart(name, "D2", &excelize.Chart{
+		Type:   excelize.Bar,
+		Title:  excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: s.Columns[of].Title}}},
+		Legend: excelize.ChartLegend{Position: "none"},
+		Series: []excelize.ChartSeries{{Name: sheetName + "!$B$1", Categories: fmt.Sprintf("%s!$A$2:$A$%d", sheetName, at), Values: fmt.Sprintf("%s!$B$2:$B$%d", sheetName, at)}},
+	})
+}
+
+func firstCurrency(all []store.Money) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return all[0].Currency
+}

@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// grouped is how a grouping looks in SQL: the expressions that make its key,
+// and where the name of a record is found.
+type grouped struct {
+	id, text    string // expressions over "contacts c"; "" for none
+	table, name string // of the records
+	client      bool   // the client's columns are needed
+}
+
+func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
+	switch g {
+	case ByClient:
+		return grouped{id: "c.client_id", text: "CASE WHEN c.client_id IS NULL THEN c.client_text ELSE '' END", table: "clients", name: "name"}, true
+	case ByImportance:
+		return grouped{text: "c.importance"}, true
+	case ByState:
+		return grouped{text: "c.state"}, true
+	case ByKind:
+		return grouped{text: "c.kind"}, true
+	case ByDirection:
+		return grouped{text: "c.direction"}, true
+	case ByPerson:
+		return grouped{id: "(SELECT MIN(cp.person_id) FROM contact_persons cp WHERE cp.contact_id = c.id)", table: "persons", name: "name"}, true
+	case ByManager:
+		return grouped{id: "c.manager_id", table: "managers", name: "name"}, true
+	case BySource:
+		return grouped{id: "COALESCE(c.source_id, cl.source_id)", table: "sources", name: "name", client: true}, true
+	case ByDay:
+		return grouped{id: localDay("c.start_at", loc, from, to)}, true
+	}
+	return grouped{}, false
+}
+
+func (q *ContactSelection) conditions(d dialect) conditions {
+	var c conditions
+	if !q.From.IsZero() {
+		c.add("c.start_at >= %s", q.From.Unix())
+	}
+	if !q.To.IsZero() {
+		c.add("c.start_at < %s", q.To.Unix())
+	}
+	if len(q.States) == 0 {
+		c.add("c.state <> 'cancelled'")
+	}
+	c.texts(d, "c.state", asTexts(q.States))
+	c.texts(d, "c.kind", asTexts(q.Kinds))
+	c.texts(d, "c.direction", asTexts(q.Directions))
+	c.texts(d, "c.importance", asTexts(q.Importances))
+	c.ids(d, "c.manager_id", q.Managers)
+	c.ids(d, "c.client_id", q.Clients)
+	c.ids(d, "c.deal_id", q.Deals)
+	c.ids(d, "COALESCE(c.source_id, cl.source_id)", q.Sources)
+	if len(q.Persons) > 0 {
+		c.add("c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN "+d.ids("%s")+")", asJSON(q.Persons))
+	}
+	if q.Viewer.Role != RoleHead {
+		c.add("c.manager_id = %s", q.Viewer.ID)
+	}
+	return c
+}
+
+// ContactGroups calls each for every group of the selected contacts. A group
+// without contacts is not among them. Days are those of the viewer's zone.
+func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grouping, each func(ContactGroup) error) error {
+	where := q.conditions(s.dialect)
+	clients := len(q.Sources) > 0
+	var keys, names, joins, order []string
+	parts := make([]grouped, len(by))
+	for i, g := range by {
+		part, ok := g.of(q.Viewer.Location(), q.From, q.To)
+		if !ok {
+			return fmt.Errorf("contacts are not grouped by %q", g)
+		}
+		parts[i] = part
+		clients = clients || part.client
+		for _, key := range []struct{ as, of string }{{"k", part.id}, {"t", part.text}} {
+			if key.of != "" {
+				keys = append(keys, fmt.Sprintf("%s AS %s%d", key.of, key.as, i))
+				order = append(order, fmt.Sprintf("%s%d", key.as, i))
+				names = append(names, fmt.Sprintf("g.%s%d", key.as, i))
+			}
+		}
+		if part.table != "" {
+			joins = append(joins, fmt.Sprintf(" LEFT JOIN %s n%d ON n%d.id = g.k%d", part.table, i, i, i))
+			names = append(names, fmt.Sprintf("n%d.%s", i, part.name))
+		}
+	}
+	from := " FROM contacts c"
+	if clients {
+		from += " LEFT JOIN clients cl ON cl.id = c.client_id"
+	}
+	inner := "SELECT " + strings.Join(append(keys, "COUNT(*) AS contacts", "CAST(COALESCE(SUM(CASE WHEN c.state = 'done' THEN c.minutes ELSE 0 END), 0) AS BIGINT) AS minutes",
+		"CAST(COALESCE(SUM(CASE WHEN c.state = 'done' AND c.estimated THEN c.minutes ELSE 0 END), 0) AS BIGINT) AS estimated"), ", ") + from + where.where()
+	if len(order) > 0 {
+		inner += " GROUP BY " + strings.Join(order, ", ")
+	}
+	query := "SELECT " + strings.Join(append(names, "g.contacts", "g.minutes", "g.estimated"), ", ") + " FROM (" + inner + ") g" + strings.Join(joins, "")
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			g := ContactGroup{Keys: make([]GroupKey, len(by))}
+			var into []any
+			found := make([]string, len(by))
+			for i, p := range parts {
+				if p.id != "" {
+					into = append(into, idInto{&g.Keys[i].ID})
+				}
+				if p.text != "" {
+					into = append(into, textInto{&g.Keys[i].Text})
+				}
+				if p.table != "" {
+					into = append(into, textInto{&found[i]})
+				}
+			}
+			if err := scan(append(into, &g.Contacts, &g.Minutes, &g.Estimated)...); err != nil {
+				return err
+			}
+			if g.Contacts == 0 {
+				return nil // of no contacts at all, a total is a row too
+			}
+			for i := range by {
+				switch {
+				case by[i] == ByDay:
+					g.Keys[i] = GroupKey{Text: string(dayFrom1970(g.Keys[i].ID))}
+				case found[i] != "":
+					g.Keys[i].Text = found[i]
+				}
+			}
+			return each(g)
+		})
+	})
+}
+
+// SelectedContacts gives the contacts behind a figure, newest first, at most
+// limit of them.
+func (s *Store) SelectedContacts(ctx context.Context, q ContactSelection, limit int) (out []Contact, err error) {
+	where := q.conditions(s.dialect)
+	where.args = append(where.args, limit)
+	loc := q.Viewer.Location()
+	err = s.read(ctx, func(t *tx) error {
+		out, err = t.contacts(where.where()+fmt.Sprintf(" ORDER BY c.start_at DESC, c.id DESC LIMIT $%d", len(where.args)), where.args...)
+		for i := range out {
+			out[i].hideFrom(q.Viewer.ID)
+			if w := out[i].When; w.AllDay {
+				out[i].When = Days(w.First, w.Last, loc)
+			}
+		}
+		return err
+	})
+	return out, err
+}
+
+// RecordNamed finds a manager, client, person, source or deal by its number,
+// or where that is 0 by the key that another system gave it (a manager by the
+// login); ErrNotFound. Text is its name.
+func (s *Store) RecordNamed(ctx context.Context, kind string, id int64, key string) (k GroupKey, err error) {
+	of := map[string]struct{ table, key, name string }{
+		"manager": {"managers", "login", "name"}, "client": {"clients", "external_id", "name"}, "person": {"persons", "external_id", "name"},
+		"source": {"sources", "external_id", "name"}, "deal": {"deals", "external_id", "number"},
+	}
+	table, ok := of[kind]
+	if !ok {
+		return k, fmt.Errorf("records of kind %q have no names", kind)
+	}
+	query, args := `id = $1`, []any{id}
+	if id == 0 {
+		query, args = table.key+` = $1`, []any{key}
+	}
+	err = s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT id, `+table.name+` FROM `+table.table+` WHERE `+query, args, &k.ID, &k.Text)
+	})
+	return k, err
+}
