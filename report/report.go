@@ -31,7 +31,7 @@ type report struct {
 }
 
 // reports are all of them, in the order of rules.md section 6.
-var reports = []report{contactsReport}
+var reports = []report{contactsReport, managersReport}
 
 // Names are the names of all reports.
 func Names() []string {
@@ -108,6 +108,9 @@ type run struct {
 	by     []string
 	rows   bool // the records behind the figures are asked for
 	filter filters
+	// lacking are the currencies without a rate; failed is why converting ended.
+	lacking map[string]bool
+	failed  error
 }
 
 // bounds are the moments of the period; zero where there is none.

@@ -64,7 +64,7 @@ func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
 	if at < 0 {
 		return nil, invalid("unknown report %q: it is one of %s", clip(req.Name), strings.Join(Names(), ", "))
 	}
-	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location()}
+	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location(), lacking: map[string]bool{}}
 	r.today = store.DateOf(req.Now, r.loc)
 	if err := r.readPeriod(); err != nil {
 		return nil, err

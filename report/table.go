@@ -80,6 +80,7 @@ type Value struct {
 	// margin of no sales.
 	Unknown, None bool
 	Estimated     bool // some of it is an estimate
+	Said          bool // Text is what is shown, whatever the column's type
 }
 
 func text(s string) Value             { return Value{Text: s} }
@@ -133,6 +134,15 @@ func (v Value) plus(w Value) Value {
 		return 1
 	})
 	return out
+}
+
+// each changes the sums of every currency.
+func (v Value) each(change func(minor int64) int64) Value {
+	v.Sums = slices.Clone(v.Sums)
+	for i := range v.Sums {
+		v.Sums[i].Minor = change(v.Sums[i].Minor)
+	}
+	return v
 }
 
 // add adds the figures of one row to those of another, column by column.

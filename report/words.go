@@ -15,13 +15,53 @@ var texts = map[string][2]string{
 	"title.open-deals": {"Текущие сделки", "Current deals"},
 	"title.calendar":   {"Календарь пользователя", "User calendar"},
 
-	"about.records": {"Записи за этими числами", "The records behind the figures"},
-	"total":         {"Итого", "Total"},
-	"nothing":       {"За этот период ничего нет.", "There is nothing in this period."},
-	"unknown":       {"неизвестно", "unknown"},
-	"only first":    {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
-	"estimate":      {"~ — время с оценкой: время на письма никто не измеряет.", "~ is time with an estimate in it: nobody measures the time that letters take."},
-	"one person":    {"Контакт с несколькими лицами считается у того из них, кто записан раньше.", "A contact with several persons is counted at the one of them who was registered first."},
+	"about.records":        {"Записи за этими числами", "The records behind the figures"},
+	"title.managers":       {"Показатели менеджеров", "Managers' performance"},
+	"title.sources":        {"Контакты и источники обращений", "Contacts and lead sources"},
+	"title.classification": {"Классификация клиентов", "Classification of clients"},
+
+	"relative":      {"в % от итога", "in % of the total"},
+	"team average":  {"В среднем по отделу", "Average of the team"},
+	"no rate":       {"Нет курса %s: суммы в этой валюте не пересчитаны в %s и не сложены с другими.", "There is no rate of %s: sums in it are not converted into %s and not added to others."},
+	"working hours": {"Время ответа — в рабочих часах менеджера: по будням с %d до %d.", "Response times are in the manager's working hours: on weekdays from %d to %d."},
+
+	"column.clients":         {"Клиенты", "Clients"},
+	"column.client data":     {"Данные клиентов, %", "Client data, %"},
+	"column.person data":     {"Данные лиц, %", "Person data, %"},
+	"column.letter in":       {"Письма входящие", "Letters in"},
+	"column.letter out":      {"Письма исходящие", "Letters out"},
+	"column.call":            {"Звонки", "Calls"},
+	"column.meeting":         {"Встречи", "Meetings"},
+	"column.visit":           {"Визиты", "Visits"},
+	"column.other":           {"Прочие контакты", "Other contacts"},
+	"column.response median": {"Ответ, медиана", "Response, median"},
+	"column.response 90":     {"Ответ, 90 %", "Response, 90 %"},
+	"column.unanswered":      {"Без ответа", "Unanswered"},
+	"column.deals":           {"Сделки", "Deals"},
+	"column.deal sum":        {"Сумма сделок", "Sum of deals"},
+	"column.first deals":     {"Первые сделки", "First deals"},
+	"column.average deal":    {"Средняя сделка", "Average deal"},
+	"column.payments":        {"Оплаты", "Payments"},
+	"column.payment sum":     {"Оплачено", "Paid"},
+	"column.shipments":       {"Отгрузки", "Shipments"},
+	"column.revenue":         {"Выручка", "Revenue"},
+	"column.cost":            {"Себестоимость", "Cost"},
+	"column.profit":          {"Прибыль", "Profit"},
+	"column.margin":          {"Рентабельность, %", "Margin, %"},
+	"column.debt":            {"Долг", "Debt"},
+	"column.overdue debt":    {"Просроченный долг", "Overdue debt"},
+	"column.overdue days":    {"Дней просрочки в среднем", "Mean days overdue"},
+	"column.improved":        {"Улучшилось", "Improved"},
+	"column.worsened":        {"Ухудшилось", "Worsened"},
+	"column.unchanged":       {"Без изменений", "Unchanged"},
+	"column.new":             {"Новые", "New"},
+
+	"total":      {"Итого", "Total"},
+	"nothing":    {"За этот период ничего нет.", "There is nothing in this period."},
+	"unknown":    {"неизвестно", "unknown"},
+	"only first": {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
+	"estimate":   {"~ — время с оценкой: время на письма никто не измеряет.", "~ is time with an estimate in it: nobody measures the time that letters take."},
+	"one person": {"Контакт с несколькими лицами считается у того из них, кто записан раньше.", "A contact with several persons is counted at the one of them who was registered first."},
 
 	"column.contacts":    {"Контакты", "Contacts"},
 	"column.minutes":     {"Время", "Time spent"},
@@ -202,6 +242,8 @@ func (v voice) show(kind Type, value Value, loc *time.Location) string {
 		return v.t("unknown")
 	case value.None:
 		return ""
+	case value.Said:
+		return value.Text
 	}
 	switch kind {
 	case Count:
@@ -211,6 +253,9 @@ func (v voice) show(kind Type, value Value, loc *time.Location) string {
 	case Percent:
 		text = v.percent(value.N)
 	case Sum:
+		if len(value.Sums) == 0 {
+			return "0"
+		}
 		parts := make([]string, len(value.Sums))
 		for i, m := range value.Sums {
 			parts[i] = m.Format(v.lang)

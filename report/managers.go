@@ -1,0 +1,394 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"intouch/store"
+)
+
+// managersReport is rules.md section 6.6: what each manager did, and what came
+// of it.
+var managersReport = report{
+	name:      "managers",
+	about:     "what each manager did and what came of it: clients, contacts, answers, deals, payments, profit, debt, relationships",
+	groupings: []string{"manager", "client"},
+	by:        []string{"manager"},
+	filters:   []string{"manager", "client"},
+	options:   map[string][]string{"compare": {"previous", "year"}, "relative": {"yes", "no"}},
+	period:    "month",
+	build:     (*run).managers,
+}
+
+// performance are the figures of one manager, or one client of a manager.
+type performance struct {
+	manager, client store.GroupKey
+
+	care     store.CareGroup
+	contacts map[string]int64 // done, by kind; letters by "letter in", "letter out"
+	minutes  Value
+	response store.ResponseGroup
+
+	deals, first                   int64
+	dealSum                        Value
+	payments, shipments, returns   Value
+	paid, shipped                  int64 // documents
+	revenue, cost                  Value
+	costUnknown                    bool
+	debt, overdue                  Value
+	overduePayments, overdueDays   int64
+	improved, worsened, same, news int64
+}
+
+// add takes over all figures of another one, for a total: what is an average
+// is worked out of them anew (rules.md section 6).
+func (p *performance) add(o *performance) {
+	p.care.Clients += o.care.Clients
+	p.care.ClientData += o.care.ClientData
+	p.care.Persons += o.care.Persons
+	p.care.PersonData += o.care.PersonData
+	for kind, n := range o.contacts {
+		p.contacts[kind] += n
+	}
+	p.minutes = p.minutes.plus(o.minutes)
+	p.response.Add(&o.response)
+	p.deals += o.deals
+	p.first += o.first
+	p.paid += o.paid
+	p.shipped += o.shipped
+	for _, pair := range [][2]*Value{{&p.dealSum, &o.dealSum}, {&p.payments, &o.payments}, {&p.shipments, &o.shipments}, {&p.returns, &o.returns},
+		{&p.revenue, &o.revenue}, {&p.cost, &o.cost}, {&p.debt, &o.debt}, {&p.overdue, &o.overdue}} {
+		*pair[0] = pair[0].plus(*pair[1])
+	}
+	p.costUnknown = p.costUnknown || o.costUnknown
+	p.overduePayments += o.overduePayments
+	p.overdueDays += o.overdueDays
+	p.improved += o.improved
+	p.worsened += o.worsened
+	p.same += o.same
+	p.news += o.news
+}
+
+// contactKinds are how done contacts are counted.
+var contactKinds = []string{"letter in", "letter out", "call", "meeting", "visit", "other"}
+
+// performanceColumns are the indicators, in their order.
+func (r *run) performanceColumns() []Column {
+	all := []Column{r.column("clients", Count), r.column("client data", Percent), r.column("person data", Percent)}
+	for _, kind := range contactKinds {
+		all = append(all, r.column(kind, Count))
+	}
+	all = append(all, r.column("minutes", Minutes), r.column("response median", Minutes), r.column("response 90", Minutes), r.column("unanswered", Count),
+		r.column("deals", Count), r.column("deal sum", Sum), r.column("first deals", Count), r.column("average deal", Sum),
+		r.column("payments", Count), r.column("payment sum", Sum), r.column("shipments", Count), r.column("revenue", Sum), r.column("cost", Sum), r.column("profit", Sum), r.column("margin", Percent),
+		r.column("debt", Sum), r.column("overdue debt", Sum), r.column("overdue days", Count),
+		r.column("improved", Count), r.column("worsened", Count), r.column("unchanged", Count), r.column("new", Count))
+	for i := range all {
+		switch all[i].Key {
+		case "client data", "person data", "response median", "response 90", "average deal", "margin", "overdue days":
+			all[i].NoSum = true
+		}
+	}
+	return all
+}
+
+// values are the indicators as performanceColumns names them.
+func (p *performance) values() []Value {
+	all := []Value{count(p.care.Clients), none(), none()}
+	if p.care.Clients > 0 {
+		all[1] = share(p.care.ClientData, p.care.Clients*store.ClientKinds)
+	}
+	if p.care.Persons > 0 {
+		all[2] = share(p.care.PersonData, p.care.Persons*store.PersonKinds)
+	}
+	for _, kind := range contactKinds {
+		all = append(all, count(p.contacts[kind]))
+	}
+	all = append(all, p.minutes)
+	for _, q := range []float64{0.5, 0.9} {
+		if n, ok := p.response.Quantile(q); ok {
+			all = append(all, Value{N: n})
+		} else {
+			all = append(all, none())
+		}
+	}
+	average := none()
+	if p.deals > 0 {
+		average = p.dealSum.each(func(minor int64) int64 { return rounded(minor, p.deals) })
+	}
+	cost, profit, margin := p.cost, p.revenue.plus(p.cost.each(func(minor int64) int64 { return -minor })), none()
+	if p.costUnknown {
+		cost.Unknown, profit.Unknown = true, true
+	} else if len(p.revenue.Sums) == 1 && len(profit.Sums) == 1 && p.revenue.Sums[0].Minor != 0 {
+		margin = share(profit.Sums[0].Minor, p.revenue.Sums[0].Minor)
+	}
+	days := none()
+	if p.overduePayments > 0 {
+		days = count(rounded(p.overdueDays, p.overduePayments))
+	}
+	return append(all, count(p.response.Unanswered), count(p.deals), p.dealSum, count(p.first), average,
+		count(p.paid), p.payments, count(p.shipped), p.revenue, cost, profit, margin, p.debt, p.overdue, days,
+		count(p.improved), count(p.worsened), count(p.same), count(p.news))
+}
+
+// rounded is n / d, rounded half away from zero.
+func rounded(n, d int64) int64 {
+	if n < 0 {
+		return -rounded(-n, d)
+	}
+	return (n + d/2) / d
+}
+
+// performances are the figures of a period, by manager and, with perClient, by
+// client.
+func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance, error) {
+	found := map[[2]int64]*performance{}
+	of := func(manager, client store.GroupKey) *performance {
+		k := [2]int64{manager.ID, client.ID}
+		if found[k] == nil {
+			found[k] = &performance{manager: manager, client: client, contacts: map[string]int64{}}
+		}
+		return found[k]
+	}
+	q := store.SaleSelection{From: p.From, To: p.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: perClient}
+	from, to := p.Bounds(r.loc)
+
+	if err := r.st.CareGroups(r.ctx, q, func(g store.CareGroup) error { of(g.Manager, g.Client).care = g; return nil }); err != nil {
+		return nil, err
+	}
+	contacts := store.ContactSelection{Viewer: store.Manager{Role: store.RoleHead, TimeZone: r.Viewer.TimeZone}, From: from, To: to, Managers: q.Managers, Clients: q.Clients, States: []store.State{store.Done}}
+	by := []store.Grouping{store.ByManager, store.ByKind, store.ByDirection}
+	if perClient {
+		by = append(by, store.ByClient)
+	}
+	err := r.st.ContactGroups(r.ctx, contacts, by, func(g store.ContactGroup) error {
+		client := store.GroupKey{}
+		if perClient {
+			client = g.Keys[3]
+		}
+		kind := g.Keys[1].Text
+		if kind == string(store.Letter) {
+			kind += " out"
+			if g.Keys[2].Text == string(store.In) {
+				kind = "letter in"
+			}
+		}
+		m := of(g.Keys[0], client)
+		m.contacts[kind] += g.Contacts
+		m.minutes = m.minutes.plus(minutes(g.Minutes, g.Estimated))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.st.ResponseGroups(r.ctx, q, from, to, func(g *store.ResponseGroup) error { m := of(g.Manager, g.Client); m.response.Add(g); return nil }); err != nil {
+		return nil, err
+	}
+	deals, err := gather(func(each func(store.DealGroup) error) error { return r.st.DealGroups(r.ctx, q, r.Currency, each) })
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range deals {
+		m := of(g.Manager, g.Client)
+		m.deals += g.Deals
+		m.first += g.First
+		m.dealSum = m.dealSum.plus(r.sum(g.Amount, g.Day))
+	}
+	sales, err := gather(func(each func(store.SaleGroup) error) error { return r.st.SaleGroups(r.ctx, q, r.Currency, each) })
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range sales {
+		m := of(g.Manager, g.Client)
+		amount, cost := r.sum(g.Amount, g.Day), r.sum(store.Money{Minor: g.Cost, Currency: g.Amount.Currency}, g.Day)
+		switch g.Kind {
+		case store.PaymentDoc:
+			m.paid += g.Documents
+			m.payments = m.payments.plus(amount)
+			continue
+		case store.ShipmentDoc:
+			m.shipped += g.Documents
+		case store.ReturnDoc:
+			minus := func(minor int64) int64 { return -minor }
+			amount, cost = amount.each(minus), cost.each(minus)
+		default:
+			continue
+		}
+		m.revenue, m.cost = m.revenue.plus(amount), m.cost.plus(cost)
+		m.costUnknown = m.costUnknown || g.CostUnknown > 0
+	}
+	debts, err := gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(r.ctx, q, each) })
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range debts {
+		m := of(g.Manager, g.Client)
+		m.debt = m.debt.plus(r.sum(g.Debt, min(p.To, r.today)))
+	}
+	before := min(p.To.Add(1), r.today)
+	late, err := gather(func(each func(store.OverdueGroup) error) error { return r.st.OverdueGroups(r.ctx, q, before, each) })
+	if err != nil {
+		return nil, err
+	}
+	for _, g := range late {
+		m := of(g.Manager, g.Client)
+		m.overdue = m.overdue.plus(r.sum(g.Open, before.Add(-1)))
+		m.overduePayments += g.Payments
+		m.overdueDays += g.Payments * int64(g.Day.Days(before))
+	}
+	err = r.st.Positions(r.ctx, q, func(g store.PositionPair) error {
+		client := g.Client
+		if !perClient {
+			client = store.GroupKey{}
+		}
+		m := of(g.Manager, client)
+		switch g.Now.Since(g.Former) {
+		case store.Improved:
+			m.improved++
+		case store.Worsened:
+			m.worsened++
+		case store.Unchanged:
+			m.same++
+		case store.New:
+			m.news++
+		}
+		return nil
+	})
+	return found, err
+}
+
+func (r *run) managers() (*Table, error) {
+	if r.rows {
+		return nil, invalid("the records behind these figures are in the reports contacts and deals: managers has no rows of its own")
+	}
+	if len(r.by) == 0 || r.by[0] != "manager" {
+		return nil, invalid("managers is grouped by manager, or by manager,client")
+	}
+	perClient := len(r.by) == 2
+	found, err := r.performances(r.period, perClient)
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{Columns: r.performanceColumns()}
+	for _, g := range r.by {
+		t.Groups = append(t.Groups, r.group(g))
+	}
+	everyone, err := r.st.Managers(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	sums, whole := map[int64]*performance{}, &performance{contacts: map[string]int64{}}
+	for _, m := range everyone { // a manager with no sales, or no contacts, keeps a row
+		if len(r.filter.managers) == 0 || slices.Contains(r.filter.managers, m.ID) {
+			sums[m.ID] = &performance{manager: store.GroupKey{ID: m.ID, Text: m.Name}, contacts: map[string]int64{}}
+		}
+	}
+	clients := map[int64][]*performance{}
+	for _, p := range found {
+		if sums[p.manager.ID] == nil {
+			sums[p.manager.ID] = &performance{manager: p.manager, contacts: map[string]int64{}}
+		}
+		sums[p.manager.ID].add(p)
+		if perClient {
+			clients[p.manager.ID] = append(clients[p.manager.ID], p)
+		}
+		whole.add(p)
+	}
+	var order []*performance
+	for _, p := range sums {
+		order = append(order, p)
+	}
+	byName := func(a, b *performance) int {
+		return cmp.Or(cmp.Compare(min(b.manager.ID, 1), min(a.manager.ID, 1)), cmp.Compare(a.manager.Text, b.manager.Text), cmp.Compare(a.manager.ID, b.manager.ID),
+			cmp.Compare(min(b.client.ID, 1), min(a.client.ID, 1)), cmp.Compare(a.client.Text, b.client.Text), cmp.Compare(a.client.ID, b.client.ID))
+	}
+	slices.SortFunc(order, byName)
+	relative := slices.Contains(r.Params["relative"], "yes")
+	for _, p := range order {
+		if !r.Viewer.Sees(p.manager.ID) {
+			continue // whole has them: the team's average
+		}
+		step := r.step("manager", p.manager)
+		row := Row{Path: []Value{step.title}, Leaf: !perClient, Values: p.values(), Link: map[string][]string{"manager": {step.value}}}
+		t.Rows = append(t.Rows, row)
+		if relative {
+			t.Rows = append(t.Rows, Row{Path: []Value{text("· " + r.t("relative"))}, Values: r.relative(t.Columns, row.Values, whole.values())})
+		}
+		slices.SortFunc(clients[p.manager.ID], byName)
+		for _, c := range clients[p.manager.ID] {
+			inner := r.step("client", c.client)
+			t.Rows = append(t.Rows, Row{Path: []Value{step.title, inner.title}, Leaf: true, Values: c.values(), Link: map[string][]string{"manager": {step.value}, "client": {inner.value}}})
+		}
+	}
+	if r.Viewer.Role == store.RoleHead {
+		t.Total = whole.values()
+	}
+	if err := r.compared(t, whole, int64(len(order)), relative); err != nil {
+		return nil, err
+	}
+	if whole.minutes.Estimated {
+		t.Notes = append(t.Notes, r.t("estimate"))
+	}
+	t.Notes = append(t.Notes, r.t("working hours", store.OfficeHours.From, store.OfficeHours.To))
+	return t, r.noteRates(t)
+}
+
+// relative are a row's indicators in per cent of the total; of averages there is
+// no such thing.
+func (r *run) relative(columns []Column, values, whole []Value) []Value {
+	out := make([]Value, len(values))
+	for i := range out {
+		out[i] = none()
+		if columns[i].NoSum || values[i].Unknown || whole[i].Unknown {
+			continue
+		}
+		switch columns[i].Type {
+		case Count, Minutes:
+			out[i] = Value{Text: voice{r.lang}.percent(percent(values[i].N, whole[i].N)) + "\u00a0%"}
+		case Sum:
+			if len(whole[i].Sums) == 1 && len(values[i].Sums) <= 1 {
+				part := int64(0)
+				if len(values[i].Sums) == 1 {
+					part = values[i].Sums[0].Minor
+				}
+				out[i] = Value{Text: voice{r.lang}.percent(percent(part, whole[i].Sums[0].Minor)) + "\u00a0%"}
+			}
+		}
+		out[i].Said = out[i].Text != ""
+	}
+	return out
+}
+
+// compared adds rows below: the team's average where the viewer sees only
+// themselves, and the total of other periods.
+func (r *run) compared(t *Table, whole *performance, managers int64, relative bool) error {
+	if r.Viewer.Role != store.RoleHead && managers > 0 {
+		average := whole.values()
+		for i, c := range t.Columns {
+			if !c.NoSum {
+				average[i].N = rounded(average[i].N, managers)
+				average[i] = average[i].each(func(minor int64) int64 { return rounded(minor, managers) })
+			}
+		}
+		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("team average"))}, Values: average})
+	}
+	for _, name := range r.Params["compare"] {
+		other, title := r.period.Previous(), "column.previous"
+		if name == "year" {
+			other, title = r.period.YearBefore(), "column.year before"
+		}
+		found, err := r.performances(other, false)
+		if err != nil {
+			return err
+		}
+		sum := &performance{contacts: map[string]int64{}}
+		for _, p := range found {
+			if r.Viewer.Sees(p.manager.ID) {
+				sum.add(p)
+			}
+		}
+		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", r.t(title), r.days(other)))}, Values: sum.values()})
+	}
+	return nil
+}

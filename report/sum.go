@@ -1,0 +1,54 @@
+package report
+
+import (
+	"errors"
+	"slices"
+
+	"intouch/store"
+)
+
+// sum is a sum in the house's currency where there is a rate of that day, else
+// as it is: then it stands beside the others and is not added to them.
+func (r *run) sum(m store.Money, day store.Date) Value {
+	if m.Minor == 0 {
+		return Value{}
+	}
+	if m.Currency == r.Currency || r.Currency == "" {
+		return sums(m)
+	}
+	in, err := r.st.Convert(r.ctx, m, r.Currency, day)
+	var lacking *store.Lacking
+	switch {
+	case errors.As(err, &lacking):
+		r.lacking[m.Currency] = true
+		return sums(m)
+	case err != nil:
+		r.failed = errors.Join(r.failed, err)
+		return sums(m)
+	}
+	return sums(in)
+}
+
+// noteRates says which currencies could not be converted, or that converting
+// failed.
+func (r *run) noteRates(t *Table) error {
+	var all []string
+	for currency := range r.lacking {
+		all = append(all, currency)
+	}
+	slices.Sort(all)
+	for _, currency := range all {
+		t.Notes = append(t.Notes, r.t("no rate", currency, r.Currency))
+	}
+	return r.failed
+}
+
+// gather collects what a reader of the store gives, so that nothing else is
+// read while its rows are open.
+func gather[T any](read func(each func(T) error) error) (all []T, err error) {
+	err = read(func(one T) error {
+		all = append(all, one)
+		return nil
+	})
+	return all, err
+}

@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// SaleSelection selects documents, deals and debts for a report: of days, both
+// included. They belong to the manager of their deal, else to the client's.
+type SaleSelection struct {
+	From, To Date
+	Managers []int64 // 0: without one
+	Clients  []int64
+	// PerClient groups by the client too.
+	PerClient bool
+}
+
+// SaleGroup are documents of one kind of a manager, and where asked a client.
+type SaleGroup struct {
+	Manager, Client GroupKey
+	Kind            DocumentKind
+	Documents       int64
+	Amount          Money
+	Cost            int64 // in the currency of Amount, of those of which it is known
+	CostUnknown     int64 // how many documents do not tell their cost
+	// Day is set for other currencies than the house's alone: a group is of one
+	// day then, so that it can be converted.
+	Day Date
+}
+
+const documentManager = `COALESCE(d.manager_id, cl.manager_id)`
+
+// per gives the columns of manager and client, and their names.
+func (q *SaleSelection) per(client string) (columns, names, joins string) {
+	columns, names, joins = documentManager+` AS m`, `g.m, n.name`, ` LEFT JOIN managers n ON n.id = g.m`
+	if q.PerClient {
+		return columns + `, ` + client + ` AS c`, names + `, g.c, nc.name`, joins + ` LEFT JOIN clients nc ON nc.id = g.c`
+	}
+	return columns + `, 0 AS c`, names + `, g.c, ''`, joins
+}
+
+func (q *SaleSelection) add(c *conditions, d dialect, client string) {
+	c.ids(d, documentManager, q.Managers)
+	c.ids(d, client, q.Clients)
+}
+
+// SaleGroups calls each for the documents of the period. currency is the
+// house's.
+func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string, each func(SaleGroup) error) error {
+	var where conditions
+	where.add("doc.date >= %s", string(q.From))
+	where.add("doc.date <= %s", string(q.To))
+	q.add(&where, s.dialect, "doc.client_id")
+	columns, names, joins := q.per("doc.client_id")
+	where.args = append(where.args, currency)
+	own := fmt.Sprintf("$%d", len(where.args))
+	query := `SELECT ` + names + `, g.kind, g.currency, g.day, g.documents, g.amount, g.cost, g.costless FROM (SELECT ` + columns + `, doc.kind AS kind, doc.currency AS currency,
+		CASE WHEN doc.currency = ` + own + ` THEN '' ELSE doc.date END AS day, COUNT(*) AS documents, CAST(SUM(doc.amount) AS BIGINT) AS amount,
+		CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT) AS cost, CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS costless
+		FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id` + where.where() + `
+		GROUP BY m, c, doc.kind, doc.currency, day) g` + joins
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g SaleGroup
+			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Kind, &g.Amount.Currency, &g.Day,
+				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown); err != nil {
+				return err
+			}
+			return each(g)
+		})
+	})
+}
+
+// DealGroup are the deals of a manager, and where asked a client.
+type DealGroup struct {
+	Manager, Client GroupKey
+	Deals, First    int64 // First: how many are the first one of their client
+	Amount          Money
+	Day             Date // as of a SaleGroup
+}
+
+// DealGroups calls each for the deals of the period that were not cancelled.
+func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string, each func(DealGroup) error) error {
+	var where conditions
+	where.add("d.date >= %s", string(q.From))
+	where.add("d.date <= %s", string(q.To))
+	where.add("d.status <> 'cancelled'")
+	q.add(&where, s.dialect, "d.client_id")
+	columns, names, joins := q.per("d.client_id")
+	where.args = append(where.args, currency)
+	own := fmt.Sprintf("$%d", len(where.args))
+	query := `SELECT ` + names + `, g.currency, g.day, g.deals, g.first, g.amount FROM (SELECT ` + columns + `, d.currency AS currency,
+		CASE WHEN d.currency = ` + own + ` THEN '' ELSE d.date END AS day, COUNT(*) AS deals, CAST(SUM(d.amount) AS BIGINT) AS amount,
+		CAST(SUM(CASE WHEN EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
+			AND (o.date < d.date OR o.date = d.date AND o.id < d.id)) THEN 0 ELSE 1 END) AS BIGINT) AS first
+		FROM deals d JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, d.currency, day) g` + joins
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g DealGroup
+			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Amount.Currency, &g.Day, &g.Deals, &g.First, &g.Amount.Minor); err != nil {
+				return err
+			}
+			return each(g)
+		})
+	})
+}
+
+// DebtGroup is what clients owe at the end of a day.
+type DebtGroup struct {
+	Manager, Client GroupKey
+	// Debt is the sum of the balances of clients that owe us, by the client's
+	// manager.
+	Debt Money
+}
+
+// DebtGroups calls each for what clients owe at the end of the period.
+func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtGroup) error) error {
+	var where conditions
+	where.add("b.balance > 0")
+	where.ids(s.dialect, "cl.manager_id", q.Managers)
+	where.ids(s.dialect, "b.client_id", q.Clients)
+	where.args = append(where.args, string(q.To))
+	client, name, group := `0`, `''`, ``
+	if q.PerClient {
+		client, name, group = `cl.id`, `cl.name`, `, cl.id, cl.name`
+	}
+	query := `SELECT cl.manager_id, n.name, ` + client + `, ` + name + `, b.currency, CAST(SUM(b.balance) AS BIGINT) FROM
+		(SELECT client_id, currency, SUM(amount) AS balance FROM settlements WHERE date <= ` + fmt.Sprintf("$%d", len(where.args)) + ` GROUP BY client_id, currency) b
+		JOIN clients cl ON cl.id = b.client_id LEFT JOIN managers n ON n.id = cl.manager_id` + where.where() + ` GROUP BY cl.manager_id, n.name, b.currency` + group
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g DebtGroup
+			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Debt.Currency, &g.Debt.Minor); err != nil {
+				return err
+			}
+			return each(g)
+		})
+	})
+}
+
+// OverdueGroup are payments that were expected on one day and have not come by
+// the end of the period.
+type OverdueGroup struct {
+	Manager, Client GroupKey
+	Day             Date // when they were expected
+	Payments        int64
+	Open            Money // what is missing of them
+}
+
+// eventDay is DealEvent.Day in SQL.
+const eventDay = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN e.expected ELSE e.due END`
+
+// OverdueGroups calls each for the payments that were expected before the day
+// and by then had not come: documents up to the day before it cover the
+// payments of a deal in order of their days (rules.md section 4). Payments of
+// which nobody knows whether they came, or that were postponed, are not among
+// them.
+func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, each func(OverdueGroup) error) error {
+	var where conditions
+	where.add("u.through > u.paid")
+	q.add(&where, s.dialect, "d.client_id")
+	columns, names, joins := q.per("d.client_id")
+	where.args = append(where.args, string(before))
+	day := fmt.Sprintf("$%d", len(where.args))
+	query := `SELECT ` + names + `, g.day, g.currency, g.payments, g.open FROM (SELECT ` + columns + `, u.day AS day, d.currency AS currency, COUNT(*) AS payments,
+		CAST(SUM(CASE WHEN u.through - u.paid < u.amount THEN u.through - u.paid ELSE u.amount END) AS BIGINT) AS open
+		FROM (SELECT e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
+			COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
+			FROM deal_events e WHERE e.kind = 'payment' AND e.known AND e.state <> 'cancelled' AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> '') u
+		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + ` AND d.status <> 'cancelled' AND u.state <> 'postponed'
+		GROUP BY m, c, u.day, d.currency) g` + joins
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g OverdueGroup
+			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Day, &g.Open.Currency, &g.Payments, &g.Open.Minor); err != nil {
+				return err
+			}
+			return each(g)
+		})
+	})
+}
+
+// CareGroup are the clients that a manager has in care, and how complete what is
+// known of them is: of how many clients and persons each kind of data is there.
+type CareGroup struct {
+	Manager, Client GroupKey
+	Clients         int64
+	ClientData      int64 // filled of ClientKinds
+	Persons         int64
+	PersonData      int64 // filled of PersonKinds
+}
+
+// The kinds of data that completeness counts (rules.md section 6.6).
+const (
+	ClientKinds = 5 // address or domain, phone, lead source, persons, attributes
+	PersonKinds = 4 // position, e-mail, phone, birthday
+)
+
+// CareGroups calls each for the clients in care now.
+func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareGroup) error) error {
+	var where conditions
+	where.ids(s.dialect, "cl.manager_id", q.Managers)
+	where.ids(s.dialect, "cl.id", q.Clients)
+	client, name := `0`, `''`
+	group := `cl.manager_id, n.name`
+	if q.PerClient {
+		client, name, group = `cl.id`, `cl.name`, group+`, cl.id, cl.name`
+	}
+	point := func(table, owner, id, kind string) string {
+		return `(CASE WHEN EXISTS (SELECT 1 FROM ` + table + ` x WHERE x.` + owner + ` = ` + id + ` AND x.kind ` + kind + `) THEN 1 ELSE 0 END)`
+	}
+	filled := point("client_points", "client_id", "cl.id", "IN ('domain', 'email')") + ` + ` + point("client_points", "client_id", "cl.id", "= 'phone'") +
+		` + (CASE WHEN cl.source_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN COALESCE(p.persons, 0) > 0 THEN 1 ELSE 0 END) + (CASE WHEN cl.attributes = '{}' THEN 0 ELSE 1 END)`
+	person := `(CASE WHEN ps.position <> '' THEN 1 ELSE 0 END) + (CASE WHEN ps.birthday <> '' THEN 1 ELSE 0 END) + ` +
+		point("person_points", "person_id", "ps.id", "= 'email'") + ` + ` + point("person_points", "person_id", "ps.id", "= 'phone'")
+	query := `SELECT cl.manager_id, n.name, ` + client + `, ` + name + `, COUNT(*), CAST(SUM(` + filled + `) AS BIGINT),
+		CAST(SUM(COALESCE(p.persons, 0)) AS BIGINT), CAST(SUM(COALESCE(p.filled, 0)) AS BIGINT)
+		FROM clients cl LEFT JOIN managers n ON n.id = cl.manager_id
+		LEFT JOIN (SELECT ps.client_id, COUNT(*) AS persons, SUM(` + person + `) AS filled FROM persons ps WHERE ps.merged_into IS NULL GROUP BY ps.client_id) p ON p.client_id = cl.id` +
+		where.where() + ` GROUP BY ` + group
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g CareGroup
+			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Clients, &g.ClientData, &g.Persons, &g.PersonData); err != nil {
+				return err
+			}
+			return each(g)
+		})
+	})
+}
+
+// PositionPair is where a client stood at two days.
+type PositionPair struct {
+	Manager, Client GroupKey
+	Former, Now     Position
+}
+
+// Positions calls each for the clients that stood somewhere at the end of the
+// period, by the newest classification up to each day.
+func (s *Store) Positions(ctx context.Context, q SaleSelection, each func(PositionPair) error) error {
+	var where conditions
+	where.add("k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= %s)", string(q.To))
+	where.ids(s.dialect, "cl.manager_id", q.Managers)
+	where.ids(s.dialect, "cl.id", q.Clients)
+	where.args = append(where.args, string(q.From.Add(-1)))
+	query := `SELECT cl.manager_id, n.name, cl.id, cl.name, COALESCE(f.abc, ''), COALESCE(f.stage, ''), COALESCE(f.xyz, ''), k.abc, k.stage, k.xyz
+		FROM classifications k JOIN clients cl ON cl.id = k.client_id LEFT JOIN managers n ON n.id = cl.manager_id
+		LEFT JOIN classifications f ON f.client_id = k.client_id AND f.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= ` +
+		fmt.Sprintf("$%d", len(where.args)) + `)` + where.where()
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var p PositionPair
+			if err := scan(idInto{&p.Manager.ID}, textInto{&p.Manager.Text}, idInto{&p.Client.ID}, textInto{&p.Client.Text},
+				&p.Former.ABC, &p.Former.Stage, &p.Former.XYZ, &p.Now.ABC, &p.Now.Stage, &p.Now.XYZ); err != nil {
+				return err
+			}
+			return each(p)
+		})
+	})
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"slices"
+	"time"
+)
+
+// How long clients wait for an answer (rules.md section 6.6).
+
+// answerDays is after how many days a letter counts as unanswered for good.
+const answerDays = 30
+
+// WorkHours are a manager's working time: from and to are hours of the
+// manager's clock on the days from Monday to Friday.
+type WorkHours struct{ From, To int }
+
+// OfficeHours are those of a manager who has none of their own.
+var OfficeHours = WorkHours{9, 18}
+
+// Minutes is the working time between two moments, in minutes.
+func (w WorkHours) Minutes(from, to time.Time, loc *time.Location) int64 {
+	total := time.Duration(0)
+	day := DateOf(from, loc)
+	for last := DateOf(to, loc); day <= last; day = day.Add(1) {
+		t, err := time.Parse(dateLayout, string(day))
+		if err != nil {
+			break
+		}
+		if wd := t.Weekday(); wd == time.Saturday || wd == time.Sunday {
+			continue
+		}
+		begins := WallTime(t.Year(), t.Month(), t.Day(), w.From, 0, loc)
+		ends := WallTime(t.Year(), t.Month(), t.Day(), w.To, 0, loc)
+		if begins.Before(from) {
+			begins = from
+		}
+		if ends.After(to) {
+			ends = to
+		}
+		if ends.After(begins) {
+			total += ends.Sub(begins)
+		}
+	}
+	return int64(total / time.Minute)
+}
+
+// ResponseGroup is how the letters of clients were answered.
+type ResponseGroup struct {
+	Manager, Client GroupKey
+	// Waits are the working minutes from the first letter of each that waited
+	// for an answer to that answer, sorted.
+	Waits      []int64
+	Unanswered int64 // letters that nobody answered within answerDays
+}
+
+// Quantile is the wait that a share of p (0 to 1) of all did not exceed, by the
+// nearest rank; false when there are none.
+func (g *ResponseGroup) Quantile(p float64) (int64, bool) {
+	if len(g.Waits) == 0 {
+		return 0, false
+	}
+	at := int(p*float64(len(g.Waits)) + 0.999999)
+	return g.Waits[min(max(at, 1), len(g.Waits))-1], true
+}
+
+// Add takes over what another group has.
+func (g *ResponseGroup) Add(o *ResponseGroup) {
+	g.Waits = append(g.Waits, o.Waits...)
+	slices.Sort(g.Waits)
+	g.Unanswered += o.Unanswered
+}
+
+// exchanged is one done contact of a client, for responses.
+type exchanged struct {
+	client    int64
+	manager   int64 // the client's or the letter's
+	at        time.Time
+	letterIn  bool
+	dismissed bool
+}
+
+// responses follows the done contacts of one client after another, in order of
+// time.
+type responses struct {
+	from, to time.Time // of the letters that count
+	client   int64
+	waiting  []exchanged // letters in that nobody has answered yet
+	answered func(first exchanged, at time.Time)
+	given    func(letter exchanged) // up: nobody answers it any more
+}
+
+// add takes the next contact. A letter in waits; any other done contact with
+// the client answers all that wait (rules.md section 2).
+func (r *responses) add(e exchanged) {
+	if e.client != r.client {
+		r.end()
+		r.client = e.client
+	}
+	if e.letterIn {
+		if !e.dismissed && !e.at.Before(r.from) {
+			r.waiting = append(r.waiting, e)
+		}
+		return
+	}
+	measured := false
+	for _, w := range r.waiting {
+		switch {
+		case !w.at.Before(r.to): // of a later period
+		case e.at.Sub(w.at) > answerDays*24*time.Hour:
+			r.given(w)
+		case !measured:
+			measured = true
+			r.answered(w, e.at)
+		}
+	}
+	r.waiting = r.waiting[:0]
+}
+
+// end ends a client: what waits still waits.
+func (r *responses) end() {
+	for _, w := range r.waiting {
+		if w.at.Before(r.to) {
+			r.given(w)
+		}
+	}
+	r.waiting = r.waiting[:0]
+}
