@@ -24,14 +24,15 @@ type report struct {
 	by []string
 	// filters select its records; each is the name of a parameter.
 	filters []string
-	// options are further parameters: words that it knows.
+	// options are further parameters: the words that each knows; nil: a number
+	// of days.
 	options map[string][]string
 	period  string // by default, as ParsePeriod knows it; "": it has none
 	build   func(*run) (*Table, error)
 }
 
 // reports are all of them, in the order of rules.md section 6.
-var reports = []report{contactsReport, managersReport}
+var reports = []report{contactsReport, sourcesReport, managersReport, classificationReport}
 
 // Names are the names of all reports.
 func Names() []string {
@@ -57,7 +58,11 @@ func Describe() string {
 			}
 		}
 		for _, name := range optionNames(r.options) {
-			fmt.Fprintf(&b, "    %s: %s\n", name, strings.Join(r.options[name], ", "))
+			if words := r.options[name]; words != nil {
+				fmt.Fprintf(&b, "    %s: %s\n", name, strings.Join(words, ", "))
+			} else {
+				fmt.Fprintf(&b, "    %s: a number of days\n", name)
+			}
 		}
 	}
 	return b.String()
@@ -147,7 +152,9 @@ func ParamUsage(name string) string {
 		return "`GROUPINGS`, outermost first, with commas"
 	}
 	for _, r := range reports {
-		if words, ok := r.options[name]; ok {
+		if words, ok := r.options[name]; ok && words == nil {
+			return "number of `DAYS`"
+		} else if ok {
 			return "`WORD`: " + strings.Join(words, ", ")
 		}
 	}

@@ -166,6 +166,9 @@ func (r *run) read(name, value string) error {
 		return nil
 	}
 	if words, ok := r.report.options[name]; ok {
+		if words == nil {
+			return nil // read where it is used
+		}
 		return known(name, value, words)
 	}
 	if !slices.Contains(r.report.filters, name) {

@@ -129,3 +129,11 @@ func isBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
 }
+
+// unixDay is the first second of an ISO day in UTC.
+func (d dialect) unixDay(expr string) string {
+	if d == postgresDialect {
+		return "CAST(EXTRACT(EPOCH FROM CAST(" + expr + " AS DATE)) AS BIGINT)"
+	}
+	return "CAST(strftime('%s', " + expr + ") AS INTEGER)"
+}

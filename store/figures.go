@@ -83,14 +83,14 @@ const maxZoneChanges = 200
 // dayFrom1970 is the day of a number as localDay gives it.
 func dayFrom1970(n int64) Date { return DateOf(time.Unix(n*86400, 0), time.UTC) }
 
-// conditions collects the parts of a WHERE with their arguments.
-type conditions struct {
+// whereClause collects the parts of a WHERE with their arguments.
+type whereClause struct {
 	parts []string
 	args  []any
 }
 
 // add adds a condition; each %s in it stands for the next argument.
-func (c *conditions) add(format string, args ...any) {
+func (c *whereClause) add(format string, args ...any) {
 	names := make([]any, len(args))
 	for i, a := range args {
 		c.args = append(c.args, a)
@@ -100,7 +100,7 @@ func (c *conditions) add(format string, args ...any) {
 }
 
 // texts adds that column is one of a list, unless that is empty.
-func (c *conditions) texts(d dialect, column string, list []string) {
+func (c *whereClause) texts(d dialect, column string, list []string) {
 	if len(list) > 0 {
 		c.args = append(c.args, asJSON(list))
 		c.parts = append(c.parts, column+" IN "+d.texts(fmt.Sprintf("$%d", len(c.args))))
@@ -109,7 +109,7 @@ func (c *conditions) texts(d dialect, column string, list []string) {
 
 // ids adds that the column is one of a list, unless that is empty; 0 in it
 // stands for NULL.
-func (c *conditions) ids(d dialect, column string, list []int64) {
+func (c *whereClause) ids(d dialect, column string, list []int64) {
 	if len(list) == 0 {
 		return
 	}
@@ -122,7 +122,7 @@ func (c *conditions) ids(d dialect, column string, list []int64) {
 }
 
 // where is the WHERE with all conditions, "" for none.
-func (c *conditions) where() string {
+func (c *whereClause) where() string {
 	if len(c.parts) == 0 {
 		return ""
 	}

@@ -39,8 +39,8 @@ func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
 	return grouped{}, false
 }
 
-func (q *ContactSelection) conditions(d dialect) conditions {
-	var c conditions
+func (q *ContactSelection) conditions(d dialect) whereClause {
+	var c whereClause
 	if !q.From.IsZero() {
 		c.add("c.start_at >= %s", q.From.Unix())
 	}

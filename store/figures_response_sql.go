@@ -44,7 +44,7 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 		},
 		given: func(e exchanged) { group(e).Unanswered++ },
 	}
-	var where conditions
+	var where whereClause
 	where.add("c.state = 'done'")
 	where.add("c.client_id IS NOT NULL")
 	where.add("c.start_at >= %s", from.Unix())

@@ -39,7 +39,7 @@ func (q *SaleSelection) per(client string) (columns, names, joins string) {
 	return columns + `, 0 AS c`, names + `, g.c, ''`, joins
 }
 
-func (q *SaleSelection) add(c *conditions, d dialect, client string) {
+func (q *SaleSelection) add(c *whereClause, d dialect, client string) {
 	c.ids(d, documentManager, q.Managers)
 	c.ids(d, client, q.Clients)
 }
@@ -47,7 +47,7 @@ func (q *SaleSelection) add(c *conditions, d dialect, client string) {
 // SaleGroups calls each for the documents of the period. currency is the
 // house's.
 func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string, each func(SaleGroup) error) error {
-	var where conditions
+	var where whereClause
 	where.add("doc.date >= %s", string(q.From))
 	where.add("doc.date <= %s", string(q.To))
 	q.add(&where, s.dialect, "doc.client_id")
@@ -81,7 +81,7 @@ type DealGroup struct {
 
 // DealGroups calls each for the deals of the period that were not cancelled.
 func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string, each func(DealGroup) error) error {
-	var where conditions
+	var where whereClause
 	where.add("d.date >= %s", string(q.From))
 	where.add("d.date <= %s", string(q.To))
 	where.add("d.status <> 'cancelled'")
@@ -115,7 +115,7 @@ type DebtGroup struct {
 
 // DebtGroups calls each for what clients owe at the end of the period.
 func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtGroup) error) error {
-	var where conditions
+	var where whereClause
 	where.add("b.balance > 0")
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "b.client_id", q.Clients)
@@ -156,7 +156,7 @@ const eventDay = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN 
 // which nobody knows whether they came, or that were postponed, are not among
 // them.
 func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, each func(OverdueGroup) error) error {
-	var where conditions
+	var where whereClause
 	where.add("u.through > u.paid")
 	q.add(&where, s.dialect, "d.client_id")
 	columns, names, joins := q.per("d.client_id")
@@ -198,7 +198,7 @@ const (
 
 // CareGroups calls each for the clients in care now.
 func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareGroup) error) error {
-	var where conditions
+	var where whereClause
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
 	client, name := `0`, `''`
@@ -238,7 +238,7 @@ type PositionPair struct {
 // Positions calls each for the clients that stood somewhere at the end of the
 // period, by the newest classification up to each day.
 func (s *Store) Positions(ctx context.Context, q SaleSelection, each func(PositionPair) error) error {
-	var where conditions
+	var where whereClause
 	where.add("k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= %s)", string(q.To))
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)

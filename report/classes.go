@@ -1,0 +1,126 @@
+package report
+
+import (
+	"fmt"
+
+	"intouch/store"
+)
+
+// classificationReport is rules.md section 6.7: where clients stand at the end
+// of the period by ABC × XYZ and stages, and what changed since its start.
+var classificationReport = report{
+	name:      "classification",
+	about:     "clients by ABC × XYZ and by stage at the end of the period, and what changed since its beginning",
+	groupings: []string{"abc", "stage", "xyz", "manager", "relation"},
+	by:        []string{"abc"},
+	filters:   []string{"manager", "client"},
+	period:    "month",
+	build:     (*run).classification,
+}
+
+var xyzClasses = []string{"X", "Y", "Z"}
+
+func (r *run) classification() (*Table, error) {
+	q := store.SaleSelection{From: r.period.From, To: r.period.To, Managers: r.filter.managers, Clients: r.filter.clients}
+	if r.Viewer.Role != store.RoleHead {
+		q.Managers = []int64{r.Viewer.ID}
+	}
+	found, err := gather(func(each func(store.PositionPair) error) error { return r.st.Positions(r.ctx, q, each) })
+	if err != nil {
+		return nil, err
+	}
+	if r.rows {
+		return r.positionRows(found), nil
+	}
+	t := &Table{Columns: []Column{r.column("clients", Count), r.column("clients %", Percent)}}
+	for _, g := range r.by {
+		t.Groups = append(t.Groups, r.group(g))
+	}
+	for _, class := range xyzClasses {
+		t.Columns = append(t.Columns, Column{Key: class, Title: class, Type: Count})
+	}
+	relations := []store.Relation{store.Improved, store.Worsened, store.Unchanged, store.New}
+	for _, rel := range relations {
+		t.Columns = append(t.Columns, r.column(string(rel), Count))
+	}
+	leaves := make([]leaf, 0, len(found))
+	for _, p := range found {
+		l := leaf{values: []Value{count(1), {}}}
+		for _, g := range r.by {
+			l.path = append(l.path, r.positionStep(g, &p))
+		}
+		for _, class := range xyzClasses {
+			l.values = append(l.values, one(p.Now.XYZ == class))
+		}
+		for _, rel := range relations {
+			l.values = append(l.values, one(p.Now.Since(p.Former) == rel))
+		}
+		leaves = append(leaves, l)
+	}
+	t.Rows, t.Total = rollUp(leaves)
+	r.shares(t, 0, 1)
+	if len(found) == 0 {
+		t.Notes = append(t.Notes, r.t("not classified"))
+	}
+	return t, nil
+}
+
+func one(yes bool) Value {
+	if yes {
+		return count(1)
+	}
+	return count(0)
+}
+
+// positionStep is the group of a client's position. No filter selects it.
+func (r *run) positionStep(by string, p *store.PositionPair) step {
+	word := func(key, title string, order string) step { return step{key: key, title: text(title), order: order} }
+	switch by {
+	case "abc":
+		if p.Now.ABC == "" {
+			return word("", r.t("none.abc"), "9")
+		}
+		return word(p.Now.ABC, p.Now.ABC, p.Now.ABC)
+	case "xyz":
+		if p.Now.XYZ == "" {
+			return word("", r.t("none.xyz"), "Z9")
+		}
+		return word(p.Now.XYZ, p.Now.XYZ, p.Now.XYZ)
+	case "stage":
+		order := map[string]string{"regular": "0", "one-off": "1", "potential": "2", "lost": "3"}[p.Now.Stage]
+		return word(p.Now.Stage, r.t("stage."+p.Now.Stage), order)
+	case "relation":
+		rel := string(p.Now.Since(p.Former))
+		return word(rel, r.t("column."+rel), map[string]string{"improved": "0", "worsened": "1", "unchanged": "2", "new": "3"}[rel])
+	}
+	return r.step("manager", p.Manager)
+}
+
+// positionRows are the clients, with what they were and are.
+func (r *run) positionRows(found []store.PositionPair) *Table {
+	t := &Table{About: []string{r.t("about.records")}, Columns: []Column{r.column("client", Text), r.column("manager", Text), r.column("stood", Text), r.column("stands", Text), r.column("relation", Text)}}
+	for i, p := range found {
+		if i == defaultRows {
+			t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(defaultRows)))
+			break
+		}
+		t.Rows = append(t.Rows, Row{Leaf: true, URL: fmt.Sprintf("/clients/%d", p.Client.ID), Values: []Value{text(p.Client.Text), text(p.Manager.Text),
+			text(r.position(p.Former)), text(r.position(p.Now)), text(r.t("column." + string(p.Now.Since(p.Former))))}})
+	}
+	return t
+}
+
+// position is "A, постоянный, X".
+func (r *run) position(p store.Position) string {
+	if p.Stage == "" {
+		return ""
+	}
+	said := r.t("stage." + p.Stage)
+	if p.ABC != "" {
+		said = p.ABC + ", " + said
+	}
+	if p.XYZ != "" {
+		said += ", " + p.XYZ
+	}
+	return said
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+)
+
+// SourceGroup is what came of a lead source, and where asked with one client.
+type SourceGroup struct {
+	Source, Client GroupKey
+	ContactsIn     int64
+	FirstContacts  int64 // clients whose first contact it was
+	Won            int64 // clients whose first sale it was
+	Deals          int64
+	// Of sales, one currency and, of other currencies than the house's, one day.
+	Revenue     Money // shipments less returns
+	Cost        int64
+	CostUnknown int64
+	Day         Date
+}
+
+// sourceAt is the lead source that was valid for a client at a moment: that of
+// the client's newest contact up to then that names one, unless it has expired;
+// else the one that the client has (rules.md section 6.5).
+func sourceAt(client, moment string, expiry int) string {
+	fresh := ""
+	if expiry > 0 {
+		fresh = fmt.Sprintf(" AND s.start_at > %s - %d", moment, expiry*86400)
+	}
+	return `COALESCE((SELECT s.source_id FROM contacts s WHERE s.client_id = ` + client + ` AND s.source_id IS NOT NULL AND s.start_at <= ` + moment + fresh +
+		` ORDER BY s.start_at DESC LIMIT 1), (SELECT cl.source_id FROM clients cl WHERE cl.id = ` + client + `))`
+}
+
+// SourceGroups calls each for what came of the lead sources in a period, part by
+// part: a source has several groups. expiry is after how many days a source is
+// no longer a reason for a sale; 0: never. from and to are the period's moments.
+func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int64, fromUnix, toUnix int64, expiry int, currency string, each func(SourceGroup) error) error {
+	contactSource := `COALESCE(c.source_id, ` + sourceAt("c.client_id", "c.start_at", expiry) + `)`
+	endOf := func(day string) string { return s.dialect.unixDay(day) + ` + 86399` }
+	dealSource := `COALESCE(d.source_id, ` + sourceAt("d.client_id", endOf("d.date"), expiry) + `)`
+	saleSource := `COALESCE(d.source_id, ` + sourceAt("doc.client_id", endOf("doc.date"), expiry) + `)`
+	parts := []struct {
+		source, client, columns, from, group string
+		where                                func(*whereClause)
+		into                                 func(*SourceGroup) []any
+	}{
+		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *whereClause) {
+			c.add("c.start_at >= %s", fromUnix)
+			c.add("c.start_at < %s", toUnix)
+			c.add("c.state = 'done' AND c.direction = 'in'")
+			c.ids(s.dialect, "c.manager_id", q.Managers)
+		}, func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
+		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *whereClause) {
+			c.add("c.start_at >= %s", fromUnix)
+			c.add("c.start_at < %s", toUnix)
+			c.add(`c.state = 'done' AND c.client_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done'
+				AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))`)
+			c.ids(s.dialect, "c.manager_id", q.Managers)
+		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
+		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *whereClause) {
+			c.add("d.date >= %s", string(q.From))
+			c.add("d.date <= %s", string(q.To))
+			c.add("d.status <> 'cancelled'")
+			c.ids(s.dialect, documentManager, q.Managers)
+		}, func(g *SourceGroup) []any { return []any{&g.Deals} }},
+		{saleSource, "doc.client_id", `doc.currency, CASE WHEN doc.currency = $OWN THEN '' ELSE doc.date END,
+			CAST(SUM(CASE WHEN doc.kind = 'return' THEN -doc.amount ELSE doc.amount END) AS BIGINT), CAST(SUM(CASE WHEN doc.kind = 'return' THEN -COALESCE(doc.cost, 0) ELSE COALESCE(doc.cost, 0) END) AS BIGINT),
+			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
+				AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id)) THEN 1 ELSE 0 END) AS BIGINT)`,
+			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4`, func(c *whereClause) {
+				c.add("doc.date >= %s", string(q.From))
+				c.add("doc.date <= %s", string(q.To))
+				c.add("doc.kind IN ('shipment', 'return')")
+				c.ids(s.dialect, documentManager, q.Managers)
+			}, func(g *SourceGroup) []any {
+				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Won}
+			}},
+	}
+	return s.read(ctx, func(t *tx) error {
+		for _, p := range parts {
+			var where whereClause
+			p.where(&where)
+			where.ids(s.dialect, p.client, q.Clients)
+			where.ids(s.dialect, p.source, sources)
+			columns := p.columns
+			if strings.Contains(columns, "$OWN") {
+				where.args = append(where.args, currency)
+				columns = strings.ReplaceAll(columns, "$OWN", fmt.Sprintf("CAST($%d AS TEXT)", len(where.args)))
+			}
+			client := `0`
+			if q.PerClient {
+				client = p.client
+			}
+			query := `SELECT ` + p.source + `, ` + client + `, ` + columns + ` FROM ` + p.from + where.where() + ` GROUP BY 1, 2` + p.group
+			err := t.rows(query, where.args, func(scan func(...any) error) error {
+				var g SourceGroup
+				if err := scan(append([]any{idInto{&g.Source.ID}, idInto{&g.Client.ID}}, p.into(&g)...)...); err != nil {
+					return err
+				}
+				return each(g)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Sources are all lead sources, by name.
+func (s *Store) Sources(ctx context.Context) (out []Source, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT id, external_id, name, campaign, medium, from_date, to_date, cost, currency FROM sources ORDER BY name, id`, nil, func(scan func(...any) error) error {
+			var o Source
+			if err := scan(&o.ID, &o.ExternalID, &o.Name, &o.Campaign, &o.Medium, &o.From, &o.To, &o.Cost.Minor, &o.Cost.Currency); err != nil {
+				return err
+			}
+			out = append(out, o)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// ClientNames are the names of clients by their numbers.
+func (s *Store) ClientNames(ctx context.Context, ids []int64) (map[int64]string, error) {
+	names := make(map[int64]string, len(ids))
+	err := s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT id, name FROM clients WHERE id IN `+s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
+			var id int64
+			var name string
+			if err := scan(&id, &name); err != nil {
+				return err
+			}
+			names[id] = name
+			return nil
+		})
+	})
+	return names, err
+}
+
+// FirstCalls gives the day of the first done call with each client in a period,
+// in the zone of the viewer of q.
+func (s *Store) FirstCalls(ctx context.Context, q ContactSelection) (map[int64]Date, error) {
+	q.Kinds, q.States = []Kind{Call}, []State{Done}
+	where := q.conditions(s.dialect)
+	calls := map[int64]Date{}
+	err := s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT c.client_id, MIN(`+localDay("c.start_at", q.Viewer.Location(), q.From, q.To)+`) FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id`+
+			where.where()+` AND c.client_id IS NOT NULL GROUP BY c.client_id`, where.args, func(scan func(...any) error) error {
+			var id, day int64
+			if err := scan(&id, &day); err != nil {
+				return err
+			}
+			calls[id] = dayFrom1970(day)
+			return nil
+		})
+	})
+	return calls, err
+}
+
+// ClientSale is what was sold to a client on a day: shipments less returns.
+type ClientSale struct {
+	ClientID int64
+	Day      Date
+	Revenue  Money
+}
+
+// ClientSales calls each for the sales between two days, both included.
+func (s *Store) ClientSales(ctx context.Context, from, to Date, each func(ClientSale) error) error {
+	return s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT client_id, date, currency, CAST(SUM(CASE WHEN kind = 'return' THEN -amount ELSE amount END) AS BIGINT) FROM documents
+			WHERE date >= $1 AND date <= $2 AND kind IN ('shipment', 'return') GROUP BY client_id, date, currency`, []any{string(from), string(to)}, func(scan func(...any) error) error {
+			var c ClientSale
+			if err := scan(&c.ClientID, &c.Day, &c.Revenue.Currency, &c.Revenue.Minor); err != nil {
+				return err
+			}
+			return each(c)
+		})
+	})
+}
