@@ -130,15 +130,23 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
 
 // step is a group's key as a row shows it, with the filter that selects it.
 func (r *run) step(by string, k store.GroupKey) step {
-	v := voice{r.lang}
 	word := func(title string, rank int) step {
 		return step{key: k.Text, title: text(title), order: fmt.Sprintf("%02d", rank), filter: by, value: k.Text}
+	}
+	none := func() step {
+		return step{title: text(r.t("none." + by)), order: "2", filter: by, value: "none"} // comes last
 	}
 	switch by {
 	case "importance":
 		return word(store.Word(r.lang, "importance."+k.Text), slices.Index(allImportances, store.Importance(k.Text)))
 	case "state":
 		return word(r.t("state."+k.Text), slices.Index(allStates, store.State(k.Text)))
+	case "status", "type", "abc", "xyz", "stage":
+		if k.Text == "" {
+			return none()
+		}
+	}
+	switch by {
 	case "status":
 		return word(store.Word(r.lang, "status."+k.Text), slices.Index(allStatuses, store.Status(k.Text)))
 	case "type":
@@ -147,19 +155,13 @@ func (r *run) step(by string, k store.GroupKey) step {
 		return word(store.Word(r.lang, "kind."+k.Text), slices.Index(allKinds, store.Kind(k.Text)))
 	case "direction":
 		return word(r.t("direction."+k.Text), slices.Index(allDirections, store.Direction(k.Text)))
+	case "abc", "xyz":
+		return word(k.Text, 0)
+	case "stage":
+		return word(store.Word(r.lang, "stage."+k.Text), slices.Index(allStages, k.Text))
 	case "day", "week", "month":
-		d := store.Date(k.Text)
-		title := v.date(d)
-		switch by {
-		case "week":
-			t, _ := time.Parse("2006-01-02", k.Text)
-			d = d.Add(-(int(t.Weekday()) + 6) % 7)
-			title = r.t("week of", v.date(d))
-		case "month":
-			d = d[:len(d)-2] + "01"
-			title = v.month(d)
-		}
-		return step{key: string(d), title: text(title), order: string(d)}
+		d := groupDay(by, store.Date(k.Text))
+		return step{key: string(d), title: text(r.dayTitle(by, d)), order: string(d)}
 	}
 	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
 	if k.ID == 0 {
@@ -171,6 +173,34 @@ func (r *run) step(by string, k store.GroupKey) step {
 		}
 	}
 	return s
+}
+
+// groupDay is the first day of the day's week or month.
+func groupDay(by string, d store.Date) store.Date {
+	t, err := time.Parse("2006-01-02", string(d))
+	switch {
+	case err != nil:
+		return ""
+	case by == "week":
+		return d.Add(-(int(t.Weekday()) + 6) % 7)
+	case by == "month":
+		return d[:len(d)-2] + "01"
+	}
+	return d
+}
+
+// dayTitle is a day, week or month by its first day.
+func (r *run) dayTitle(by string, d store.Date) string {
+	v := voice{r.lang}
+	switch {
+	case d == "":
+		return r.t("none.day")
+	case by == "week":
+		return r.t("week of", v.date(d))
+	case by == "month":
+		return v.month(d)
+	}
+	return v.date(d)
 }
 
 // contactRows are the contacts themselves.
@@ -186,13 +216,9 @@ func (r *run) contactRows() (*Table, error) {
 		found = found[:defaultRows]
 		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(defaultRows)))
 	}
-	managers, err := r.st.Managers(r.ctx)
+	names, err := r.managerNames()
 	if err != nil {
 		return nil, err
-	}
-	names := map[int64]string{}
-	for _, m := range managers {
-		names[m.ID] = m.Name
 	}
 	for i := range found {
 		c := &found[i]

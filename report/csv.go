@@ -15,7 +15,8 @@ import (
 // for each grouping, then the figures; sums with a point and their currency in
 // a column of its own, days as ISO, moments as RFC 3339. Totals are left out,
 // since whoever adds up the column would count them twice. excel: semicolons, a
-// byte order mark and decimal commas, as Excel in Russian opens it.
+// byte order mark and decimal commas, as Excel in Russian opens it. Sections
+// follow, each after an empty line and a line with its title.
 func (t *Table) WriteCSV(w io.Writer, excel bool) error {
 	out := csv.NewWriter(w)
 	if excel {
@@ -24,7 +25,23 @@ func (t *Table) WriteCSV(w io.Writer, excel bool) error {
 		}
 		out.Comma, out.UseCRLF = ';', true
 	}
-	currencies := t.currencies()
+	if err := t.writeCSV(out, excel); err != nil {
+		return err
+	}
+	for i := range t.Sections {
+		section := &t.Sections[i]
+		if err := out.WriteAll([][]string{{""}, {safe(section.Title)}}); err != nil {
+			return err
+		}
+		if err := section.writeCSV(out, excel); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Table) writeCSV(out *csv.Writer, excel bool) error {
+	v, currencies := voice{t.Lang}, t.currencies()
 	var head []string
 	for _, g := range t.Groups {
 		head = append(head, g.Title)
@@ -35,7 +52,7 @@ func (t *Table) WriteCSV(w io.Writer, excel bool) error {
 			continue
 		}
 		for _, currency := range currencies[c.Key] {
-			head = append(head, c.Title+", "+currency)
+			head = append(head, inCurrency(c.Title, currency))
 		}
 	}
 	if err := out.Write(head); err != nil {
@@ -57,7 +74,7 @@ func (t *Table) WriteCSV(w io.Writer, excel bool) error {
 				continue
 			}
 			for _, currency := range currencies[c.Key] {
-				line = append(line, csvSum(value, currency, excel))
+				line = append(line, csvSum(value, currency, v.t("unknown"), excel))
 			}
 		}
 		if err := out.Write(line); err != nil {
@@ -88,6 +105,9 @@ func (t *Table) currencies() map[string][]string {
 		}
 		for _, m := range seen.Sums {
 			found[c.Key] = append(found[c.Key], m.Currency)
+		}
+		if len(seen.Sums) == 0 && seen.Unknown {
+			found[c.Key] = []string{""} // a column that says so
 		}
 	}
 	return found
@@ -121,11 +141,22 @@ func (t *Table) csvCell(kind Type, v Value, excel bool) string {
 	return safe(v.Text)
 }
 
-func csvSum(v Value, currency string, excel bool) string {
+// inCurrency is the title of a column of sums.
+func inCurrency(title, currency string) string {
+	if currency == "" {
+		return title
+	}
+	return title + ", " + currency
+}
+
+func csvSum(v Value, currency, unknown string, excel bool) string {
 	for _, m := range v.Sums {
 		if m.Currency == currency {
 			return decimal(m.Plain(), excel)
 		}
+	}
+	if v.Unknown {
+		return unknown
 	}
 	return ""
 }
@@ -153,6 +184,7 @@ func safe(s string) string {
 //	rows                   [{level, leaf, path, values, status, unknown, link, url}]
 //	total                  as values
 //	notes                  texts
+//	sections               tables of the same form; report names what it has
 //
 // values has one member for each column that has a value: a number for count
 // and minutes, a number with at most two decimals for percent, [{minor,
@@ -160,40 +192,65 @@ func safe(s string) string {
 // lists the columns of which the data do not say; estimated those with an
 // estimate in them.
 func (t *Table) WriteJSON(w io.Writer) error {
-	type column struct {
-		Key   string `json:"key"`
-		Title string `json:"title"`
-		Type  Type   `json:"type"`
-	}
-	type row struct {
-		Level     int                 `json:"level"`
-		Leaf      bool                `json:"leaf"`
-		Path      []string            `json:"path"`
-		Values    map[string]any      `json:"values"`
-		Unknown   []string            `json:"unknown,omitempty"`
-		Estimated []string            `json:"estimated,omitempty"`
-		Status    store.Status        `json:"status,omitempty"`
-		Link      map[string][]string `json:"link,omitempty"`
-		URL       string              `json:"url,omitempty"`
-	}
-	columns := func(all []Column) []column {
-		out := make([]column, len(all))
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(t.json())
+}
+
+// jsonTable is a table as WriteJSON documents it.
+type jsonTable struct {
+	Report   string       `json:"report"`
+	Title    string       `json:"title"`
+	About    []string     `json:"about"`
+	Groups   []jsonColumn `json:"groups"`
+	Columns  []jsonColumn `json:"columns"`
+	Rows     []jsonRow    `json:"rows"`
+	Total    *jsonRow     `json:"total,omitempty"`
+	Notes    []string     `json:"notes"`
+	Sections []jsonTable  `json:"sections,omitempty"`
+}
+
+type jsonColumn struct {
+	Key   string `json:"key"`
+	Title string `json:"title"`
+	Type  Type   `json:"type"`
+}
+
+type jsonRow struct {
+	Level     int                 `json:"level"`
+	Leaf      bool                `json:"leaf"`
+	Path      []string            `json:"path"`
+	Values    map[string]any      `json:"values"`
+	Unknown   []string            `json:"unknown,omitempty"`
+	Estimated []string            `json:"estimated,omitempty"`
+	Status    store.Status        `json:"status,omitempty"`
+	Link      map[string][]string `json:"link,omitempty"`
+	URL       string              `json:"url,omitempty"`
+}
+
+func (t *Table) json() jsonTable {
+	columns := func(all []Column) []jsonColumn {
+		out := make([]jsonColumn, len(all))
 		for i, c := range all {
-			out[i] = column{c.Key, c.Title, c.Type}
+			out[i] = jsonColumn{c.Key, c.Title, c.Type}
 		}
 		return out
 	}
-	rowOf := func(r *Row) row {
-		out := row{Level: len(r.Path), Leaf: r.Leaf, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.Link, URL: r.URL}
+	rowOf := func(r *Row) jsonRow {
+		out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.Link, URL: r.URL}
 		for i, step := range r.Path {
 			out.Path[i] = step.Text
 		}
 		for i, v := range r.Values {
 			c := t.Columns[i]
 			switch {
-			case v.Unknown:
+			case v.Unknown && len(v.Sums) == 0:
 				out.Unknown = append(out.Unknown, c.Key)
 			case !v.None:
+				if v.Unknown { // of some of the rows
+					out.Unknown = append(out.Unknown, c.Key)
+				}
 				out.Values[c.Key] = jsonValue(c.Type, v)
 			}
 			if v.Estimated {
@@ -202,16 +259,8 @@ func (t *Table) WriteJSON(w io.Writer) error {
 		}
 		return out
 	}
-	all := struct {
-		Report  string   `json:"report"`
-		Title   string   `json:"title"`
-		About   []string `json:"about"`
-		Groups  []column `json:"groups"`
-		Columns []column `json:"columns"`
-		Rows    []row    `json:"rows"`
-		Total   *row     `json:"total,omitempty"`
-		Notes   []string `json:"notes"`
-	}{t.Name, t.Title, append([]string{}, t.About...), columns(t.Groups), columns(t.Columns), make([]row, len(t.Rows)), nil, append([]string{}, t.Notes...)}
+	all := jsonTable{Report: t.Name, Title: t.Title, About: append([]string{}, t.About...), Groups: columns(t.Groups), Columns: columns(t.Columns),
+		Rows: make([]jsonRow, len(t.Rows)), Notes: append([]string{}, t.Notes...)}
 	for i := range t.Rows {
 		all.Rows[i] = rowOf(&t.Rows[i])
 	}
@@ -219,10 +268,10 @@ func (t *Table) WriteJSON(w io.Writer) error {
 		total := rowOf(&Row{Values: t.Total})
 		all.Total = &total
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(all)
+	for i := range t.Sections {
+		all.Sections = append(all.Sections, t.Sections[i].json())
+	}
+	return all
 }
 
 func jsonValue(kind Type, v Value) any {

@@ -37,6 +37,7 @@ var inline = map[string]string{
 	"about":   "margin:0 0 4px;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"note":    "margin:8px 0 0;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"wide":    "margin:12px 0",
+	"section": "margin:20px 0 4px;font:bold 16px/1.4 Arial,sans-serif;color:#212121",
 	"head":    "padding:4px 10px;text-align:left;vertical-align:bottom;border-bottom:2px solid #212121",
 	"headnum": "padding:4px 10px;text-align:right;vertical-align:bottom;border-bottom:2px solid #212121",
 	"cell":    "padding:4px 10px;border-bottom:1px solid #e0e0e0;vertical-align:top",
@@ -49,7 +50,7 @@ var inline = map[string]string{
 }
 
 // documentStyle is the style of a file of its own.
-const documentStyle template.CSS = `body{font:14px/1.45 system-ui,sans-serif;margin:24px;color:#212121}h1{font-size:20px}.about,.note{color:#616161;margin:4px 0}
+const documentStyle template.CSS = `body{font:14px/1.45 system-ui,sans-serif;margin:24px;color:#212121}h1{font-size:20px}.section{font-size:16px;margin:20px 0 4px}.about,.note{color:#616161;margin:4px 0}
 .report{border-collapse:collapse;margin:12px 0}.report th{border-bottom:2px solid #212121;text-align:left;vertical-align:bottom}
 .report th,.report td{padding:4px 10px}.report td{border-bottom:1px solid #e0e0e0;vertical-align:top}.report .num,.report .headnum{text-align:right;white-space:nowrap}
 .group,.total{font-weight:bold}.overdue{color:#C62828}.postponed{color:#757575}.done{color:#2E7D32}`
@@ -60,6 +61,7 @@ type htmlTable struct {
 	Head         []htmlCell
 	Rows         []htmlRow
 	Total        []htmlCell
+	Sections     []htmlTable
 	Style        template.CSS
 }
 
@@ -150,6 +152,9 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		if !grouped && len(out.Total) > 0 && out.Total[0].Text == "" {
 			out.Total[0].Text = v.t("total")
 		}
+	}
+	for i := range t.Sections {
+		out.Sections = append(out.Sections, t.Sections[i].htmlTable(opt))
 	}
 	return out
 }

@@ -32,7 +32,7 @@ type report struct {
 }
 
 // reports are all of them, in the order of rules.md section 6.
-var reports = []report{contactsReport, sourcesReport, managersReport, classificationReport}
+var reports = []report{calendarReport, openDealsReport, dealReport, contactsReport, sourcesReport, managersReport, classificationReport, personsReport}
 
 // Names are the names of all reports.
 func Names() []string {
@@ -88,15 +88,28 @@ func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.Name, t.Lang, t.Zone = r.report.name, r.lang, r.loc
+	t.Name = r.report.name
+	t.speak(r.lang, r.loc)
 	if t.Title == "" {
 		t.Title = r.t("title." + t.Name)
 	}
 	t.About = append(r.about(), t.About...)
 	if len(t.Rows) == 0 && len(t.Notes) == 0 {
-		t.Notes = append(t.Notes, r.t("nothing"))
+		nothing := "nothing"
+		if r.all {
+			nothing = "nothing at all"
+		}
+		t.Notes = append(t.Notes, r.t(nothing))
 	}
 	return t, nil
+}
+
+// speak sets the language and zone of the table and its sections.
+func (t *Table) speak(lang store.Language, zone *time.Location) {
+	t.Lang, t.Zone = lang, zone
+	for i := range t.Sections {
+		t.Sections[i].speak(lang, zone)
+	}
 }
 
 // run is one Run on its way.
@@ -151,6 +164,9 @@ func ParamUsage(name string) string {
 	case "by":
 		return "`GROUPINGS`, outermost first, with commas"
 	}
+	if usage, ok := usages[name]; ok {
+		return usage
+	}
 	for _, r := range reports {
 		if words, ok := r.options[name]; ok && words == nil {
 			return "number of `DAYS`"
@@ -159,6 +175,19 @@ func ParamUsage(name string) string {
 		}
 	}
 	return "only of this `" + strings.ToUpper(name) + "`"
+}
+
+// usages are of filters that name no record.
+var usages = map[string]string{
+	"before":    "no contact since before that `DAY`",
+	"birthday":  "birthday within that `NUMBER` of days, today included",
+	"attribute": "only of clients with that `NAME=VALUE`",
+	"abc":       "only of this ABC `CLASS`: A, B, C, none",
+	"xyz":       "only of this XYZ `CLASS`: X, Y, Z, none",
+	"stage":     "only of clients at this `STAGE`: potential, one-off, regular, lost, none",
+	"day":       "only of that `DAY`, or none",
+	"week":      "only of the week of that `DAY`, or none",
+	"month":     "only of the month of that `DAY`, or none",
 }
 
 // column is a column with its title: a word of its own, or that of the filter

@@ -48,7 +48,12 @@ type filters struct {
 	importances                                []store.Importance
 	statuses                                   []store.Status
 	types                                      []store.ItemType
-	said                                       [][2]string // for the head of the table: the filter, and what passes
+	classes, xyz, stages                       []string // "": has none
+	attributes                                 map[string][]string
+	before                                     store.Date              // the last contact
+	birthday                                   int                     // days from today, today included
+	begins                                     map[string][]store.Date // by "day", "week" or "month": its first day; "": has no day
+	said                                       [][2]string             // for the head of the table: the filter, and what passes
 }
 
 const (
@@ -56,7 +61,8 @@ const (
 	maxParam    = 1000
 	maxBy       = 5
 	maxPeriod   = 366 * 30 // days
-	defaultRows = 1000     // of the records behind a figure
+	maxBirthday = 366
+	defaultRows = 1000 // of the records behind a figure
 )
 
 func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
@@ -195,6 +201,7 @@ var (
 	allStates      = []store.State{store.Planned, store.Postponed, store.Done, store.Cancelled}
 	allImportances = []store.Importance{store.High, store.Normal, store.Low}
 	allStatuses    = []store.Status{store.StatusOverdue, store.StatusCurrent, store.StatusPostponed, store.StatusDone}
+	allStages      = []string{"potential", "one-off", "regular", "lost"}
 	allTypes       = []store.ItemType{store.ContactItem, store.ShipmentItem, store.PaymentItem}
 )
 
@@ -218,13 +225,54 @@ func (r *run) readFilter(name, value string) error {
 		f.say(r.t("by."+name), store.Word(r.lang, "importance."+value))
 		return known(name, value, allImportances)
 	case "status":
+		if value == "none" {
+			f.statuses = append(f.statuses, "")
+			f.say(r.t("by."+name), r.t("none."+name))
+			return nil
+		}
 		f.statuses = append(f.statuses, store.Status(value))
 		f.say(r.t("by."+name), store.Word(r.lang, "status."+value))
 		return known(name, value, allStatuses)
 	case "type":
+		if value == "none" {
+			f.types = append(f.types, "")
+			f.say(r.t("by."+name), r.t("none."+name))
+			return nil
+		}
 		f.types = append(f.types, store.ItemType(value))
 		f.say(r.t("by."+name), store.Word(r.lang, "type."+value))
 		return known(name, value, allTypes)
+	case "abc", "xyz", "stage":
+		return r.readClass(name, value)
+	case "day", "week", "month":
+		return r.readDay(name, value)
+	case "attribute":
+		key, of, ok := strings.Cut(value, "=")
+		if !ok || key == "" {
+			return invalid("attribute: %q is not like segment=horeca", clip(value))
+		}
+		if f.attributes == nil {
+			f.attributes = map[string][]string{}
+		}
+		f.attributes[key] = append(f.attributes[key], of)
+		f.say(key, of)
+		return nil
+	case "before":
+		d, err := store.ParseDate(value)
+		if err != nil {
+			return invalid("before: %v", err)
+		}
+		f.before = d
+		f.say(r.t("by.before"), voice{r.lang}.date(d))
+		return nil
+	case "birthday":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > maxBirthday {
+			return invalid("birthday: %q is no number of days from 1 to %d", clip(value), maxBirthday)
+		}
+		f.birthday = n
+		f.say(r.t("by.birthday"), r.t("within", n))
+		return nil
 	}
 	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "source": &f.sources, "deal": &f.deals}[name]
 	if value == "none" {
@@ -246,6 +294,61 @@ func (r *run) readFilter(name, value string) error {
 	f.say(r.t("by."+name), found.Text)
 	return nil
 }
+
+// readClass takes a client's class or stage.
+func (r *run) readClass(name, value string) error {
+	f := &r.filter
+	into, words := &f.classes, []string{"A", "B", "C"}
+	switch name {
+	case "xyz":
+		into, words = &f.xyz, []string{"X", "Y", "Z"}
+	case "stage":
+		into, words = &f.stages, allStages
+	}
+	title := value
+	if name == "stage" {
+		title = store.Word(r.lang, "stage."+value)
+	}
+	if value == "none" {
+		*into = append(*into, "")
+		f.say(r.t("by."+name), r.t("none."+name))
+		return nil
+	}
+	*into = append(*into, value)
+	f.say(r.t("by."+name), title)
+	return known(name, value, append(slices.Clone(words), "none"))
+}
+
+// readDay takes a day of the group that a calendar's rows are in.
+func (r *run) readDay(name, value string) error {
+	d := store.Date("")
+	if value != "none" {
+		var err error
+		if d, err = store.ParseDate(value); err != nil {
+			return invalid("%s: %v", name, err)
+		}
+		d = groupDay(name, d)
+	}
+	if r.filter.begins == nil {
+		r.filter.begins = map[string][]store.Date{}
+	}
+	r.filter.begins[name] = append(r.filter.begins[name], d)
+	r.filter.say(r.t("by."+name), r.dayTitle(name, d))
+	return nil
+}
+
+// on reports whether a day passes the filters of days.
+func (f *filters) on(d store.Date) bool {
+	for by, days := range f.begins {
+		if !slices.Contains(days, groupDay(by, d)) {
+			return false
+		}
+	}
+	return true
+}
+
+// passes reports whether a list of a filter selects the value.
+func passes[T comparable](list []T, v T) bool { return len(list) == 0 || slices.Contains(list, v) }
 
 // record finds the record that a filter names.
 func (r *run) record(kind, name string) (store.GroupKey, error) {

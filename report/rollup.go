@@ -5,12 +5,16 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"intouch/store"
 )
 
 // leaf is one innermost group on its way into a Table.
 type leaf struct {
 	path   []step
 	values []Value
+	status store.Status // of a record
+	url    string
 }
 
 // step names a group within its outer one.
@@ -47,6 +51,9 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 		open, last = open[:min(same, len(open))], last[:min(same, len(last))]
 		for depth := len(open); depth < len(l.path); depth++ {
 			row := Row{Path: make([]Value, depth+1), Leaf: depth == len(l.path)-1, Link: url.Values{}}
+			if row.Leaf {
+				row.Status, row.URL = l.status, l.url
+			}
 			for i := range row.Path {
 				row.Path[i] = l.path[i].title
 				if l.path[i].filter != "" {

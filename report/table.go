@@ -19,8 +19,13 @@ type Table struct {
 	Rows    []Row   // a group's row comes before its members
 	Total   []Value // one for each column; nil: there is nothing to total
 	Notes   []string
-	Lang    store.Language
-	Zone    *time.Location // of moments
+	// Sections are tables that belong to it, each with its title: the lines and
+	// the documents of a deal.
+	Sections []Table
+	// People are the persons of the rows, where those are persons.
+	People []store.PersonLine
+	Lang   store.Language
+	Zone   *time.Location // of moments
 }
 
 // Column is one kind of figure or text.
@@ -91,6 +96,16 @@ func day(d store.Date) Value          { return Value{Text: string(d), None: d ==
 func sums(all ...store.Money) Value   { return Value{}.plus(Value{Sums: all}) }
 func share(part, whole int64) Value   { return Value{N: percent(part, whole)} }
 func minutes(n, estimate int64) Value { return Value{N: n, Estimated: estimate > 0} }
+
+func quantity(s string, known bool) Value { return Value{Text: s, Unknown: !known} }
+
+// amount is a sum that is unknown where the data do not say.
+func amount(minor int64, currency string, known bool) Value {
+	if !known {
+		return unknown()
+	}
+	return sums(store.Money{Minor: minor, Currency: currency})
+}
 
 // percent is part / whole · 100 in hundredths, rounded half away from zero; a
 // zero whole gives 0 (rules.md section 6).

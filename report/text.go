@@ -12,8 +12,8 @@ import (
 // maxCell is how wide a column of text is shown on a terminal.
 const maxCell = 60
 
-// WriteText writes the table for a terminal: columns aligned by the width that
-// letters take there, figures to the right.
+// WriteText writes the table for a terminal, and its sections below: columns
+// aligned by the width that letters take there, figures to the right.
 func (t *Table) WriteText(w io.Writer) error {
 	v := voice{t.Lang}
 	head := []string{}
@@ -74,7 +74,18 @@ func (t *Table) WriteText(w io.Writer) error {
 	for _, note := range t.Notes {
 		fmt.Fprintln(out, oneLine(note))
 	}
-	return out.Flush()
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	for i := range t.Sections {
+		if _, err := fmt.Fprintln(w); err != nil {
+			return err
+		}
+		if err := t.Sections[i].WriteText(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *Table) textRow(v voice, row *Row) []string {

@@ -108,6 +108,67 @@ var texts = map[string][2]string{
 	"column.subject":     {"Тема", "Subject"},
 	"column.text":        {"Содержание", "Content"},
 
+	"title.deal":          {"Анализ сделки № %s", "Deal %s"},
+	"title.persons":       {"Контактные лица", "Persons"},
+	"section.events":      {"События сделки", "Deal events"},
+	"section.lines":       {"Товары и услуги", "Lines"},
+	"section.documents":   {"Документы и баланс по ним", "Documents and the balance by them"},
+	"section.contacts":    {"Контакты по сделке", "Contacts about the deal"},
+	"section.others":      {"Другие текущие сделки клиента", "The client's other open deals"},
+	"nothing at all":      {"Ничего не найдено.", "Nothing was found."},
+	"not said":            {"Неизвестно — то, чего не сообщает учётная система; в итоги оно не входит.", "Unknown is what the accounting system does not say; the totals are without it."},
+	"no due":              {"Когда долг станет просроченным, неизвестно: у сделки нет срока оплаты.", "When the debt becomes overdue is not known: the deal has no day of payment."},
+	"no limit":            {"Допустимый долг — тот, срок оплаты которого ещё не наступил.", "Permitted debt is that whose day of payment has not come yet."},
+	"deal no":             {"№ %s", "No. %s"},
+	"within":              {"в ближайшие %d дн.", "in the next %d days"},
+	"bounced":             {"%s (не доставляется)", "%s (not delivered)"},
+	"cancelled":           {"отменена", "cancelled"},
+	"open":                {"текущая", "open"},
+	"closed":              {"закрыта", "closed"},
+	"column.items":        {"События", "Items"},
+	"column.persons":      {"Лица", "Persons"},
+	"column.date":         {"Дата", "Date"},
+	"column.sum":          {"Сумма", "Sum"},
+	"column.indicator":    {"Показатель", "Indicator"},
+	"column.ordered":      {"Заказано", "Ordered"},
+	"column.shipped":      {"Отгружено", "Shipped"},
+	"column.left to ship": {"Осталось отгрузить", "Left to ship"},
+	"column.to pay":       {"К оплате", "To pay"},
+	"column.paid":         {"Оплачено", "Paid"},
+	"column.left to pay":  {"Осталось оплатить", "Left to pay"},
+	"column.demanded":     {"Предоплата: требуется", "Prepayment demanded"},
+	"column.received":     {"Предоплата: получена", "Prepayment received"},
+	"column.permitted":    {"в том числе допустимый", "of it permitted"},
+	"column.overdue":      {"в том числе просроченный", "of it overdue"},
+	"column.balance":      {"Баланс клиента", "The client's balance"},
+	"column.deal balance": {"Баланс по сделке", "Balance of the deal"},
+	"column.movement":     {"Движение долга", "Movement of debt"},
+	"column.after":        {"Баланс после", "Balance after"},
+	"column.next":         {"Следующее событие", "Next event"},
+	"column.next day":     {"Его день", "Its day"},
+	"column.moved from":   {"Перенесено с", "Moved from"},
+	"column.covered":      {"Закрыто документами", "Covered by documents"},
+	"column.time":         {"Время", "Time"},
+	"column.document":     {"Документ", "Document"},
+	"column.number":       {"Номер", "Number"},
+	"column.item":         {"Товар или услуга", "Item"},
+	"column.article":      {"Артикул", "Article"},
+	"column.unit":         {"Ед.", "Unit"},
+	"column.left":         {"Осталось", "Left"},
+	"column.price":        {"Цена", "Price"},
+	"column.position":     {"Должность", "Position"},
+	"column.emails":       {"Эл. почта", "E-mail"},
+	"column.phones":       {"Телефоны", "Phones"},
+	"column.birthday":     {"День рождения", "Birthday"},
+	"column.last":         {"Последний контакт", "Last contact"},
+	"by.what":             {"Что", "What"},
+	"by.before":           {"Без контактов с", "No contact since"},
+	"by.birthday":         {"День рождения", "Birthday"},
+	"none.stage":          {"(без стадии)", "(no stage)"},
+	"none.status":         {"(ничего не запланировано)", "(nothing is planned)"},
+	"none.type":           {"не запланировано", "none planned"},
+	"none.day":            {"(без даты)", "(no date)"},
+
 	"by.client":     {"Клиент", "Client"},
 	"by.importance": {"Важность", "Importance"},
 	"by.state":      {"Состояние", "State"},
@@ -273,7 +334,7 @@ func (v voice) shortDay(d string) string {
 func (v voice) show(kind Type, value Value, loc *time.Location) string {
 	text := ""
 	switch {
-	case value.Unknown:
+	case value.Unknown && len(value.Sums) == 0:
 		return v.t("unknown")
 	case value.None:
 		return ""
@@ -294,6 +355,9 @@ func (v voice) show(kind Type, value Value, loc *time.Location) string {
 		parts := make([]string, len(value.Sums))
 		for i, m := range value.Sums {
 			parts[i] = m.Format(v.lang)
+		}
+		if value.Unknown { // of some of the rows
+			parts = append(parts, v.t("unknown"))
 		}
 		text = strings.Join(parts, " + ")
 	case Day:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/xuri/excelize/v2"
@@ -16,14 +17,24 @@ const maxXLSXRows = 1_048_000
 
 // WriteXLSX writes the innermost rows as a spreadsheet of Excel: figures as
 // numbers, days as dates, durations as hours, totals as formulas, the head
-// frozen. A second sheet has a chart of the outermost groups, where the report
+// frozen. Each section has a sheet of its own. Another sheet has a chart of the outermost groups, where the report
 // is grouped. Texts of strangers are never formulas.
 func (t *Table) WriteXLSX(w io.Writer) error {
 	f := excelize.NewFile()
 	defer f.Close()
-	s := &sheet{Table: t, file: f, voice: voice{t.Lang}, currencies: t.currencies(), styles: map[string]int{}}
+	s := &sheet{Table: t, name: mainSheet, file: f, voice: voice{t.Lang}, currencies: t.currencies(), styles: map[string]int{}}
 	if err := s.write(); err != nil {
 		return fmt.Errorf("write the spreadsheet: %w", err)
+	}
+	for i := range t.Sections {
+		section := &t.Sections[i]
+		part := &sheet{Table: section, name: sheetName(section.Title), file: f, voice: s.voice, currencies: section.currencies(), styles: s.styles}
+		if _, err := f.NewSheet(part.name); err != nil {
+			return fmt.Errorf("add the sheet of %s: %w", section.Name, err)
+		}
+		if err := part.write(); err != nil {
+			return fmt.Errorf("write the sheet of %s: %w", section.Name, err)
+		}
 	}
 	if err := s.chart(); err != nil {
 		return fmt.Errorf("write the chart: %w", err)
@@ -36,6 +47,7 @@ func (t *Table) WriteXLSX(w io.Writer) error {
 type sheet struct {
 	*Table
 	voice
+	name       string
 	file       *excelize.File
 	currencies map[string][]string
 	styles     map[string]int // by number format, and "head", "total …"
@@ -56,13 +68,27 @@ func (s *sheet) figures() []figure {
 			continue
 		}
 		for _, currency := range s.currencies[c.Key] {
-			out = append(out, figure{n, c.Title + ", " + currency, currency})
+			out = append(out, figure{n, inCurrency(c.Title, currency), currency})
 		}
 	}
 	return out
 }
 
 const mainSheet = "Sheet1"
+
+// sheetName is a title as Excel takes it for a sheet: at most 31 letters.
+func sheetName(title string) string {
+	title = strings.Map(func(r rune) rune {
+		if strings.ContainsRune(`:\/?*[]'`, r) {
+			return ' '
+		}
+		return r
+	}, title)
+	if runes := []rune(title); len(runes) > 31 {
+		title = string(runes[:30]) + "…"
+	}
+	return title
+}
 
 // formats are the number formats of the types.
 var formats = map[Type]string{Count: "#,##0", Minutes: "[h]:mm", Sum: "#,##0.00", Percent: "0.00", Day: "dd.mm.yyyy", Moment: "dd.mm.yyyy hh:mm", Amount: "#,##0.###"}
@@ -87,7 +113,7 @@ func (s *sheet) style(kind Type, bold bool) (int, error) {
 }
 
 func (s *sheet) write() error {
-	out, err := s.file.NewStreamWriter(mainSheet)
+	out, err := s.file.NewStreamWriter(s.name)
 	if err != nil {
 		return err
 	}
@@ -254,7 +280,7 @@ func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last 
 		case err != nil:
 			return err
 		case v.None:
-		case v.Unknown:
+		case v.Unknown && len(v.Sums) == 0:
 			cell.Value = s.t("unknown")
 		case s.Columns[f.column].NoSum:
 			given, err := s.cell(f, v)
@@ -317,12 +343,12 @@ func (s *sheet) chart() error {
 	if err := s.file.SetSheetRow(name, "A1", &[]any{name, s.Columns[of].Title}); err != nil {
 		return err
 	}
-	sheetName := "'" + name + "'"
+	sheet := "'" + name + "'"
 	return s.file.AddChart(name, "D2", &excelize.Chart{
 		Type:   excelize.Bar,
 		Title:  excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: s.Columns[of].Title}}},
 		Legend: excelize.ChartLegend{Position: "none"},
-		Series: []excelize.ChartSeries{{Name: sheetName + "!$B$1", Categories: fmt.Sprintf("%s!$A$2:$A$%d", sheetName, at), Values: fmt.Sprintf("%s!$B$2:$B$%d", sheetName, at)}},
+		Series: []excelize.ChartSeries{{Name: sheet + "!$B$1", Categories: fmt.Sprintf("%s!$A$2:$A$%d", sheet, at), Values: fmt.Sprintf("%s!$B$2:$B$%d", sheet, at)}},
 	})
 }
 

@@ -16,9 +16,13 @@ type Deal struct {
 	CostKnown  bool
 	Status     string // as the accounting system says; "cancelled" ends it
 	SourceID   int64
-	Created    time.Time
-	Changed    time.Time
-	Version    int64
+	// Whether the accounting system says what has been shipped and paid. Where
+	// it does not, no documents are not "nothing" (rules.md section 4).
+	ShipmentKnown, PaymentKnown bool
+
+	Created time.Time
+	Changed time.Time
+	Version int64
 }
 
 // EventKind is what is expected of a deal.
@@ -145,6 +149,16 @@ type DealTotals struct {
 	Ordered, Shipped, LeftToShip int64
 	ToPay, Paid, LeftToPay       int64
 	Currency                     string
+	// Whether it is known: the accounting system says so, or documents do.
+	ShippedKnown, PaidKnown bool
+}
+
+// newDealTotals is what is left of a deal when documents of its currency say
+// that so much was shipped, less returns, and paid.
+func newDealTotals(d *Deal, shipped, paid int64) DealTotals {
+	ordered := d.Amount.Minor
+	return DealTotals{Ordered: ordered, Shipped: shipped, LeftToShip: max(ordered-shipped, 0), ToPay: ordered, Paid: paid, LeftToPay: max(ordered-paid, 0),
+		Currency: d.Amount.Currency, ShippedKnown: d.ShipmentKnown || shipped != 0, PaidKnown: d.PaymentKnown || paid != 0}
 }
 
 // DealCard is everything that a deal's page shows.
@@ -154,6 +168,7 @@ type DealCard struct {
 	Events    []DealEvent
 	Lines     []Line
 	Documents []Document
+	Moved     []Line // of its shipments and returns
 	Totals    DealTotals
 	Open      bool // not cancelled, and something is left to ship or pay
 	Others    []Deal

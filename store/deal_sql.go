@@ -9,12 +9,12 @@ import (
 )
 
 const dealColumns = `d.id, d.external_id, d.number, d.date, d.client_id, cl.name, d.manager_id, d.amount, d.currency, d.cost, d.cost IS NOT NULL,
-	d.status, d.source_id, d.created, d.changed, d.version`
+	d.status, d.source_id, d.shipment_known, d.payment_known, d.created, d.changed, d.version`
 
 // into is where a row of dealColumns is scanned to.
 func (d *Deal) into() []any {
 	return []any{&d.ID, textInto{&d.ExternalID}, &d.Number, &d.Date, &d.ClientID, &d.ClientName, idInto{&d.ManagerID}, &d.Amount.Minor, &d.Amount.Currency,
-		idInto{&d.Cost}, &d.CostKnown, &d.Status, idInto{&d.SourceID}, timeInto{&d.Created}, timeInto{&d.Changed}, &d.Version}
+		idInto{&d.Cost}, &d.CostKnown, &d.Status, idInto{&d.SourceID}, &d.ShipmentKnown, &d.PaymentKnown, timeInto{&d.Created}, timeInto{&d.Changed}, &d.Version}
 }
 
 func (t *tx) deals(tail string, args ...any) ([]Deal, error) {
@@ -79,8 +79,7 @@ func (t *tx) dealTotals(d *Deal) (DealTotals, error) {
 		return DealTotals{}, err
 	}
 	paid, _, err := t.documented(d, Payment)
-	return DealTotals{Ordered: d.Amount.Minor, Shipped: shipped, LeftToShip: max(d.Amount.Minor-shipped, 0),
-		ToPay: d.Amount.Minor, Paid: paid, LeftToPay: max(d.Amount.Minor-paid, 0), Currency: d.Amount.Currency}, err
+	return newDealTotals(d, shipped, paid), err
 }
 
 // Deal's page; ErrNotFound where the viewer may not know of it.
@@ -111,6 +110,9 @@ func (s *Store) Deal(ctx context.Context, viewer Manager, id int64) (card DealCa
 			return err
 		}
 		if card.Notes, err = t.paperNotes(AboutDeal, id); err != nil {
+			return err
+		}
+		if card.Moved, err = t.lines("document_id IN (SELECT id FROM documents WHERE deal_id = $1 AND kind IN ('shipment', 'return'))", id); err != nil {
 			return err
 		}
 		if card.Totals, err = t.dealTotals(&card.Deal); err != nil {

@@ -107,6 +107,13 @@ func (c *whereClause) texts(d dialect, column string, list []string) {
 	}
 }
 
+// own adds that a manager sees only records of that manager; a head all.
+func (c *whereClause) own(viewer Manager, column string) {
+	if viewer.Role != RoleHead {
+		c.add(column+" = %s", viewer.ID)
+	}
+}
+
 // ids adds that the column is one of a list, unless that is empty; 0 in it
 // stands for NULL.
 func (c *whereClause) ids(d dialect, column string, list []int64) {

@@ -610,6 +610,7 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 			d.Cost, d.CostKnown = 0, false
 		}
 	}
+	d.ShipmentKnown, d.PaymentKnown = old.ShipmentKnown || known[Shipment], old.PaymentKnown || known[Payment] // what was known stays so
 	ch := changes{}
 	ch.note("number", old.Number, d.Number)
 	ch.note("date", string(old.Date), string(d.Date))
@@ -624,22 +625,24 @@ func (im *Import) deal(row DealRow, client int64, known map[EventKind]bool) (Row
 	if d.CostKnown {
 		cost = d.Cost
 	}
-	args := []any{d.ExternalID, d.Number, string(d.Date), d.ClientID, ref(d.ManagerID), d.Amount.Minor, d.Amount.Currency, cost, d.Status, ref(d.SourceID), t.now.Unix()}
+	args := []any{d.ExternalID, d.Number, string(d.Date), d.ClientID, ref(d.ManagerID), d.Amount.Minor, d.Amount.Currency, cost, d.Status, ref(d.SourceID), t.now.Unix(),
+		d.ShipmentKnown, d.PaymentKnown}
+	learnt := d.ShipmentKnown != old.ShipmentKnown || d.PaymentKnown != old.PaymentKnown
 	switch {
 	case id == 0:
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO deals (external_id, number, date, client_id, manager_id, amount, currency, cost, status, source_id, created, changed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11) RETURNING id`, args, &id)
-	case len(ch) == 0:
+		err = t.row(`INSERT INTO deals (external_id, number, date, client_id, manager_id, amount, currency, cost, status, source_id, created, changed, shipment_known, payment_known)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12, $13) RETURNING id`, args, &id)
+	case len(ch) == 0 && !learnt:
 		change = RowUnchanged
 	default:
 		_, err = t.exec(`UPDATE deals SET external_id = $1, number = $2, date = $3, client_id = $4, manager_id = $5, amount = $6, currency = $7, cost = $8,
-			status = $9, source_id = $10, changed = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
+			status = $9, source_id = $10, changed = $11, shipment_known = $12, payment_known = $13, version = version + 1 WHERE id = $14`, append(args, id)...)
 	}
 	if err != nil {
 		return "", err
 	}
-	if change != RowUnchanged {
+	if change == RowNew || len(ch) > 0 {
 		if err := t.remember(im.actor, "deal", id, verb, ch); err != nil {
 			return "", err
 		}

@@ -103,18 +103,12 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 // totalRows are the deal's two bars. Where the exchange does not say what
 // happened, the page says so instead of a zero (rules.md section 4).
 func totalRows(say voice, card *store.DealCard) []totalRow {
-	known := map[store.EventKind]bool{store.Shipment: true, store.Payment: true}
-	for _, e := range card.Events {
-		if !e.Known {
-			known[e.Kind] = false
-		}
-	}
 	t := card.Totals
 	currency := t.Currency
 	if currency == "" {
 		currency = card.Deal.Amount.Currency
 	}
-	one := func(kind store.EventKind, name, whole, happened, left string, all, part, rest int64) totalRow {
+	one := func(known bool, name, whole, happened, left string, all, part, rest int64) totalRow {
 		sum := func(minor int64) string { return store.Money{Minor: minor, Currency: currency}.Format(say.lang) }
 		r := totalRow{
 			Name: say.t(name), WholeName: say.t(whole), Whole: sum(all), HappenedName: say.t(happened), Happened: sum(part),
@@ -126,14 +120,14 @@ func totalRows(say voice, card *store.DealCard) []totalRow {
 		if card.Deal.Status == "cancelled" {
 			r.Left = "—"
 		}
-		if !known[kind] && part == 0 {
+		if !known {
 			r.Happened, r.Left = store.Word(say.lang, "unknown"), store.Word(say.lang, "unknown")
 		}
 		return r
 	}
 	return []totalRow{
-		one(store.Shipment, "deal.shipments", "deal.ordered", "deal.shipped", "deal.lefttoship", t.Ordered, t.Shipped, t.LeftToShip),
-		one(store.Payment, "deal.payments", "deal.topay", "deal.paid", "deal.lefttopay", t.ToPay, t.Paid, t.LeftToPay),
+		one(t.ShippedKnown, "deal.shipments", "deal.ordered", "deal.shipped", "deal.lefttoship", t.Ordered, t.Shipped, t.LeftToShip),
+		one(t.PaidKnown, "deal.payments", "deal.topay", "deal.paid", "deal.lefttopay", t.ToPay, t.Paid, t.LeftToPay),
 	}
 }
 

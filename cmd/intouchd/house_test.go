@@ -48,6 +48,7 @@ var owners = map[string][]string{
 	"github.com/emersion/go-imap/v2/imapserver":               {"cmd/intouchd"},
 	"github.com/emersion/go-imap/v2/imapserver/imapmemserver": {"cmd/intouchd"},
 	"github.com/emersion/go-message":                          {"mailsync"},
+	"github.com/emersion/go-vcard":                            {"report"},
 	"github.com/emersion/go-ical":                             {"caldav"},
 	"github.com/teambition/rrule-go":                          {"caldav"},
 	"github.com/emersion/go-webdav":                           {"caldav"},

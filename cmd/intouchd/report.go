@@ -16,7 +16,7 @@ import (
 )
 
 // reportFormats are what `intouchd report` writes, the first by default.
-var reportFormats = []string{"text", "html", "csv", "xlsx", "json"}
+var reportFormats = []string{"text", "html", "csv", "xlsx", "json", "vcard"}
 
 func (p *program) reportCommand() *cobra.Command {
 	format, manager, language, excel, rows := reportFormats[0], "", "", false, false
@@ -68,7 +68,12 @@ func (p *program) reportCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("report %s: %w", args[0], err)
 			}
-			return writeReport(p.out, table, format, excel, cfg.Server.PublicURL)
+			if err := writeReport(p.out, table, format, excel, cfg.Server.PublicURL); errors.As(err, &wrong) {
+				return usage("report: %v", wrong)
+			} else if err != nil {
+				return fmt.Errorf("write report %s: %w", args[0], err)
+			}
+			return nil
 		},
 	}
 	flags := cmd.Flags()
@@ -109,6 +114,8 @@ func writeReport(w io.Writer, t *report.Table, format string, excel bool, base s
 		return t.WriteXLSX(w)
 	case "json":
 		return t.WriteJSON(w)
+	case "vcard":
+		return t.WriteVCard(w)
 	}
 	return t.WriteText(w)
 }

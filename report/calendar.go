@@ -1,0 +1,125 @@
+package report
+
+import (
+	"fmt"
+
+	"intouch/store"
+)
+
+// calendarReport is rules.md section 6.1: planned contacts and deal events.
+var calendarReport = report{
+	name:      "calendar",
+	about:     "planned contacts and deal events; done ones too with --status done",
+	groupings: []string{"type", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
+	by:        []string{"status"},
+	filters:   []string{"type", "kind", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
+	period:    "month",
+	build:     (*run).calendar,
+}
+
+// maxItems bounds the contacts, and the events, of one calendar.
+const maxItems = 20_000
+
+func (r *run) calendar() (*Table, error) {
+	f := &r.filter
+	from, to := r.bounds()
+	items, more, err := r.st.PeriodItems(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
+		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems)
+	if err != nil {
+		return nil, err
+	}
+	names, err := r.managerNames()
+	if err != nil {
+		return nil, err
+	}
+	t := &Table{Columns: []Column{r.column("items", Count), r.column("day", Day), r.column("time", Text), r.column("type", Text), r.column("client", Text),
+		r.column("manager", Text), r.column("importance", Text), r.column("sum", Sum), r.column("moved from", Day), r.column("status", Text)}}
+	t.Columns[7].NoSum = true // shipments and payments are not added up
+	var all []leaf
+	for i := range items {
+		it := &items[i]
+		class, kind := it.Class, ""
+		if it.Contact != nil {
+			kind = string(it.Contact.Kind)
+		}
+		on := store.DateOf(it.When.Begins(r.loc), r.loc)
+		if !passes(f.classes, class) || !passes(f.stages, it.Stage) || len(f.kinds) > 0 && !passes(f.kinds, store.Kind(kind)) || !f.on(on) {
+			continue
+		}
+		manager := itemManager(it)
+		client := store.GroupKey{ID: it.ClientID, Text: it.ClientName}
+		if it.Contact != nil && it.ClientID == 0 {
+			client.Text = it.Contact.ClientText
+		}
+		path := r.grouping(map[string]store.GroupKey{
+			"type": {Text: string(it.Type)}, "client": client, "importance": {Text: string(it.Importance)},
+			"status": {Text: string(it.Status)}, "manager": {ID: manager, Text: names[manager]}, "abc": {Text: class}, "stage": {Text: it.Stage}, "day": {Text: string(on)},
+		})
+		begins := it.When.Begins(r.loc)
+		clock := ""
+		if !it.When.AllDay {
+			clock = begins.In(r.loc).Format("15:04")
+		}
+		what, sum, moved, url := r.itemTitle(it)
+		order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
+		record := recordStep(it.Key().ID, what, order)
+		record.key += string(it.Type)
+		all = append(all, leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
+			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
+			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
+	}
+	r.list(t, "what", all)
+	if more {
+		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxItems)))
+	}
+	return t, nil
+}
+
+// itemTitle is what a row of the calendar says: a contact's subject or the
+// deal, the sum of an event, the day from which it was moved, and its page.
+func (r *run) itemTitle(it *store.Item) (title string, sum Value, moved store.Date, url string) {
+	sum = none()
+	if e := it.Event; e != nil {
+		if e.Moved() {
+			moved = e.MovedFrom()
+		}
+		return r.t("deal no", it.Deal.Number), amount(e.Amount, it.Deal.Amount.Currency, true), moved, fmt.Sprintf("/deals/%d", e.DealID)
+	}
+	title = firstLine(it.Contact.Subject)
+	if title == "" {
+		title = r.t("none.subject")
+	}
+	return title, sum, "", fmt.Sprintf("/contacts/%d", it.Contact.ID)
+}
+
+// itemWord is the key of the word for what an item is.
+func itemWord(it *store.Item) string {
+	if it.Contact != nil {
+		return "kind." + string(it.Contact.Kind)
+	}
+	return "type." + string(it.Type)
+}
+
+// itemManager is the responsible one.
+func itemManager(it *store.Item) int64 {
+	if it.Contact != nil {
+		return it.Contact.ManagerID
+	}
+	if len(it.Managers) > 0 {
+		return it.Managers[0]
+	}
+	return 0
+}
+
+// managerNames are the names of all managers.
+func (r *run) managerNames() (map[int64]string, error) {
+	managers, err := r.st.Managers(r.ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := map[int64]string{}
+	for _, m := range managers {
+		names[m.ID] = m.Name
+	}
+	return names, nil
+}

@@ -1,0 +1,91 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/emersion/go-vcard"
+
+	"intouch/store"
+)
+
+// personsReport is rules.md section 6.8: any selection of persons.
+var personsReport = report{
+	name:      "persons",
+	about:     "persons with their addresses, birthday and last contact; also as vCard and as CSV for mailing",
+	groupings: []string{"client", "manager", "importance", "abc", "xyz", "stage", "source"},
+	by:        []string{"client"},
+	filters:   []string{"client", "person", "manager", "importance", "abc", "xyz", "stage", "source", "attribute", "before", "birthday"},
+	build:     (*run).persons,
+}
+
+func (r *run) persons() (*Table, error) {
+	f := &r.filter
+	q := store.PersonSelection{Viewer: r.Viewer, At: r.Now, Managers: f.managers, Clients: f.clients, Persons: f.persons, Sources: f.sources,
+		Importances: f.importances, Classes: f.classes, XYZ: f.xyz, Stages: f.stages, Attributes: f.attributes, Birthday: f.birthday}
+	if f.before != "" {
+		q.Before = f.before.In(r.loc)
+	}
+	t := &Table{Columns: []Column{r.column("persons", Count), r.column("client", Text), r.column("position", Text), r.column("emails", Text), r.column("phones", Text),
+		r.column("birthday", Day), r.column("last", Moment), r.column("manager", Text)}}
+	var all []leaf
+	err := r.st.PersonLines(r.ctx, q, func(l store.PersonLine) error {
+		p := &l.Person
+		path := r.grouping(map[string]store.GroupKey{
+			"client": {ID: p.ClientID, Text: l.Client}, "manager": l.Manager, "source": l.Source, "importance": {Text: string(l.Importance)},
+			"abc": {Text: l.Class}, "xyz": {Text: l.XYZ}, "stage": {Text: l.Stage},
+		})
+		emails := slices.Clone(p.Emails)
+		for i, address := range emails {
+			if slices.Contains(p.Bounced, address) {
+				emails[i] = r.t("bounced", address)
+			}
+		}
+		last := none()
+		if !l.Last.IsZero() {
+			last = Value{N: l.Last.Unix()}
+		}
+		all = append(all, leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
+			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), last, text(l.Manager.Text)}})
+		t.People = append(t.People, l)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.list(t, "person", all)
+	return t, nil
+}
+
+// WriteVCard writes the persons of the report persons as vCard 4.0 (RFC 6350).
+// *Invalid: the report has no persons.
+func (t *Table) WriteVCard(w io.Writer) error {
+	if t.Name != personsReport.name {
+		return invalid("only the report %s is written as vCard", personsReport.name)
+	}
+	out := vcard.NewEncoder(w)
+	for i := range t.People {
+		p := &t.People[i].Person
+		card := vcard.Card{}
+		card.SetValue(vcard.FieldVersion, "4.0")
+		card.SetValue(vcard.FieldFormattedName, cmp.Or(p.Name, t.People[i].Client))
+		card.SetValue(vcard.FieldOrganization, t.People[i].Client)
+		for field, value := range map[string]string{vcard.FieldTitle: p.Position, vcard.FieldBirthday: string(p.Birthday)} {
+			if value != "" {
+				card.SetValue(field, value)
+			}
+		}
+		for _, address := range p.Emails {
+			card.AddValue(vcard.FieldEmail, address)
+		}
+		for _, phone := range p.Phones {
+			card.AddValue(vcard.FieldTelephone, phone)
+		}
+		if err := out.Encode(card); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// OpenDeals gives the selected deals, oldest first.
+func (s *Store) OpenDeals(ctx context.Context, q DealSelection) (out []OpenDeal, err error) {
+	c := whereClause{parts: []string{"d.status <> 'cancelled'"}}
+	c.own(q.Viewer, "COALESCE(d.manager_id, cl.manager_id)")
+	c.ids(s.dialect, "COALESCE(d.manager_id, cl.manager_id)", q.Managers)
+	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
+	c.ids(s.dialect, "d.client_id", q.Clients)
+	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
+	sum := func(kinds string) string {
+		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
+	}
+	shipped, paid := sum("WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"), sum("WHEN 'payment' THEN x.amount")
+	query := `SELECT ` + dealColumns + `, g.shipped, g.paid, m.id, m.name, so.id, so.name, cl.importance, cl.abc, cl.stage
+		FROM (SELECT d.id AS id, ` + shipped + ` AS shipped, ` + paid + ` AS paid
+			FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + c.where() + `
+			GROUP BY d.id, d.amount HAVING d.amount > ` + shipped + ` OR d.amount > ` + paid + `) g
+		JOIN deals d ON d.id = g.id JOIN clients cl ON cl.id = d.client_id
+		LEFT JOIN managers m ON m.id = COALESCE(d.manager_id, cl.manager_id)
+		LEFT JOIN sources so ON so.id = COALESCE(d.source_id, cl.source_id)
+		ORDER BY d.date, d.id`
+	err = s.read(ctx, func(t *tx) error {
+		at, ids := map[int64]int{}, []int64{}
+		err := t.rows(query, c.args, func(scan func(...any) error) error {
+			var o OpenDeal
+			var shipped, paid int64
+			d := &o.Deal
+			if err := scan(append(d.into(), &shipped, &paid, idInto{&o.Manager.ID}, textInto{&o.Manager.Text}, idInto{&o.Source.ID}, textInto{&o.Source.Text},
+				&o.Importance, &o.Class, &o.Stage)...); err != nil {
+				return err
+			}
+			o.Totals = newDealTotals(d, shipped, paid)
+			at[d.ID] = len(out)
+			ids = append(ids, d.ID)
+			out = append(out, o)
+			return nil
+		})
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		return t.rows(`SELECT `+eventColumns+` FROM deal_events e WHERE e.state IN ('planned', 'postponed') AND e.deal_id IN `+s.dialect.ids("$1")+` ORDER BY e.deal_id, e.id`,
+			[]any{asJSON(ids)}, func(scan func(...any) error) error {
+				var e DealEvent
+				err := scanEvent(scan, &e)
+				of := &out[at[e.DealID]]
+				of.Events = append(of.Events, e)
+				return err
+			})
+	})
+	return out, err
+}
+
+// ofClient adds what a client must be.
+func (c *whereClause) ofClient(d dialect, importances []Importance, classes, stages []string) {
+	c.texts(d, "cl.importance", asTexts(importances))
+	c.texts(d, "cl.abc", classes)
+	c.texts(d, "cl.stage", stages)
+}
+
+// PeriodItems gives what is planned in a period, sorted by status, then time;
+// what is done only where the filter asks for it. At most limit contacts and as
+// many events are looked at, the earliest; more: there are others.
+func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (out []Item, more bool, err error) {
+	loc := q.Viewer.Location()
+	states := "('planned', 'postponed')"
+	if slices.Contains(q.Filter.Statuses, StatusDone) {
+		states = "('planned', 'postponed', 'done')"
+	}
+	q.Filter.Managers = nil
+	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
+	contacts := whereClause{parts: []string{"c.state IN " + states, "c.start_at <> 0"}}
+	// Whole days lie in the zone of the one who looks, not where they are stored.
+	contacts.add("c.start_at >= %s", q.From.Add(-24*time.Hour).Unix())
+	contacts.add("c.start_at < %s", q.To.Add(24*time.Hour).Unix())
+	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
+	events := whereClause{parts: []string{"e.state IN " + states, "d.status <> 'cancelled'"}}
+	events.add(eventDay+" >= %s", days[0])
+	events.add(eventDay+" <= %s", days[1])
+	events.ids(s.dialect, "d.client_id", q.Filter.Clients)
+	of := "COALESCE(d.manager_id, cl.manager_id)"
+	events.own(q.Viewer, of)
+	events.ids(s.dialect, of, q.Managers)
+	whose := [][]int64{}
+	if q.Viewer.Role != RoleHead {
+		whose = append(whose, []int64{q.Viewer.ID})
+	}
+	if len(q.Managers) > 0 {
+		whose = append(whose, q.Managers)
+	}
+	for _, ids := range whose {
+		contacts.add("EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id IN "+s.dialect.ids("%s")+")", asJSON(ids))
+	}
+	err = s.read(ctx, func(t *tx) error {
+		keep := func(it Item) {
+			it.When = it.WhenIn(loc)
+			it.Status = it.StatusAt(loc, t.now)
+			if begins := it.When.Begins(loc); !begins.Before(q.From) && begins.Before(q.To) && q.Filter.Match(&it, it.Status, t.now) {
+				out = append(out, it)
+			}
+		}
+		if among(q.Filter.Types, ContactItem) {
+			found, err := t.contacts(contacts.where()+fmt.Sprintf(" ORDER BY c.start_at, c.id LIMIT %d", limit+1), contacts.args...)
+			if err != nil {
+				return err
+			}
+			more = len(found) > limit
+			for i := range found[:min(len(found), limit)] {
+				found[i].hideFrom(q.Viewer.ID)
+				keep(contactAsItem(&found[i]))
+			}
+		}
+		if !among(q.Filter.Types, ShipmentItem) && !among(q.Filter.Types, PaymentItem) {
+			return nil
+		}
+		found, err := t.eventItems(events.where()+fmt.Sprintf(" ORDER BY "+eventDay+", e.id LIMIT %d", limit+1), events.args...)
+		more = more || len(found) > limit
+		for _, it := range found[:min(len(found), limit)] {
+			keep(it)
+		}
+		return err
+	})
+	SortAgenda(out, loc)
+	return out, more, err
+}
+
+// PersonLines calls each for the selected persons, by client, then name.
+func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(PersonLine) error) error {
+	c := whereClause{parts: []string{"p.merged_into IS NULL"}}
+	if q.Viewer.Role != RoleHead {
+		// As seesClient does.
+		c.add(`(cl.manager_id = %[1]s OR EXISTS (SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = cl.id AND cm.manager_id = %[1]s)
+			OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = %[1]s))`, q.Viewer.ID)
+	}
+	c.ids(s.dialect, "cl.manager_id", q.Managers)
+	c.ids(s.dialect, "cl.source_id", q.Sources)
+	c.ids(s.dialect, "p.client_id", q.Clients)
+	c.ids(s.dialect, "p.id", q.Persons)
+	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
+	c.texts(s.dialect, "cl.xyz", q.XYZ)
+	if q.Birthday > 0 {
+		c.parts = append(c.parts, "p.birthday <> ''")
+	}
+	const last = "(SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done')"
+	if !q.Before.IsZero() {
+		c.add("COALESCE("+last+", 0) < %s", q.Before.Unix())
+	}
+	today := DateOf(q.At, q.Viewer.Location())
+	return s.read(ctx, func(t *tx) error {
+		var lines []PersonLine
+		err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, cl.name, cl.importance, cl.abc, cl.xyz, cl.stage, cl.attributes,
+			m.id, m.name, so.id, so.name, `+last+`
+			FROM persons p JOIN clients cl ON cl.id = p.client_id LEFT JOIN managers m ON m.id = cl.manager_id LEFT JOIN sources so ON so.id = cl.source_id`+
+			c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args, func(scan func(...any) error) error {
+			var l PersonLine
+			attributes := map[string]string{}
+			p := &l.Person
+			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &l.Client, &l.Importance, &l.Class, &l.XYZ, &l.Stage,
+				jsonInto{&attributes}, idInto{&l.Manager.ID}, textInto{&l.Manager.Text}, idInto{&l.Source.ID}, textInto{&l.Source.Text}, timeInto{&l.Last}); err != nil {
+				return err
+			}
+			if q.Birthday > 0 && !birthdayWithin(p.Birthday, today, q.Birthday) {
+				return nil
+			}
+			for name, values := range q.Attributes {
+				if got, ok := attributes[name]; !ok || !among(values, got) {
+					return nil
+				}
+			}
+			lines = append(lines, l)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		// Their addresses, so many persons at a time.
+		for batch := range slices.Chunk(lines, 1000) {
+			at, ids := map[int64]*Person{}, []int64{}
+			for i := range batch {
+				at[batch[i].Person.ID] = &batch[i].Person
+				ids = append(ids, batch[i].Person.ID)
+			}
+			if err := t.points("person_points", "person_id", ids, func(id int64, kind, value string) {
+				if p := at[id]; kind == "email" {
+					p.Emails = append(p.Emails, value)
+				} else {
+					p.Phones = append(p.Phones, value)
+				}
+			}); err != nil {
+				return err
+			}
+			if err := t.bounced(ids, func(id int64, address string) { at[id].Bounced = append(at[id].Bounced, address) }); err != nil {
+				return err
+			}
+			for _, l := range batch {
+				if err := each(l); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
