@@ -44,6 +44,8 @@ type Options struct {
 	// Language of the login page for a browser that names neither Russian nor
 	// English; Russian when empty.
 	Language store.Language
+	// Currency of the company: reports convert others into it.
+	Currency string
 	// CalendarPath and BookPath are where a manager's calendars and address
 	// books are served, for the set-up page; without them it shows only the
 	// server's address.
@@ -128,6 +130,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /contacts/{id}/register", s.register)
 	page("GET /deals/{id}", s.deal)
 	page("POST /deals/{id}/events/{event}", s.editEvent)
+	page("GET /reports", s.reports)
+	page("GET /reports/{name}", s.report)
 	page("GET /status", s.status)
 	page("GET /questions", s.questions)
 	page("POST /questions/{id}", s.dropQuestion)

@@ -106,6 +106,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			PublicURL: cfg.Server.PublicURL,
 			Secret:    secret,
 			Language:  cfg.Language,
+			Currency:  cfg.Currency,
 			Version:   version,
 			Log:       log.With("part", "pages"),
 
