@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/emersion/go-vcard"
 
@@ -72,7 +73,7 @@ func (t *Table) WriteVCard(w io.Writer) error {
 		card.SetValue(vcard.FieldVersion, "4.0")
 		card.SetValue(vcard.FieldFormattedName, cmp.Or(p.Name, t.People[i].Client))
 		card.SetValue(vcard.FieldOrganization, t.People[i].Client)
-		for field, value := range map[string]string{vcard.FieldTitle: p.Position, vcard.FieldBirthday: string(p.Birthday)} {
+		for field, value := range map[string]string{vcard.FieldTitle: p.Position, vcard.FieldBirthday: strings.ReplaceAll(string(p.Birthday), "-", "")} {
 			if value != "" {
 				card.SetValue(field, value)
 			}

@@ -119,7 +119,7 @@ var texts = map[string][2]string{
 	"not said":            {"Неизвестно — то, чего не сообщает учётная система; в итоги оно не входит.", "Unknown is what the accounting system does not say; the totals are without it."},
 	"no due":              {"Когда долг станет просроченным, неизвестно: у сделки нет срока оплаты.", "When the debt becomes overdue is not known: the deal has no day of payment."},
 	"no limit":            {"Допустимый долг — тот, срок оплаты которого ещё не наступил.", "Permitted debt is that whose day of payment has not come yet."},
-	"deal no":             {"№ %s", "No. %s"},
+	"deal no":             {"№\u00a0%s", "No.\u00a0%s"},
 	"within":              {"в ближайшие %d дн.", "in the next %d days"},
 	"bounced":             {"%s (не доставляется)", "%s (not delivered)"},
 	"cancelled":           {"отменена", "cancelled"},
@@ -396,6 +396,11 @@ func (v voice) show(kind Type, value Value, loc *time.Location) string {
 		text = v.shortDay(value.Text)
 	case Moment:
 		text = v.moment(value.N, loc)
+	case Amount:
+		text = value.Text
+		if v.lang == store.Russian {
+			text = strings.Replace(text, ".", ",", 1)
+		}
 	default:
 		text = value.Text
 	}
