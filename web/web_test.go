@@ -226,6 +226,19 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+func TestClients_Select(t *testing.T) {
+	h := newHouse(t, Options{})
+	anna := h.login("anna")
+	anna.get("/clients?attributes=%D0%A1%D0%95%D0%93%D0%9C%D0%95%D0%9D%D0%A2%3DHoreca&stage=regular").has(t, "ООО «Ромашка»", "<details open>", `value="СЕГМЕНТ=Horeca"`)
+	anna.get("/clients?stage=lost").lacks(t, "ООО «Ромашка»")
+	anna.get("/clients?before=1990-01-01&name=ромашка").lacks(t, "ООО «Ромашка»</a>") // was in touch since
+	for _, q := range []string{"attributes=horeca", "before=yesterday"} {
+		if a := anna.get("/clients?" + q); a.code != http.StatusUnprocessableEntity || !strings.Contains(a.body, `class="error"`) {
+			t.Errorf("%s: %d", q, a.code)
+		}
+	}
+}
+
 func TestClient_Page(t *testing.T) {
 	h := newHouse(t, Options{})
 	anna := h.login("anna")
