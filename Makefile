@@ -28,10 +28,10 @@ build:
 # All tests, with real servers where they are installed. What is missing is
 # said; INTOUCH_REQUIRE=all makes it a failure.
 test: packages
-	$(GO) test $(TESTFLAGS) ./...
+	$(GO) test -timeout 25m $(TESTFLAGS) ./...
 
 race:
-	$(GO) test -race -short $(RACED)
+	$(GO) test -race -short -timeout 25m $(RACED)
 
 check:
 	@out=$$(gofmt -l . ); if [ -n "$$out" ]; then echo "gofmt: not formatted:"; echo "$$out"; exit 1; fi
