@@ -363,7 +363,8 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 }
 
 // Person makes or changes a person by ID; without one, by client and first
-// address, or by client and name where it has no address. Empty position and birthday, and nil lists, keep what is there.
+// address, or by client and name where it has no address. Empty position and
+// birthday, and nil lists, keep what is there.
 func (im *Import) Person(row PersonRow) (RowChange, error) {
 	t := im.t
 	row.ID = strings.TrimSpace(clean(row.ID))
