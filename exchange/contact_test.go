@@ -69,6 +69,15 @@ func TestImport_Contacts(t *testing.T) {
 			t.Errorf("the newer row: %+v, %v", c, err)
 		}
 
+		// An export of our own contacts, letters among them, brings nothing twice.
+		if _, err := st.PlanContact(t.Context(), store.Actor{ManagerID: anna.ID}, store.ContactDraft{Subject: "Свой"}); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(export(t, st, ExportOptions{Kind: Contacts}), `"attachments":[]`, `"attachments":[{"name":"a"}]`)
+		if sum := importText(t, st, Contacts, text); sum.New != 0 || sum.Refused != 0 {
+			t.Errorf("our own export: %+v", sum)
+		}
+
 		var faults []string
 		for _, f := range importText(t, st, Contacts, "key;kind;client;managers;subject;start;end;source;deal\n"+
 			"b1;;;;;;;;\nb2;танцы;;;;;;;\nb3;call;;nobody;;;;;\nb4;call;;;;завтра;;;\nb5;call;;;;24.11.2026;24.11.2026 10:00;;\nb6;call;;;;24.11.2026 10:00;24.11.2026 9:00;;\n"+

@@ -302,6 +302,9 @@ func (rs *rows) object(r *row, text string) error {
 // value puts one JSON value under a column.
 func (rs *rows) value(r *row, index int, v any) error {
 	c := rs.columns[index]
+	if c.ours {
+		return nil
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		if c.name != attributes {

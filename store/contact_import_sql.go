@@ -41,6 +41,18 @@ func (im *Import) putContact(row ContactRow) (RowChange, error) {
 			return RowUnchanged, nil
 		}
 	}
+	if id == 0 {
+		// One of ours that comes back from an export, under its UID.
+		uid, _, _ := strings.Cut(row.ID, "/")
+		var one int
+		err := t.row(`SELECT 1 FROM contacts WHERE external_id IS NULL AND uid IN ($1, $2) LIMIT 1`, []any{row.ID, uid}, &one)
+		if err == nil {
+			return RowUnchanged, nil
+		}
+		if !errors.Is(err, ErrNotFound) {
+			return "", err
+		}
+	}
 	change := RowNew
 	if id == 0 {
 		c, err := t.planContact(im.actor, draft)
