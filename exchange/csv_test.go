@@ -143,9 +143,9 @@ func TestGuard(t *testing.T) {
 		"it's = fine":            "it's = fine",
 		"- список\n- из пунктов": "'- список\n- из пунктов",
 	} {
-		got := guard(in)
+		got := Guard(in)
 		if got != want {
-			t.Errorf("guard(%q) = %q, want %q", in, got, want)
+			t.Errorf("Guard(%q) = %q, want %q", in, got, want)
 		}
 		if back := unguard(got); back != in {
 			t.Errorf("unguard(%q) = %q, want %q", got, back, in)

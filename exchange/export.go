@@ -192,11 +192,11 @@ func cell(v any) string {
 	case nil:
 		return ""
 	case string:
-		return guard(v)
+		return Guard(v)
 	case []string:
-		return guard(strings.Join(v, " "))
+		return Guard(strings.Join(v, " "))
 	case phones:
-		return guard(strings.Join(v, ", "))
+		return Guard(strings.Join(v, ", "))
 	case decimal:
 		return string(v)
 	case instant:

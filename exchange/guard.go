@@ -8,15 +8,15 @@ import "strings"
 // away again. Numbers and phones, of which a spreadsheet can make nothing
 // worse than a number, stay as they are.
 
-// guard makes a text harmless to spreadsheets.
-func guard(s string) string {
+// Guard makes a text that goes into a CSV file harmless to spreadsheets.
+func Guard(s string) string {
 	if !formula(strings.TrimLeft(s, "'")) || numeric(s) {
 		return s
 	}
 	return "'" + s
 }
 
-// unguard takes guard's apostrophe away.
+// unguard takes Guard's apostrophe away.
 func unguard(s string) string {
 	if strings.HasPrefix(s, "'") && formula(strings.TrimLeft(s, "'")) {
 		return s[1:]

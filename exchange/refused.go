@@ -54,7 +54,7 @@ func (rr *RefusedRows) add(name string, r *row, f RowFault) error {
 	}
 	cells = append(cells, fmt.Sprintf("%s:%d", name, f.Line), reason, r.raw)
 	for i := range cells {
-		cells[i] = guard(cells[i])
+		cells[i] = Guard(cells[i])
 	}
 	rr.csv.Write(cells) // Flush reports
 	rr.csv.Flush()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"intouch/exchange"
 	"intouch/store"
 )
 
@@ -107,7 +108,7 @@ func newClientList(format string, w io.Writer, loc *time.Location) *clientList {
 			cells := []string{c.ExternalID, c.Name, string(c.Importance), c.ABC, c.XYZ, c.Stage, c.Manager, l.day(c.LastContact),
 				strings.Join(c.Emails, " "), strings.Join(c.Phones, ", "), string(attributes)}
 			for i := range cells {
-				cells[i] = noFormula(cells[i])
+				cells[i] = exchange.Guard(cells[i])
 			}
 			return errors.Join(err, jsonErr, out.Write(cells))
 		}
@@ -161,15 +162,6 @@ func (l *clientList) day(t time.Time) string {
 func dash(s string) string {
 	if s == "" {
 		return "-"
-	}
-	return s
-}
-
-// noFormula keeps a spreadsheet from taking a text for a formula, as export
-// does.
-func noFormula(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
 	}
 	return s
 }
