@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"intouch/store"
 )
@@ -13,7 +14,8 @@ var classificationReport = report{
 	about:     "clients by ABC × XYZ and by stage at the end of the period, and what changed since its beginning",
 	groupings: []string{"abc", "stage", "xyz", "manager", "relation"},
 	by:        []string{"abc"},
-	filters:   []string{"manager", "client"},
+	filters:   []string{"manager", "client", "abc", "xyz", "stage"},
+	options:   map[string][]string{"relation": {"improved", "worsened", "unchanged", "new"}},
 	period:    "month",
 	build:     (*run).classification,
 }
@@ -29,6 +31,7 @@ func (r *run) classification() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	found = slices.DeleteFunc(found, func(p store.PositionPair) bool { return !r.passes(&p) })
 	if r.rows {
 		return r.positionRows(found), nil
 	}
@@ -65,6 +68,17 @@ func (r *run) classification() (*Table, error) {
 	return t, nil
 }
 
+// passes reports whether a client's position is one of those asked for.
+func (r *run) passes(p *store.PositionPair) bool {
+	f := &r.filter
+	return among(f.classes, p.Now.ABC) && among(f.xyz, p.Now.XYZ) && among(f.stages, p.Now.Stage) && among(r.Params["relation"], string(p.Now.Since(p.Former)))
+}
+
+// among reports whether a word is in the list; an empty one has all.
+func among(list []string, word string) bool {
+	return len(list) == 0 || slices.Contains(list, word)
+}
+
 func one(yes bool) Value {
 	if yes {
 		return count(1)
@@ -72,26 +86,19 @@ func one(yes bool) Value {
 	return count(0)
 }
 
-// positionStep is the group of a client's position. No filter selects it.
+// positionStep is the group of a client's position.
 func (r *run) positionStep(by string, p *store.PositionPair) step {
-	word := func(key, title string, order string) step { return step{key: key, title: text(title), order: order} }
 	switch by {
 	case "abc":
-		if p.Now.ABC == "" {
-			return word("", r.t("none.abc"), "9")
-		}
-		return word(p.Now.ABC, p.Now.ABC, p.Now.ABC)
+		return r.step(by, store.GroupKey{Text: p.Now.ABC})
 	case "xyz":
-		if p.Now.XYZ == "" {
-			return word("", r.t("none.xyz"), "Z9")
-		}
-		return word(p.Now.XYZ, p.Now.XYZ, p.Now.XYZ)
+		return r.step(by, store.GroupKey{Text: p.Now.XYZ})
 	case "stage":
-		order := map[string]string{"regular": "0", "one-off": "1", "potential": "2", "lost": "3"}[p.Now.Stage]
-		return word(p.Now.Stage, r.t("stage."+p.Now.Stage), order)
+		return r.step(by, store.GroupKey{Text: p.Now.Stage})
 	case "relation":
 		rel := string(p.Now.Since(p.Former))
-		return word(rel, r.t("column."+rel), map[string]string{"improved": "0", "worsened": "1", "unchanged": "2", "new": "3"}[rel])
+		order := map[string]string{"improved": "0", "worsened": "1", "unchanged": "2", "new": "3"}[rel]
+		return step{key: rel, title: text(r.t("column." + rel)), order: order, filter: by, value: rel}
 	}
 	return r.step("manager", p.Manager)
 }

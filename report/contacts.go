@@ -16,14 +16,14 @@ var contactsReport = report{
 	about:     "number, time spent and content of contacts",
 	groupings: []string{"client", "importance", "state", "kind", "direction", "person", "manager", "source", "day", "week", "month"},
 	by:        []string{"manager", "kind"},
-	filters:   []string{"client", "importance", "state", "kind", "direction", "person", "manager", "source", "deal"},
+	filters:   []string{"client", "importance", "state", "kind", "direction", "person", "counted", "manager", "source", "deal"},
 	options:   map[string][]string{"compare": {"previous", "year"}},
 	period:    "month",
 	build:     (*run).contacts,
 }
 
 func (r *run) contactSelection(p Period) store.ContactSelection {
-	q := store.ContactSelection{Viewer: r.Viewer, Managers: r.filter.managers, Clients: r.filter.clients, Persons: r.filter.persons, Sources: r.filter.sources,
+	q := store.ContactSelection{Viewer: r.Viewer, Managers: r.filter.managers, Clients: r.filter.clients, Persons: r.filter.persons, Counted: r.filter.counted, Sources: r.filter.sources,
 		Deals: r.filter.deals, Kinds: r.filter.kinds, Directions: r.filter.directions, States: r.filter.states, Importances: r.filter.importances}
 	q.From, q.To = p.Bounds(r.loc)
 	return q
@@ -105,6 +105,12 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
 		path := make([]step, len(r.by))
 		for i, by := range r.by {
 			path[i] = r.step(by, g.Keys[i])
+			if by == "person" {
+				path[i].filter = "counted"
+			}
+			if by == "day" || by == "week" || by == "month" {
+				path[i].filter, path[i].value = days, r.groupDays(by, path[i].key)
+			}
 			fmt.Fprintf(&key, "%q", path[i].key)
 		}
 		l := leaves[key.String()]
@@ -126,6 +132,18 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
 		}
 		return nil
 	})
+}
+
+// groupDays are the first and last day that a group has of the period.
+func (r *run) groupDays(by, first string) string {
+	p := Period{store.Date(first), store.Date(first)}
+	switch by {
+	case "week":
+		p.To = p.From.Add(6)
+	case "month":
+		p.To = monthsLater(p.From, 1).Add(-1)
+	}
+	return string(max(p.From, r.period.From)) + " " + string(min(p.To, r.period.To))
 }
 
 // step is a group's key as a row shows it, with the filter that selects it.

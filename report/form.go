@@ -62,6 +62,9 @@ func Forms(lang store.Language) []Form {
 			f.Periods = slices.Concat(f.Periods[at:at+1], f.Periods[:at], f.Periods[at+1:]) // the default first
 		}
 		for _, name := range r.filters {
+			if name == "counted" {
+				continue // only links ask for it
+			}
 			f.Fields = append(f.Fields, v.field(name))
 		}
 		for _, name := range optionNames(r.options) {

@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -122,7 +123,6 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		if !row.Leaf {
 			line.Class = strings.TrimSpace("group " + line.Class)
 		}
-		link := t.link(opt, row)
 		if grouped {
 			cell := htmlCell{Class: "cell", Indent: strings.Repeat("\u2003", row.Depth()), URL: row.url(opt)}
 			if len(row.Path) > 0 {
@@ -133,7 +133,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		for n, value := range row.Values {
 			cell := htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)}
 			if t.Columns[n].Type == Count && value.N != 0 {
-				cell.URL = link
+				cell.URL = t.link(opt, row, &t.Columns[n])
 			}
 			if !grouped && n == 0 {
 				cell.URL = row.url(opt)
@@ -178,12 +178,24 @@ func (r *Row) url(opt HTMLOptions) string {
 	return opt.Base + r.URL
 }
 
-// link leads to the records behind a row's figures.
-func (t *Table) link(opt HTMLOptions, row *Row) string {
-	if opt.Request == nil || row.Link == nil {
+// link leads to the records behind a row's figure.
+func (t *Table) link(opt HTMLOptions, row *Row, c *Column) string {
+	if opt.Request == nil || row.Link == nil || c.Behind == nil && t.NoRows {
 		return ""
 	}
-	return opt.Base + ReportPath + t.Name + "?" + t.drill(opt.Request, row).Encode()
+	to, request := t.Name, t.drill(opt.Request, row)
+	if c.Behind != nil {
+		to = c.Behind.Report
+		for name := range request { // other reports know the period and these
+			if !slices.Contains([]string{"rows", "period", "from", "to", "manager", "client"}, name) {
+				delete(request, name)
+			}
+		}
+		for name, values := range c.Behind.Params {
+			request[name] = values
+		}
+	}
+	return opt.Base + ReportPath + to + "?" + request.Encode()
 }
 
 // ReportPath is where the pages show a report, before its name.
@@ -198,6 +210,9 @@ func (t *Table) drill(asked url.Values, row *Row) url.Values {
 				out[name] = values
 			}
 		}
+	}
+	if row.Link.Has("from") {
+		out.Del("period")
 	}
 	return out
 }

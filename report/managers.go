@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"intouch/store"
@@ -84,7 +85,18 @@ func (r *run) performanceColumns() []Column {
 		r.column("payments", Count), r.column("payment sum", Sum), r.column("shipments", Count), r.column("revenue", Sum), r.column("cost", Sum), r.column("profit", Sum), r.column("margin", Percent),
 		r.column("debt", Sum), r.column("overdue debt", Sum), r.column("overdue days", Count),
 		r.column("improved", Count), r.column("worsened", Count), r.column("unchanged", Count), r.column("new", Count))
+	done := func(kind store.Kind, directions ...string) *Behind {
+		return &Behind{"contacts", url.Values{"state": {string(store.Done)}, "kind": {string(kind)}, "direction": directions}}
+	}
 	for i := range all {
+		switch all[i].Key {
+		case "letter in":
+			all[i].Behind = done(store.Letter, string(store.In))
+		case "letter out":
+			all[i].Behind = done(store.Letter, string(store.Out), string(store.NoDirection))
+		case "call", "meeting", "visit", "other":
+			all[i].Behind = done(store.Kind(all[i].Key))
+		}
 		switch all[i].Key {
 		case "client data", "person data", "response median", "response 90", "average deal", "margin", "overdue days":
 			all[i].NoSum = true
@@ -270,7 +282,7 @@ func (r *run) managers() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{Columns: r.performanceColumns()}
+	t := &Table{Columns: r.performanceColumns(), NoRows: true}
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}

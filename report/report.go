@@ -179,6 +179,7 @@ func ParamUsage(name string) string {
 
 // usages are of filters that name no record.
 var usages = map[string]string{
+	"counted":   "only counted at that `PERSON`, or none",
 	"before":    "no contact since before that `DAY`",
 	"birthday":  "birthday within that `NUMBER` of days, today included",
 	"attribute": "only of clients with that `NAME=VALUE`",

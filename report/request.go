@@ -41,19 +41,19 @@ func invalid(format string, args ...any) error { return &Invalid{fmt.Sprintf(for
 
 // filters are what was asked for, found in the store.
 type filters struct {
-	managers, clients, persons, sources, deals []int64
-	kinds                                      []store.Kind
-	directions                                 []store.Direction
-	states                                     []store.State
-	importances                                []store.Importance
-	statuses                                   []store.Status
-	types                                      []store.ItemType
-	classes, xyz, stages                       []string // "": has none
-	attributes                                 map[string][]string
-	before                                     store.Date              // the last contact
-	birthday                                   int                     // days from today, today included
-	begins                                     map[string][]store.Date // by "day", "week" or "month": its first day; "": has no day
-	said                                       [][2]string             // for the head of the table: the filter, and what passes
+	managers, clients, persons, counted, sources, deals []int64
+	kinds                                               []store.Kind
+	directions                                          []store.Direction
+	states                                              []store.State
+	importances                                         []store.Importance
+	statuses                                            []store.Status
+	types                                               []store.ItemType
+	classes, xyz, stages                                []string // "": has none
+	attributes                                          map[string][]string
+	before                                              store.Date              // the last contact
+	birthday                                            int                     // days from today, today included
+	begins                                              map[string][]store.Date // by "day", "week" or "month": its first day; "": has no day
+	said                                                [][2]string             // for the head of the table: the filter, and what passes
 }
 
 const (
@@ -274,13 +274,17 @@ func (r *run) readFilter(name, value string) error {
 		f.say(r.t("by.birthday"), r.t("within", n))
 		return nil
 	}
-	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "source": &f.sources, "deal": &f.deals}[name]
+	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "counted": &f.counted, "source": &f.sources, "deal": &f.deals}[name]
 	if value == "none" {
 		*into = append(*into, 0)
 		f.say(r.t("by."+name), r.t("none."+name))
 		return nil
 	}
-	found, err := r.record(name, value)
+	kind := name
+	if name == "counted" {
+		kind = "person"
+	}
+	found, err := r.record(kind, value)
 	if errors.Is(err, store.ErrNotFound) || err == nil && name == "manager" && !r.Viewer.Sees(found.ID) {
 		return invalid("there is no %s %q", name, clip(value))
 	}

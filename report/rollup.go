@@ -23,8 +23,26 @@ type step struct {
 	title Value
 	order string // groups are sorted by it, then by their title
 	// filter and value select the records of the group in a request; "" where
-	// no filter does.
+	// no filter does. The filter days has a Period as value.
 	filter, value string
+}
+
+// days is the step's filter that selects a stretch of days, by from and to.
+const days = "days"
+
+// link adds to a request what selects the group; false where nothing does.
+func (s *step) link(to url.Values) bool {
+	switch s.filter {
+	case "":
+		return false
+	case days:
+		from, last, _ := strings.Cut(s.value, " ")
+		to.Set("from", from)
+		to.Set("to", last)
+	default:
+		to.Set(s.filter, s.value)
+	}
+	return true
 }
 
 // rollUp makes rows of the innermost groups: each outer group before its
@@ -56,8 +74,8 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 			}
 			for i := range row.Path {
 				row.Path[i] = l.path[i].title
-				if l.path[i].filter != "" {
-					row.Link.Set(l.path[i].filter, l.path[i].value)
+				if row.Link != nil && !l.path[i].link(row.Link) {
+					row.Link = nil
 				}
 			}
 			rows = append(rows, row)

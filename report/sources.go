@@ -116,7 +116,7 @@ func (r *run) sources() (*Table, error) {
 			return nil, err
 		}
 	}
-	t := &Table{Columns: r.fruitColumns()}
+	t := &Table{Columns: r.fruitColumns(), NoRows: true}
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}
@@ -220,9 +220,6 @@ func (b *branch) rows(above []Value, each func(Row)) {
 	})
 	for _, inner := range order {
 		row := Row{Path: append(slices.Clone(above), inner.step.title), Values: inner.fruits.values()}
-		if inner.step.filter != "" {
-			row.Link = map[string][]string{inner.step.filter: {inner.step.value}}
-		}
 		each(row)
 		inner.rows(row.Path, each)
 	}

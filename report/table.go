@@ -19,6 +19,8 @@ type Table struct {
 	Rows    []Row   // a group's row comes before its members
 	Total   []Value // one for each column; nil: there is nothing to total
 	Notes   []string
+	// NoRows: only columns with Behind have records behind their figures.
+	NoRows bool
 	// Sections are tables that belong to it, each with its title: the lines and
 	// the documents of a deal.
 	Sections []Table
@@ -35,6 +37,15 @@ type Column struct {
 	Type  Type
 	// NoSum: the total of the column is not the sum of its rows: an average, say.
 	NoSum bool
+	// Behind is the report whose records are behind the column's figures; nil:
+	// they are this one's.
+	Behind *Behind
+}
+
+// Behind names a report, and what selects from it beside the row.
+type Behind struct {
+	Report string
+	Params url.Values
 }
 
 // Type says how the values of a column are written, and whether they add up.

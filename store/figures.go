@@ -32,7 +32,8 @@ type ContactSelection struct {
 	From, To    time.Time // by start, To excluded
 	Managers    []int64   // responsible
 	Clients     []int64   // 0: without a client
-	Persons     []int64   // who took part
+	Persons     []int64   // who took part; 0: nobody
+	Counted     []int64   // the person at whom ByPerson counts it
 	Sources     []int64   // 0: without one
 	Deals       []int64
 	Kinds       []Kind

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,9 @@ type grouped struct {
 	table, name string // of the records
 	client      bool   // the client's columns are needed
 }
+
+// countedPerson is the person at whom a contact is counted.
+const countedPerson = "(SELECT MIN(cp.person_id) FROM contact_persons cp WHERE cp.contact_id = c.id)"
 
 func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
 	switch g {
@@ -28,7 +32,7 @@ func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
 	case ByDirection:
 		return grouped{text: "c.direction"}, true
 	case ByPerson:
-		return grouped{id: "(SELECT MIN(cp.person_id) FROM contact_persons cp WHERE cp.contact_id = c.id)", table: "persons", name: "name"}, true
+		return grouped{id: countedPerson, table: "persons", name: "name"}, true
 	case ByManager:
 		return grouped{id: "c.manager_id", table: "managers", name: "name"}, true
 	case BySource:
@@ -58,8 +62,13 @@ func (q *ContactSelection) conditions(d dialect) whereClause {
 	c.ids(d, "c.client_id", q.Clients)
 	c.ids(d, "c.deal_id", q.Deals)
 	c.ids(d, "COALESCE(c.source_id, cl.source_id)", q.Sources)
+	c.ids(d, countedPerson, q.Counted)
 	if len(q.Persons) > 0 {
-		c.add("c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN "+d.ids("%s")+")", asJSON(q.Persons))
+		took := "c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN " + d.ids("%s") + ")"
+		if slices.Contains(q.Persons, 0) {
+			took = "(" + took + " OR " + countedPerson + " IS NULL)"
+		}
+		c.add(took, asJSON(q.Persons))
 	}
 	if q.Viewer.Role != RoleHead {
 		c.add("c.manager_id = %s", q.Viewer.ID)
