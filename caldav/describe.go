@@ -104,11 +104,16 @@ func block(v *store.EntryView) string {
 			for _, row := range []struct {
 				label string
 				minor int64
+				known bool
 			}{
-				{phrase(lang, "ordered"), t.Ordered}, {phrase(lang, "shipped"), t.Shipped}, {store.Word(lang, "left to ship"), t.LeftToShip},
-				{phrase(lang, "to pay"), t.ToPay}, {phrase(lang, "paid"), t.Paid}, {store.Word(lang, "left to pay"), t.LeftToPay},
+				{phrase(lang, "ordered"), t.Ordered, true}, {phrase(lang, "shipped"), t.Shipped, t.ShippedKnown}, {store.Word(lang, "left to ship"), t.LeftToShip, t.ShippedKnown},
+				{phrase(lang, "to pay"), t.ToPay, true}, {phrase(lang, "paid"), t.Paid, t.PaidKnown}, {store.Word(lang, "left to pay"), t.LeftToPay, t.PaidKnown},
 			} {
-				add(row.label + ": " + sum(row.minor, t.Currency, lang))
+				if row.known {
+					add(row.label + ": " + sum(row.minor, t.Currency, lang))
+				} else {
+					add(row.label + ": " + store.Word(lang, "unknown"))
+				}
 			}
 		}
 	}

@@ -32,3 +32,17 @@ func TestBlock_Signs(t *testing.T) {
 		t.Errorf("%d signs", n)
 	}
 }
+
+// TestBlock_UnknownSums: what the accounting system does not say is not zero.
+func TestBlock_UnknownSums(t *testing.T) {
+	v := &store.EntryView{
+		Item:  &store.Item{Type: store.PaymentItem, Event: &store.DealEvent{Kind: store.Payment, Amount: 500, State: store.Planned}, Deal: &store.Deal{Number: "7", Amount: store.Money{Minor: 500, Currency: "RUB"}}},
+		Owner: moscow, Client: romashka, Totals: &store.DealTotals{Ordered: 500, ToPay: 500, LeftToShip: 500, LeftToPay: 500, Currency: "RUB", ShippedKnown: true},
+	}
+	got := block(v)
+	for _, want := range []string{"Осталось отгрузить: 5,00", "Осталось оплатить: неизвестно"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q is missing in\n%s", want, got)
+		}
+	}
+}
