@@ -382,7 +382,7 @@ func exportOf(t testing.TB, st *store.Store) map[string]exported {
 	t.Helper()
 	out := map[string]exported{}
 	for _, c := range contacts(t, st) {
-		c.ID, c.UID, c.Version, c.Created, c.Changed = 0, "", 0, time.Time{}, time.Time{}
+		c.ID, c.UID, c.Key, c.Version, c.Created, c.Changed = 0, "", "", 0, time.Time{}, time.Time{}
 		slices.Sort(c.ManagerLogins) // in the order in which the mailboxes were read
 		slices.Sort(c.Managers)
 		var sizes []int64
