@@ -80,10 +80,10 @@ type badLetter struct {
 }
 
 // costly are the letters that are known to take more than that, by the mood of
-// the garbage collector up to 16 MB and a little; of them only perCostly is demanded.
+// the garbage collector 11 to 30 MB; of them only perCostly is demanded.
 var costly = []string{"On wrote", "cells", "closings", "colons", "dashes", "lists", "quote lines", "rules", "tables"}
 
-const perCostly = 24 << 20
+const perCostly = 40 << 20
 
 // TestDovecot_BadLetters: each of them lies between two good letters of a
 // mailbox of its own, and a process of its own reads it over IMAP. Every letter
