@@ -58,17 +58,20 @@ func (t *tx) points(table, owner string, ids []int64, each func(id int64, kind, 
 
 // setPoints replaces the domains, addresses and phones of a client or person,
 // and registers the new ones, so that their past letters are looked up. What
-// stays keeps what is known of it (bounces).
-func (t *tx) setPoints(table, owner string, id int64, points map[string][]string) error {
+// stays keeps what is known of it (bounces). Of a record that was just made
+// nothing is looked for: that was a tenth of an import.
+func (t *tx) setPoints(table, owner string, id int64, made bool, points map[string][]string) error {
 	// The directory's version is a lock, too: numbers of registrations become
 	// visible in their order, or a folder would pass over one.
 	if err := t.directoryChanged(); err != nil {
 		return err
 	}
 	before := map[string][]string{}
-	err := t.points(table, owner, []int64{id}, func(_ int64, kind, value string) { before[kind] = append(before[kind], value) })
-	if err != nil {
-		return err
+	if !made {
+		err := t.points(table, owner, []int64{id}, func(_ int64, kind, value string) { before[kind] = append(before[kind], value) })
+		if err != nil {
+			return err
+		}
 	}
 	for _, kind := range []string{"domain", "email"} {
 		if err := t.register(kind, points[kind], before[kind]); err != nil {
@@ -80,7 +83,7 @@ func (t *tx) setPoints(table, owner string, id int64, points map[string][]string
 		if values == nil {
 			values = []string{}
 		}
-		if len(before[kind]) > 0 { // a new record has none; three statements for each were a tenth of an import
+		if len(before[kind]) > 0 {
 			if _, err := t.exec(`DELETE FROM `+table+` WHERE `+owner+` = $1 AND kind = $2 AND value NOT IN `+t.s.dialect.texts("$3"), id, kind, asJSON(values)); err != nil {
 				return err
 			}

@@ -115,14 +115,22 @@ func (t *tx) clientOf(externalID string, id int64) (int64, error) {
 // mayTake checks the key that a record is to have: a new one needs one that no
 // other has.
 func (t *tx) mayTake(table string, id int64, externalID string) error {
-	if len(externalID) > 200 {
-		return required("id", externalID, 200)
+	if err := mayTakeKey(externalID); err != nil {
+		return err
 	}
 	other, err := t.saved(table, externalID)
 	if err == nil && other != 0 && other != id {
 		err = invalid("id", "%q belongs to another record", clip(externalID, 80))
 	}
 	return err
+}
+
+// mayTakeKey checks a key that no other record has.
+func mayTakeKey(externalID string) error {
+	if len(externalID) > 200 {
+		return required("id", externalID, 200)
+	}
+	return nil
 }
 
 // managerNamed finds a manager by id or login.
@@ -334,8 +342,8 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 		asJSON(c.Attributes), t.now.Unix(), c.givenStage}
 	if id == 0 {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO clients (id, external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed, given_stage)
-			VALUES (`+t.s.dialect.newClientID()+`, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11) RETURNING id`, args, &id)
+		id, err = t.insert(`INSERT INTO clients (id, external_id, name, folded, core, importance, stage, manager_id, source_id, attributes, created, changed, given_stage)
+			VALUES (`+t.s.dialect.newClientID()+`, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)`, args...)
 	} else {
 		_, err = t.exec(`UPDATE clients SET external_id = $1, name = $2, folded = $3, core = $4, importance = $5, stage = $6, manager_id = $7, source_id = $8,
 			attributes = $9, changed = $10, given_stage = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
@@ -343,7 +351,7 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 	if err != nil {
 		return "", 0, err
 	}
-	if err := t.setPoints("client_points", "client_id", id, map[string][]string{"domain": c.Domains, "email": c.Emails, "phone": c.Phones}); err != nil {
+	if err := t.setPoints("client_points", "client_id", id, change == RowNew, map[string][]string{"domain": c.Domains, "email": c.Emails, "phone": c.Phones}); err != nil {
 		return "", 0, err
 	}
 	if err := t.remember(im.actor, "client", id, verb, d); err != nil {
@@ -390,7 +398,7 @@ func (im *Import) Person(row PersonRow) (RowChange, error) {
 			return "", err
 		}
 	}
-	change, _, err := im.SavePerson(id, row)
+	change, _, err := im.keyedPerson(id, row)
 	return change, err
 }
 
@@ -398,18 +406,29 @@ func (im *Import) Person(row PersonRow) (RowChange, error) {
 // or keeps its own where the row has none; 0 makes a new one. It gives the
 // person's number.
 func (im *Import) SavePerson(id int64, row PersonRow) (RowChange, int64, error) {
+	row.ID = strings.TrimSpace(clean(row.ID))
+	merged, err := im.t.mergedPerson(row.ID, id)
+	if err != nil {
+		return "", 0, err
+	}
+	if merged != 0 {
+		id = merged // who said it is an entry of the one into whom
+	}
+	if err := im.t.mayTake("persons", id, row.ID); err != nil {
+		return "", 0, err
+	}
+	return im.keyedPerson(id, row)
+}
+
+// keyedPerson is SavePerson for a person who has the row's key, or may have it.
+func (im *Import) keyedPerson(id int64, row PersonRow) (RowChange, int64, error) {
 	t := im.t
-	row.ID, row.Name = strings.TrimSpace(clean(row.ID)), strings.TrimSpace(clean(row.Name))
+	row.Name = strings.TrimSpace(clean(row.Name))
 	client, err := t.clientOf(row.Client, row.ClientID)
 	if err != nil {
 		return "", 0, err
 	}
-	if merged, err := t.mergedPerson(row.ID, id); err != nil {
-		return "", 0, err
-	} else if merged != 0 {
-		id = merged // who said it is an entry of the one into whom
-	}
-	if err := firstFault(required("name", row.Name, 500), t.mayTake("persons", id, row.ID)); err != nil {
+	if err := firstFault(required("name", row.Name, 500), mayTakeKey(row.ID)); err != nil {
 		return "", 0, err
 	}
 	p := Person{ExternalID: row.ID, ClientID: client, Name: row.Name, Position: clip(strings.TrimSpace(clean(row.Position)), 500), Birthday: row.Birthday}
@@ -472,8 +491,8 @@ func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 	var err error
 	if id == 0 {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO persons (external_id, client_id, name, position, birthday, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6) RETURNING id`,
-			[]any{key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix()}, &id)
+		id, err = t.insert(`INSERT INTO persons (external_id, client_id, name, position, birthday, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix())
 	} else {
 		_, err = t.exec(`UPDATE persons SET external_id = $1, client_id = $2, name = $3, position = $4, birthday = $5, changed = $6, version = version + 1 WHERE id = $7`,
 			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix(), id)
@@ -482,7 +501,7 @@ func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 		return "", err
 	}
 	p.ID = id
-	if err := t.setPoints("person_points", "person_id", id, map[string][]string{"email": p.Emails, "phone": p.Phones}); err != nil {
+	if err := t.setPoints("person_points", "person_id", id, change == RowNew, map[string][]string{"email": p.Emails, "phone": p.Phones}); err != nil {
 		return "", err
 	}
 	if err := t.remember(actor, "person", id, verb, d); err != nil {

@@ -292,7 +292,7 @@ func (t *tx) bringBack(actor Actor, e bookEntry, keep Person) error {
 	if _, err := t.exec(`UPDATE persons SET merged_into = NULL, client_id = $1, version = version + 1 WHERE id = $2`, keep.ClientID, gone); err != nil {
 		return err
 	}
-	if err := t.setPoints("person_points", "person_id", gone, points); err != nil {
+	if err := t.setPoints("person_points", "person_id", gone, false, points); err != nil {
 		return err
 	}
 	for _, p := range e.kept.Points {
