@@ -239,7 +239,9 @@ func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance,
 		m.debt = m.debt.plus(r.sum(g.Debt, min(p.To, r.today)))
 	}
 	before := min(p.To.Add(1), r.today)
-	late, err := gather(func(each func(store.OverdueGroup) error) error { return r.st.OverdueGroups(r.ctx, q, before, each) })
+	late, err := gather(func(each func(store.OverdueGroup) error) error {
+		return r.st.OverdueGroups(r.ctx, q, before, before == r.today, each)
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -154,20 +154,26 @@ const eventDay = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN 
 // and by then had not come: documents up to the day before it cover the
 // payments of a deal in order of their days (rules.md section 4). Payments of
 // which nobody knows whether they came, or that were postponed, are not among
-// them.
-func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, each func(OverdueGroup) error) error {
+// them. today says that the day is this one: what covers them is known then.
+func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, today bool, each func(OverdueGroup) error) error {
 	var where whereClause
-	where.add("u.through > u.paid")
+	where.add("u.open > 0 AND d.status <> 'cancelled' AND u.state <> 'postponed'")
 	q.add(&where, s.dialect, "d.client_id")
 	columns, names, joins := q.per("d.client_id")
 	where.args = append(where.args, string(before))
 	day := fmt.Sprintf("$%d", len(where.args))
+	expected := `e.known AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> ''`
+	open := `SELECT e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
+		FROM deal_events e WHERE e.kind = 'payment' AND e.covered < e.amount AND e.state = 'planned' AND ` + expected
+	if !today {
+		open = `SELECT v.deal_id, v.day, v.state, CASE WHEN v.through - v.paid < v.amount THEN v.through - v.paid ELSE v.amount END AS open
+			FROM (SELECT e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
+				COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
+				FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND ` + expected + `) v`
+	}
 	query := `SELECT ` + names + `, g.day, g.currency, g.payments, g.open FROM (SELECT ` + columns + `, u.day AS day, d.currency AS currency, COUNT(*) AS payments,
-		CAST(SUM(CASE WHEN u.through - u.paid < u.amount THEN u.through - u.paid ELSE u.amount END) AS BIGINT) AS open
-		FROM (SELECT e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
-			COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
-			FROM deal_events e WHERE e.kind = 'payment' AND e.known AND e.state <> 'cancelled' AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> '') u
-		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + ` AND d.status <> 'cancelled' AND u.state <> 'postponed'
+		CAST(SUM(u.open) AS BIGINT) AS open FROM (` + open + `) u
+		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + `
 		GROUP BY m, c, u.day, d.currency) g` + joins
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
