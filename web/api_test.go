@@ -66,6 +66,7 @@ type integrator struct {
 	token   string
 	doc     described
 	schemas *jsonschema.Compiler
+	mu      sync.Mutex // of schemas, which compile one at a time
 }
 
 func (h *house) integrator(name string, scopes ...store.Scope) *integrator {
@@ -78,7 +79,7 @@ func (h *house) integrator(name string, scopes ...store.Scope) *integrator {
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.AssertFormat()
 	h.check(c.AddResource("openapi.json", tree))
-	return &integrator{h.t, h.srv.URL, token, readDescription(h.t), c}
+	return &integrator{t: h.t, url: h.srv.URL, token: token, doc: readDescription(h.t), schemas: c}
 }
 
 // reply is an answer.
@@ -158,7 +159,9 @@ func (in *integrator) valid(method, target string, res *http.Response, body []by
 	if ref == "" { // what no route takes is a Problem
 		ref = "/components/schemas/Problem"
 	}
+	in.mu.Lock()
 	schema, err := in.schemas.Compile("openapi.json#" + ref)
+	in.mu.Unlock()
 	if err != nil {
 		in.t.Fatalf("%s %s: %v", method, target, err)
 	}
