@@ -153,11 +153,14 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 		return nil
 	}
 	var one int
-	err := t.row(`SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = $1 AND cm.manager_id = $2 LIMIT 1`, []any{c.ID, viewer.ID}, &one)
-	if err != nil {
-		err = t.row(`SELECT 1 FROM deals WHERE client_id = $1 AND manager_id = $2 LIMIT 1`, []any{c.ID, viewer.ID}, &one)
-	}
-	return err
+	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND `+clientSeenBy("$2"), []any{c.ID, viewer.ID}, &one)
+}
+
+// clientSeenBy is the condition of seesClient on "clients cl", for the manager
+// that the parameter names.
+func clientSeenBy(param string) string {
+	return `(cl.manager_id = ` + param + ` OR EXISTS (SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = cl.id AND cm.manager_id = ` + param + `)
+		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = ` + param + `))`
 }
 
 // classesShown is how much of a client's history its page shows.

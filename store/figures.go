@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -83,59 +82,6 @@ const maxZoneChanges = 200
 
 // dayFrom1970 is the day of a number as localDay gives it.
 func dayFrom1970(n int64) Date { return DateOf(time.Unix(n*86400, 0), time.UTC) }
-
-// whereClause collects the parts of a WHERE with their arguments.
-type whereClause struct {
-	parts []string
-	args  []any
-}
-
-// add adds a condition; each %s in it stands for the next argument.
-func (c *whereClause) add(format string, args ...any) {
-	names := make([]any, len(args))
-	for i, a := range args {
-		c.args = append(c.args, a)
-		names[i] = fmt.Sprintf("$%d", len(c.args))
-	}
-	c.parts = append(c.parts, fmt.Sprintf(format, names...))
-}
-
-// texts adds that column is one of a list, unless that is empty.
-func (c *whereClause) texts(d dialect, column string, list []string) {
-	if len(list) > 0 {
-		c.args = append(c.args, asJSON(list))
-		c.parts = append(c.parts, column+" IN "+d.texts(fmt.Sprintf("$%d", len(c.args))))
-	}
-}
-
-// own adds that a manager sees only records of that manager; a head all.
-func (c *whereClause) own(viewer Manager, column string) {
-	if viewer.Role != RoleHead {
-		c.add(column+" = %s", viewer.ID)
-	}
-}
-
-// ids adds that the column is one of a list, unless that is empty; 0 in it
-// stands for NULL.
-func (c *whereClause) ids(d dialect, column string, list []int64) {
-	if len(list) == 0 {
-		return
-	}
-	c.args = append(c.args, asJSON(list))
-	part := column + " IN " + d.ids(fmt.Sprintf("$%d", len(c.args)))
-	if slices.Contains(list, 0) {
-		part = "(" + part + " OR " + column + " IS NULL)"
-	}
-	c.parts = append(c.parts, part)
-}
-
-// where is the WHERE with all conditions, "" for none.
-func (c *whereClause) where() string {
-	if len(c.parts) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(c.parts, " AND ")
-}
 
 // asTexts gives words as plain strings.
 func asTexts[T ~string](list []T) []string {

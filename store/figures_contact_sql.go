@@ -43,13 +43,13 @@ func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
 	return grouped{}, false
 }
 
-func (q *ContactSelection) conditions(d dialect) whereClause {
-	var c whereClause
+func (q *ContactSelection) conditions(d dialect) conditions {
+	var c conditions
 	if !q.From.IsZero() {
-		c.add("c.start_at >= %s", q.From.Unix())
+		c.add("c.start_at >= ?", q.From.Unix())
 	}
 	if !q.To.IsZero() {
-		c.add("c.start_at < %s", q.To.Unix())
+		c.add("c.start_at < ?", q.To.Unix())
 	}
 	if len(q.States) == 0 {
 		c.add("c.state <> 'cancelled'")
@@ -64,15 +64,13 @@ func (q *ContactSelection) conditions(d dialect) whereClause {
 	c.ids(d, "COALESCE(c.source_id, cl.source_id)", q.Sources)
 	c.ids(d, countedPerson, q.Counted)
 	if len(q.Persons) > 0 {
-		took := "c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN " + d.ids("%s") + ")"
+		took := "c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN " + d.ids("?") + ")"
 		if slices.Contains(q.Persons, 0) {
 			took = "(" + took + " OR " + countedPerson + " IS NULL)"
 		}
 		c.add(took, asJSON(q.Persons))
 	}
-	if q.Viewer.Role != RoleHead {
-		c.add("c.manager_id = %s", q.Viewer.ID)
-	}
+	c.own(q.Viewer, "c.manager_id")
 	return c
 }
 
@@ -151,10 +149,10 @@ func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grou
 // limit of them.
 func (s *Store) SelectedContacts(ctx context.Context, q ContactSelection, limit int) (out []Contact, err error) {
 	where := q.conditions(s.dialect)
-	where.args = append(where.args, limit)
+	tail := where.where() + " ORDER BY c.start_at DESC, c.id DESC LIMIT " + where.arg(limit)
 	loc := q.Viewer.Location()
 	err = s.read(ctx, func(t *tx) error {
-		out, err = t.contacts(where.where()+fmt.Sprintf(" ORDER BY c.start_at DESC, c.id DESC LIMIT $%d", len(where.args)), where.args...)
+		out, err = t.contacts(tail, where.args...)
 		for i := range out {
 			out[i].hideFrom(q.Viewer.ID)
 			if w := out[i].When; w.AllDay {

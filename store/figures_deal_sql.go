@@ -9,7 +9,7 @@ import (
 
 // OpenDeals gives the selected deals, oldest first.
 func (s *Store) OpenDeals(ctx context.Context, q DealSelection) (out []OpenDeal, err error) {
-	c := whereClause{parts: []string{"d.status <> 'cancelled'"}}
+	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
 	c.own(q.Viewer, "COALESCE(d.manager_id, cl.manager_id)")
 	c.ids(s.dialect, "COALESCE(d.manager_id, cl.manager_id)", q.Managers)
 	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
@@ -59,7 +59,7 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection) (out []OpenDeal,
 }
 
 // ofClient adds what a client must be.
-func (c *whereClause) ofClient(d dialect, importances []Importance, classes, stages []string) {
+func (c *conditions) ofClient(d dialect, importances []Importance, classes, stages []string) {
 	c.texts(d, "cl.importance", asTexts(importances))
 	c.texts(d, "cl.abc", classes)
 	c.texts(d, "cl.stage", stages)
@@ -76,14 +76,14 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 	}
 	q.Filter.Managers = nil
 	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
-	contacts := whereClause{parts: []string{"c.state IN " + states, "c.start_at <> 0"}}
+	contacts := conditions{parts: []string{"c.state IN " + states, "c.start_at <> 0"}}
 	// Whole days lie in the zone of the one who looks, not where they are stored.
-	contacts.add("c.start_at >= %s", q.From.Add(-24*time.Hour).Unix())
-	contacts.add("c.start_at < %s", q.To.Add(24*time.Hour).Unix())
+	contacts.add("c.start_at >= ?", q.From.Add(-24*time.Hour).Unix())
+	contacts.add("c.start_at < ?", q.To.Add(24*time.Hour).Unix())
 	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
-	events := whereClause{parts: []string{"e.state IN " + states, "d.status <> 'cancelled'"}}
-	events.add(eventDay+" >= %s", days[0])
-	events.add(eventDay+" <= %s", days[1])
+	events := conditions{parts: []string{"e.state IN " + states, "d.status <> 'cancelled'"}}
+	events.add(eventDay+" >= ?", days[0])
+	events.add(eventDay+" <= ?", days[1])
 	events.ids(s.dialect, "d.client_id", q.Filter.Clients)
 	of := "COALESCE(d.manager_id, cl.manager_id)"
 	events.own(q.Viewer, of)
@@ -96,7 +96,7 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 		whose = append(whose, q.Managers)
 	}
 	for _, ids := range whose {
-		contacts.add("EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id IN "+s.dialect.ids("%s")+")", asJSON(ids))
+		contacts.add("EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id IN "+s.dialect.ids("?")+")", asJSON(ids))
 	}
 	err = s.read(ctx, func(t *tx) error {
 		keep := func(it Item) {
@@ -133,11 +133,9 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 
 // PersonLines calls each for the selected persons, by client, then name.
 func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(PersonLine) error) error {
-	c := whereClause{parts: []string{"p.merged_into IS NULL"}}
+	c := conditions{parts: []string{"p.merged_into IS NULL"}}
 	if q.Viewer.Role != RoleHead {
-		// As seesClient does.
-		c.add(`(cl.manager_id = %[1]s OR EXISTS (SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = cl.id AND cm.manager_id = %[1]s)
-			OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = %[1]s))`, q.Viewer.ID)
+		c.add(clientSeenBy(c.arg(q.Viewer.ID)))
 	}
 	c.ids(s.dialect, "cl.manager_id", q.Managers)
 	c.ids(s.dialect, "cl.source_id", q.Sources)
@@ -150,7 +148,7 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 	}
 	const last = "(SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done')"
 	if !q.Before.IsZero() {
-		c.add("COALESCE("+last+", 0) < %s", q.Before.Unix())
+		c.add("COALESCE("+last+", 0) < ?", q.Before.Unix())
 	}
 	today := DateOf(q.At, q.Viewer.Location())
 	return s.read(ctx, func(t *tx) error {

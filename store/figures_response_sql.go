@@ -44,11 +44,11 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 		},
 		given: func(e exchanged) { group(e).Unanswered++ },
 	}
-	var where whereClause
+	var where conditions
 	where.add("c.state = 'done'")
 	where.add("c.client_id IS NOT NULL")
-	where.add("c.start_at >= %s", from.Unix())
-	where.add("c.start_at < %s", to.AddDate(0, 0, answerDays).Unix())
+	where.add("c.start_at >= ?", from.Unix())
+	where.add("c.start_at < ?", to.AddDate(0, 0, answerDays).Unix())
 	where.ids(s.dialect, "COALESCE(c.manager_id, cl.manager_id)", q.Managers)
 	where.ids(s.dialect, "c.client_id", q.Clients)
 	name := `''`

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 )
 
 // SaleSelection selects documents, deals and debts for a report: of days, both
@@ -39,7 +38,7 @@ func (q *SaleSelection) per(client string) (columns, names, joins string) {
 	return columns + `, 0 AS c`, names + `, g.c, ''`, joins
 }
 
-func (q *SaleSelection) add(c *whereClause, d dialect, client string) {
+func (q *SaleSelection) add(c *conditions, d dialect, client string) {
 	c.ids(d, documentManager, q.Managers)
 	c.ids(d, client, q.Clients)
 }
@@ -47,13 +46,12 @@ func (q *SaleSelection) add(c *whereClause, d dialect, client string) {
 // SaleGroups calls each for the documents of the period. currency is the
 // house's.
 func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string, each func(SaleGroup) error) error {
-	var where whereClause
-	where.add("doc.date >= %s", string(q.From))
-	where.add("doc.date <= %s", string(q.To))
+	var where conditions
+	where.add("doc.date >= ?", string(q.From))
+	where.add("doc.date <= ?", string(q.To))
 	q.add(&where, s.dialect, "doc.client_id")
 	columns, names, joins := q.per("doc.client_id")
-	where.args = append(where.args, currency)
-	own := fmt.Sprintf("$%d", len(where.args))
+	own := where.arg(currency)
 	query := `SELECT ` + names + `, g.kind, g.currency, g.day, g.documents, g.amount, g.cost, g.costless FROM (SELECT ` + columns + `, doc.kind AS kind, doc.currency AS currency,
 		CASE WHEN doc.currency = ` + own + ` THEN '' ELSE doc.date END AS day, COUNT(*) AS documents, CAST(SUM(doc.amount) AS BIGINT) AS amount,
 		CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT) AS cost, CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS costless
@@ -81,14 +79,13 @@ type DealGroup struct {
 
 // DealGroups calls each for the deals of the period that were not cancelled.
 func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string, each func(DealGroup) error) error {
-	var where whereClause
-	where.add("d.date >= %s", string(q.From))
-	where.add("d.date <= %s", string(q.To))
+	var where conditions
+	where.add("d.date >= ?", string(q.From))
+	where.add("d.date <= ?", string(q.To))
 	where.add("d.status <> 'cancelled'")
 	q.add(&where, s.dialect, "d.client_id")
 	columns, names, joins := q.per("d.client_id")
-	where.args = append(where.args, currency)
-	own := fmt.Sprintf("$%d", len(where.args))
+	own := where.arg(currency)
 	query := `SELECT ` + names + `, g.currency, g.day, g.deals, g.first, g.amount FROM (SELECT ` + columns + `, d.currency AS currency,
 		CASE WHEN d.currency = ` + own + ` THEN '' ELSE d.date END AS day, COUNT(*) AS deals, CAST(SUM(d.amount) AS BIGINT) AS amount,
 		CAST(SUM(CASE WHEN EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
@@ -115,17 +112,16 @@ type DebtGroup struct {
 
 // DebtGroups calls each for what clients owe at the end of the period.
 func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtGroup) error) error {
-	var where whereClause
+	var where conditions
 	where.add("b.balance > 0")
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "b.client_id", q.Clients)
-	where.args = append(where.args, string(q.To))
 	client, name, group := `0`, `''`, ``
 	if q.PerClient {
 		client, name, group = `cl.id`, `cl.name`, `, cl.id, cl.name`
 	}
 	query := `SELECT cl.manager_id, n.name, ` + client + `, ` + name + `, b.currency, CAST(SUM(b.balance) AS BIGINT) FROM
-		(SELECT client_id, currency, SUM(amount) AS balance FROM settlements WHERE date <= ` + fmt.Sprintf("$%d", len(where.args)) + ` GROUP BY client_id, currency) b
+		(SELECT client_id, currency, SUM(amount) AS balance FROM settlements WHERE date <= ` + where.arg(string(q.To)) + ` GROUP BY client_id, currency) b
 		JOIN clients cl ON cl.id = b.client_id LEFT JOIN managers n ON n.id = cl.manager_id` + where.where() + ` GROUP BY cl.manager_id, n.name, b.currency` + group
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
@@ -156,12 +152,11 @@ const eventDay = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN 
 // which nobody knows whether they came, or that were postponed, are not among
 // them. today says that the day is this one: what covers them is known then.
 func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, today bool, each func(OverdueGroup) error) error {
-	var where whereClause
+	var where conditions
 	where.add("u.open > 0 AND d.status <> 'cancelled' AND u.state <> 'postponed'")
 	q.add(&where, s.dialect, "d.client_id")
 	columns, names, joins := q.per("d.client_id")
-	where.args = append(where.args, string(before))
-	day := fmt.Sprintf("$%d", len(where.args))
+	day := where.arg(string(before))
 	expected := `e.known AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> ''`
 	open := `SELECT e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
 		FROM deal_events e WHERE e.kind = 'payment' AND e.covered < e.amount AND e.state = 'planned' AND ` + expected
@@ -204,7 +199,7 @@ const (
 
 // CareGroups calls each for the clients in care now.
 func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareGroup) error) error {
-	var where whereClause
+	var where conditions
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
 	client, name := `0`, `''`
@@ -244,15 +239,14 @@ type PositionPair struct {
 // Positions calls each for the clients that stood somewhere at the end of the
 // period, by the newest classification up to each day.
 func (s *Store) Positions(ctx context.Context, q SaleSelection, each func(PositionPair) error) error {
-	var where whereClause
-	where.add("k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= %s)", string(q.To))
+	var where conditions
+	where.add("k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= ?)", string(q.To))
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
-	where.args = append(where.args, string(q.From.Add(-1)))
 	query := `SELECT cl.manager_id, n.name, cl.id, cl.name, COALESCE(f.abc, ''), COALESCE(f.stage, ''), COALESCE(f.xyz, ''), k.abc, k.stage, k.xyz
 		FROM classifications k JOIN clients cl ON cl.id = k.client_id LEFT JOIN managers n ON n.id = cl.manager_id
 		LEFT JOIN classifications f ON f.client_id = k.client_id AND f.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= ` +
-		fmt.Sprintf("$%d", len(where.args)) + `)` + where.where()
+		where.arg(string(q.From.Add(-1))) + `)` + where.where()
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var p PositionPair

@@ -42,25 +42,25 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 	saleSource := `COALESCE(d.source_id, ` + sourceAt("doc.client_id", endOf("doc.date"), expiry) + `)`
 	parts := []struct {
 		source, client, columns, from, group string
-		where                                func(*whereClause)
+		where                                func(*conditions)
 		into                                 func(*SourceGroup) []any
 	}{
-		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *whereClause) {
-			c.add("c.start_at >= %s", fromUnix)
-			c.add("c.start_at < %s", toUnix)
+		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
+			c.add("c.start_at >= ?", fromUnix)
+			c.add("c.start_at < ?", toUnix)
 			c.add("c.state = 'done' AND c.direction = 'in'")
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
-		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *whereClause) {
-			c.add("c.start_at >= %s", fromUnix)
-			c.add("c.start_at < %s", toUnix)
+		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
+			c.add("c.start_at >= ?", fromUnix)
+			c.add("c.start_at < ?", toUnix)
 			c.add(`c.state = 'done' AND c.client_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done'
 				AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))`)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
-		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *whereClause) {
-			c.add("d.date >= %s", string(q.From))
-			c.add("d.date <= %s", string(q.To))
+		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {
+			c.add("d.date >= ?", string(q.From))
+			c.add("d.date <= ?", string(q.To))
 			c.add("d.status <> 'cancelled'")
 			c.ids(s.dialect, documentManager, q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.Deals} }},
@@ -69,9 +69,9 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
 			CAST(SUM(CASE WHEN doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
 				AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id)) THEN 1 ELSE 0 END) AS BIGINT)`,
-			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4`, func(c *whereClause) {
-				c.add("doc.date >= %s", string(q.From))
-				c.add("doc.date <= %s", string(q.To))
+			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4`, func(c *conditions) {
+				c.add("doc.date >= ?", string(q.From))
+				c.add("doc.date <= ?", string(q.To))
 				c.add("doc.kind IN ('shipment', 'return')")
 				c.ids(s.dialect, documentManager, q.Managers)
 			}, func(g *SourceGroup) []any {
@@ -80,14 +80,13 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 	}
 	return s.read(ctx, func(t *tx) error {
 		for _, p := range parts {
-			var where whereClause
+			var where conditions
 			p.where(&where)
 			where.ids(s.dialect, p.client, q.Clients)
 			where.ids(s.dialect, p.source, sources)
 			columns := p.columns
 			if strings.Contains(columns, "$OWN") {
-				where.args = append(where.args, currency)
-				columns = strings.ReplaceAll(columns, "$OWN", fmt.Sprintf("CAST($%d AS TEXT)", len(where.args)))
+				columns = strings.ReplaceAll(columns, "$OWN", "CAST("+where.arg(currency)+" AS TEXT)")
 			}
 			client := `0`
 			if q.PerClient {

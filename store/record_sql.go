@@ -9,27 +9,6 @@ import (
 	"strings"
 )
 
-// conditions collects WHERE with its parameters, each a ? in what is added.
-type conditions struct {
-	where []string
-	args  []any
-}
-
-func (c *conditions) add(condition string, args ...any) {
-	for _, a := range args {
-		c.args = append(c.args, a)
-		condition = strings.Replace(condition, "?", "$"+strconv.Itoa(len(c.args)), 1)
-	}
-	c.where = append(c.where, condition)
-}
-
-// text adds a condition for a text that is said.
-func (c *conditions) text(condition, v string) {
-	if v != "" {
-		c.add(condition, v)
-	}
-}
-
 // page finds the numbers of the records of a table (named r in conditions) that
 // come next. ErrNotFound where a client or deal is named that there is not.
 func (t *tx) page(table string, q RecordQuery, c *conditions) (ids []int64, next Place, err error) {
@@ -52,12 +31,8 @@ func (t *tx) page(table string, q RecordQuery, c *conditions) (ids []int64, next
 	case q.After.ID != 0:
 		c.add("r.id > ?", q.After.ID)
 	}
-	where := ""
-	if len(c.where) > 0 {
-		where = " WHERE " + strings.Join(c.where, " AND ")
-	}
 	var last Place
-	err = t.rows(`SELECT r.id, r.changed FROM `+table+` r`+where+` ORDER BY `+order+` LIMIT `+strconv.Itoa(limit+1), c.args, func(scan func(...any) error) error {
+	err = t.rows(`SELECT r.id, r.changed FROM `+table+` r`+c.where()+` ORDER BY `+order+` LIMIT `+strconv.Itoa(limit+1), c.args, func(scan func(...any) error) error {
 		if len(ids) == limit {
 			next = last // there is one more
 			return nil
@@ -386,7 +361,7 @@ func (s *Store) FullClients(ctx context.Context, q RecordQuery) (out []FullClien
 
 // FullPersons is a page of persons.
 func (s *Store) FullPersons(ctx context.Context, q RecordQuery) (out []FullPerson, next Place, err error) {
-	c := &conditions{where: []string{"r.merged_into IS NULL"}}
+	c := &conditions{parts: []string{"r.merged_into IS NULL"}}
 	c.text("r.id IN (SELECT person_id FROM person_points WHERE kind = 'email' AND value = ?)", q.Email)
 	next, err = pageOf(s, ctx, "persons", q, c, &out, (*tx).fullPersons)
 	return out, next, err
