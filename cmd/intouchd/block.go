@@ -13,21 +13,12 @@ import (
 // blockCommand keeps the list of addresses and domains that are never
 // captured, beside those that stand in the settings.
 func (p *program) blockCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "block",
 		Short: "Addresses and domains that are never captured: add, remove, list",
 		Long: "Letters from or to a blocked address or domain are not captured. Contacts of letters captured before stay.\n" +
 			"What stands in the settings (mail.blocked) is listed too, and can be taken off only there.",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("block: there is no command %q; there are add, remove and list", args[0])
-			}
-			return usage("block: give one of add, remove and list")
-		},
-	}
-	cmd.AddCommand(p.blockAdd(), p.blockRemove(), p.blockList())
-	return cmd
+	}, p.blockAdd(), p.blockRemove(), p.blockList())
 }
 
 func (p *program) blockAdd() *cobra.Command {

@@ -16,23 +16,13 @@ import (
 
 // calendarCommand keeps saved filters, and the secret addresses of calendars.
 func (p *program) calendarCommand() *cobra.Command {
-	const commands = "list, add, change, delete, feed and revoke"
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "calendar",
-		Short: "Saved filters and feeds: " + commands,
+		Short: "Saved filters and feeds: list, add, change, delete, feed and revoke",
 		Long: "A saved filter is a calendar of its own in a manager's home: it shows what matches, and follows every change.\n" +
 			"A feed is the secret address of one calendar, for programs without CalDAV (Google, Outlook). It is printed\n" +
 			"once; whoever has it reads the calendar until it is revoked.",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("calendar: there is no command %q; there are %s", args[0], commands)
-			}
-			return usage("calendar: give one of %s", commands)
-		},
-	}
-	cmd.AddCommand(p.calendarList(), p.calendarAdd(), p.calendarChange(), p.calendarDelete(), p.calendarFeed(), p.calendarRevoke())
-	return cmd
+	}, p.calendarList(), p.calendarAdd(), p.calendarChange(), p.calendarDelete(), p.calendarFeed(), p.calendarRevoke())
 }
 
 // filterFlags are the flags that a filter is given by.

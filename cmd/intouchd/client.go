@@ -17,21 +17,12 @@ import (
 // clientCommand makes one client of two, and contacts with free text a
 // client's, and undoes both.
 func (p *program) clientCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "client",
 		Short: "Clients that are one: merge, unmerge, register, unregister, merges",
 		Long: "A CLIENT is given by its external id, or by its number as in the address of its page (12, or #12 where 12 may be\n" +
 			"an external id, too). Each merging and registering has a number of its own, by which it is undone.",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("client: there is no command %q; there are merge, unmerge, register, unregister and merges", args[0])
-			}
-			return usage("client: give one of merge, unmerge, register, unregister and merges")
-		},
-	}
-	cmd.AddCommand(p.clientMerge(), p.clientUndo("unmerge", store.MergedClient), p.clientRegister(), p.clientUndo("unregister", store.RegisteredText), p.clientMerges())
-	return cmd
+	}, p.clientMerge(), p.clientUndo("unmerge", store.MergedClient), p.clientRegister(), p.clientUndo("unregister", store.RegisteredText), p.clientMerges())
 }
 
 // byHand is who changes what on the command line.

@@ -17,21 +17,12 @@ import (
 
 // exchangeCommand shows what came in the exchange that 1C drives.
 func (p *program) exchangeCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "exchange",
 		Short: "What 1C has sent: log, refused",
 		Long: "1C sends orders by itself to " + exchange.OneCPath + " of this server. In its settings of the exchange with a site, the address of\n" +
 			"the site is that page, the user is an integration's name, and the password its token (intouchd integration add NAME --scope exchange).",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("exchange: there is no command %q; there are log and refused", args[0])
-			}
-			return usage("exchange: give one of log and refused")
-		},
-	}
-	cmd.AddCommand(p.exchangeLog(), p.exchangeRefused())
-	return cmd
+	}, p.exchangeLog(), p.exchangeRefused())
 }
 
 func (p *program) exchangeLog() *cobra.Command {

@@ -15,21 +15,12 @@ import (
 // integrationCommand keeps the programs of others that may read and write
 // records, each with a token of its own.
 func (p *program) integrationCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "integration",
 		Short: "Programs of others and their tokens: add, list, revoke",
 		Long: "A program of others reads and writes records over the JSON API (/api/v1/, see docs/api.md), or is 1C with its exchange,\n" +
 			"by a token of its own. Each change of a record remembers which program made it.",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("integration: there is no command %q; there are add, list and revoke", args[0])
-			}
-			return usage("integration: give one of add, list and revoke")
-		},
-	}
-	cmd.AddCommand(p.integrationAdd(), p.integrationList(), p.integrationRevoke())
-	return cmd
+	}, p.integrationAdd(), p.integrationList(), p.integrationRevoke())
 }
 
 func (p *program) integrationAdd() *cobra.Command {

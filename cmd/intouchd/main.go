@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -111,6 +112,26 @@ func (p *program) rootCommand() *cobra.Command {
 		p.versionCommand(),
 	)
 	return root
+}
+
+// group makes a command of commands: alone it is wrong usage, and says which
+// there are.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	names := make([]string, len(commands))
+	for i, c := range commands {
+		names[i] = c.Name()
+	}
+	last := len(names) - 1
+	all := strings.Join(names[:last], ", ") + " and " + names[last]
+	cmd.Args = cobra.ArbitraryArgs // so that an unknown command comes to RunE
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usage("%s: there is no command %q; there are %s", cmd.Name(), args[0], all)
+		}
+		return usage("%s: give one of %s", cmd.Name(), all)
+	}
+	cmd.AddCommand(commands...)
+	return cmd
 }
 
 // usageError is a command line that cannot be understood: exit code 2.

@@ -19,19 +19,10 @@ import (
 )
 
 func (p *program) managerCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "manager",
 		Short: "People: add, list, password, calendars",
-		Args:  cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("manager: there is no command %q; there are add, list, password and calendars", args[0])
-			}
-			return usage("manager: give one of add, list, password and calendars")
-		},
-	}
-	cmd.AddCommand(p.managerAdd(), p.managerList(), p.managerPassword(), p.managerCalendars())
-	return cmd
+	}, p.managerAdd(), p.managerList(), p.managerPassword(), p.managerCalendars())
 }
 
 func (p *program) managerAdd() *cobra.Command {

@@ -21,22 +21,13 @@ import (
 // webhookCommand keeps the addresses of other programs that are told what
 // happens.
 func (p *program) webhookCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	return group(&cobra.Command{
 		Use:   "webhook",
 		Short: "Addresses that are told what happens: add, list, remove, test, enable",
 		Long: "A webhook is an address of another program to which each event is posted as JSON, signed as Standard Webhooks says\n" +
 			"(standardwebhooks.com). The events: " + strings.Join(eventNames(store.EventTypes), ", ") + ".\n" +
 			"What is not taken (2xx) is sent again for up to two days. A WEBHOOK is given by its number or address.",
-		Args: cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usage("webhook: there is no command %q; there are add, list, remove, test and enable", args[0])
-			}
-			return usage("webhook: give one of add, list, remove, test and enable")
-		},
-	}
-	cmd.AddCommand(p.webhookAdd(), p.webhookList(), p.webhookRemove(), p.webhookTest(), p.webhookEnable())
-	return cmd
+	}, p.webhookAdd(), p.webhookList(), p.webhookRemove(), p.webhookTest(), p.webhookEnable())
 }
 
 func eventNames(events []store.EventType) (out []string) {
