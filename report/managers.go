@@ -1,8 +1,8 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 
@@ -50,6 +50,9 @@ func (p *performance) add(o *performance) {
 	p.care.Persons += o.care.Persons
 	p.care.PersonData += o.care.PersonData
 	for kind, n := range o.contacts {
+		if p.contacts == nil {
+			p.contacts = map[string]int64{}
+		}
 		p.contacts[kind] += n
 	}
 	p.minutes = p.minutes.plus(o.minutes)
@@ -292,60 +295,55 @@ func (r *run) managers() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	sums, whole := map[int64]*performance{}, &performance{contacts: map[string]int64{}}
+	var whole tree[performance, *performance]
+	hidden := map[string]bool{} // of these a manager sees the average alone
+	add := func(m store.GroupKey, p *performance, below ...step) {
+		of := r.step("manager", m)
+		hidden[of.key] = !r.Viewer.Sees(m.ID)
+		whole.add(append([]step{of}, below...), p)
+	}
 	for _, m := range everyone { // a manager with no sales, or no contacts, keeps a row
 		if len(r.filter.managers) == 0 || slices.Contains(r.filter.managers, m.ID) {
-			sums[m.ID] = &performance{manager: store.GroupKey{ID: m.ID, Text: m.Name}, contacts: map[string]int64{}}
+			add(store.GroupKey{ID: m.ID, Text: m.Name}, &performance{})
 		}
 	}
-	clients := map[int64][]*performance{}
 	for _, p := range found {
-		if sums[p.manager.ID] == nil {
-			sums[p.manager.ID] = &performance{manager: p.manager, contacts: map[string]int64{}}
-		}
-		sums[p.manager.ID].add(p)
 		if perClient {
-			clients[p.manager.ID] = append(clients[p.manager.ID], p)
-		}
-		whole.add(p)
-	}
-	var order []*performance
-	for _, p := range sums {
-		order = append(order, p)
-	}
-	byName := func(a, b *performance) int {
-		return cmp.Or(cmp.Compare(min(b.manager.ID, 1), min(a.manager.ID, 1)), cmp.Compare(a.manager.Text, b.manager.Text), cmp.Compare(a.manager.ID, b.manager.ID),
-			cmp.Compare(min(b.client.ID, 1), min(a.client.ID, 1)), cmp.Compare(a.client.Text, b.client.Text), cmp.Compare(a.client.ID, b.client.ID))
-	}
-	slices.SortFunc(order, byName)
-	relative := slices.Contains(r.Params["relative"], "yes")
-	for _, p := range order {
-		if !r.Viewer.Sees(p.manager.ID) {
-			continue // whole has them: the team's average
-		}
-		step := r.step("manager", p.manager)
-		row := Row{Path: []Value{step.title}, Leaf: !perClient, Values: p.values(), Link: map[string][]string{"manager": {step.value}}}
-		t.Rows = append(t.Rows, row)
-		if relative {
-			t.Rows = append(t.Rows, Row{Path: []Value{text("· " + r.t("relative"))}, Values: r.relative(t.Columns, row.Values, whole.values())})
-		}
-		slices.SortFunc(clients[p.manager.ID], byName)
-		for _, c := range clients[p.manager.ID] {
-			inner := r.step("client", c.client)
-			t.Rows = append(t.Rows, Row{Path: []Value{step.title, inner.title}, Leaf: true, Values: c.values(), Link: map[string][]string{"manager": {step.value}, "client": {inner.value}}})
+			add(p.manager, p, r.step("client", p.client))
+		} else {
+			add(p.manager, p)
 		}
 	}
+	total := whole.values()
+	managers := int64(len(whole.inner))
+	maps.DeleteFunc(whole.inner, func(key string, _ *tree[performance, *performance]) bool { return hidden[key] })
+	whole.rows(Row{Link: url.Values{}}, len(r.by), func(row Row) {
+		if row.Leaf && perClient {
+			t.Rows = append(t.Rows, row)
+			return
+		}
+		r.withRelative(t, row, total)
+	})
 	if r.Viewer.Role == store.RoleHead {
-		t.Total = whole.values()
+		t.Total = total
 	}
-	if err := r.compared(t, whole, int64(len(order)), relative); err != nil {
+	if err := r.compared(t, total, managers); err != nil {
 		return nil, err
 	}
-	if whole.minutes.Estimated {
+	if whole.sum.minutes.Estimated {
 		t.Notes = append(t.Notes, r.t("estimate"))
 	}
 	t.Notes = append(t.Notes, r.t("working hours", store.OfficeHours.From, store.OfficeHours.To))
 	return t, r.noteRates(t)
+}
+
+// withRelative adds a row to the table, and below it the same in per cent of the
+// total where that is asked for.
+func (r *run) withRelative(t *Table, row Row, whole []Value) {
+	t.Rows = append(t.Rows, row)
+	if slices.Contains(r.Params["relative"], "yes") {
+		t.Rows = append(t.Rows, Row{Path: append(slices.Clone(row.Path[:len(row.Path)-1]), text("· "+r.t("relative"))), Values: r.relative(t.Columns, row.Values, whole)})
+	}
 }
 
 // relative are a row's indicators in per cent of the total; of averages there is
@@ -376,9 +374,8 @@ func (r *run) relative(columns []Column, values, whole []Value) []Value {
 
 // compared adds rows below: the team's average where the viewer sees only
 // themselves, and the total of other periods.
-func (r *run) compared(t *Table, whole *performance, managers int64, relative bool) error {
+func (r *run) compared(t *Table, average []Value, managers int64) error {
 	if r.Viewer.Role != store.RoleHead && managers > 0 {
-		average := whole.values()
 		for i, c := range t.Columns {
 			if !c.NoSum {
 				average[i].N = rounded(average[i].N, managers)
@@ -396,7 +393,7 @@ func (r *run) compared(t *Table, whole *performance, managers int64, relative bo
 		if err != nil {
 			return err
 		}
-		sum := &performance{contacts: map[string]int64{}}
+		sum := &performance{}
 		for _, p := range found {
 			if r.Viewer.Sees(p.manager.ID) {
 				sum.add(p)

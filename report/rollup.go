@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -25,6 +26,11 @@ type step struct {
 	// filter and value select the records of the group in a request; "" where
 	// no filter does. The filter days has a Period as value.
 	filter, value string
+}
+
+// compare is the order of groups within their outer one.
+func (s *step) compare(o *step) int {
+	return cmp.Or(strings.Compare(s.order, o.order), strings.Compare(s.title.Text, o.title.Text), strings.Compare(s.key, o.key))
 }
 
 // days is the step's filter that selects a stretch of days, by from and to.
@@ -51,7 +57,7 @@ func (s *step) link(to url.Values) bool {
 func rollUp(leaves []leaf) ([]Row, []Value) {
 	slices.SortStableFunc(leaves, func(a, b leaf) int {
 		for i := range min(len(a.path), len(b.path)) {
-			if c := cmp.Or(strings.Compare(a.path[i].order, b.path[i].order), strings.Compare(a.path[i].title.Text, b.path[i].title.Text), strings.Compare(a.path[i].key, b.path[i].key)); c != 0 {
+			if c := a.path[i].compare(&b.path[i]); c != 0 {
 				return c
 			}
 		}
@@ -87,4 +93,55 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 		total = add(total, l.values)
 	}
 	return rows, total
+}
+
+// figures are what the groups of a tree have: they add up, and become the
+// values of a row. What is an average is worked out of the sums, so that a
+// group's is not an average of averages (rules.md section 6).
+type figures[F any] interface {
+	*F
+	add(*F)
+	values() []Value
+}
+
+// tree is a group with its inner ones, for reports whose values do not simply
+// add up as rollUp's do.
+type tree[F any, P figures[F]] struct {
+	step  step
+	sum   F
+	inner map[string]*tree[F, P]
+}
+
+// add adds figures to the groups on a path. Where they are zero the groups are
+// made all the same: nobody vanishes.
+func (t *tree[F, P]) add(path []step, f *F) {
+	P(&t.sum).add(f)
+	if len(path) == 0 {
+		return
+	}
+	inner := t.inner[path[0].key]
+	if inner == nil {
+		inner = &tree[F, P]{step: path[0]}
+		if t.inner == nil {
+			t.inner = map[string]*tree[F, P]{}
+		}
+		t.inner[path[0].key] = inner
+	}
+	inner.add(path[1:], f)
+}
+
+func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }
+
+// rows gives the groups below above, each before its inner ones; those at depth
+// are leaves.
+func (t *tree[F, P]) rows(above Row, depth int, each func(Row)) {
+	order := slices.SortedFunc(maps.Values(t.inner), func(a, b *tree[F, P]) int { return a.step.compare(&b.step) })
+	for _, inner := range order {
+		row := Row{Path: append(slices.Clone(above.Path), inner.step.title), Values: inner.values(), Leaf: len(above.Path) == depth-1, Link: maps.Clone(above.Link)}
+		if row.Link != nil && !inner.step.link(row.Link) {
+			row.Link = nil
+		}
+		each(row)
+		inner.rows(row, depth, each)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"intouch/store"
 )
@@ -120,7 +119,7 @@ func (r *run) sources() (*Table, error) {
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}
-	tree := &branch{steps: map[string]*branch{}}
+	var whole tree[fruits, *fruits]
 	path := func(source store.Source, client store.GroupKey) []step {
 		steps := make([]step, len(r.by))
 		for i, by := range r.by {
@@ -139,7 +138,7 @@ func (r *run) sources() (*Table, error) {
 	for _, g := range groups {
 		f := fruits{contactsIn: g.ContactsIn, first: g.FirstContacts, won: g.Won, deals: g.Deals, costUnknown: g.CostUnknown > 0,
 			revenue: r.sum(g.Revenue, g.Day), cost: r.sum(store.Money{Minor: g.Cost, Currency: g.Revenue.Currency}, g.Day)}
-		tree.add(path(known[g.Source.ID], store.GroupKey{ID: g.Client.ID, Text: names[g.Client.ID]}), &f)
+		whole.add(path(known[g.Source.ID], store.GroupKey{ID: g.Client.ID, Text: names[g.Client.ID]}), &f)
 	}
 	// A campaign's cost belongs to its source, however its sales are grouped
 	// below; a source of which nothing came keeps a row.
@@ -151,19 +150,12 @@ func (r *run) sources() (*Table, error) {
 		if len(r.filter.sources) > 0 && !slices.Contains(r.filter.sources, s.ID) || len(r.filter.clients) > 0 {
 			continue
 		}
-		tree.add(path(s, store.GroupKey{})[:depth], &fruits{campaign: r.sum(r.period.costOf(s), r.period.To)})
+		whole.add(path(s, store.GroupKey{})[:depth], &fruits{campaign: r.sum(r.period.costOf(s), r.period.To)})
 	}
-	relative := slices.Contains(r.Params["relative"], "yes")
-	whole := tree.fruits.values()
-	tree.rows(nil, func(row Row) {
-		row.Leaf = len(row.Path) == len(r.by)
-		t.Rows = append(t.Rows, row)
-		if relative {
-			t.Rows = append(t.Rows, Row{Path: append(slices.Clone(row.Path[:len(row.Path)-1]), text("· "+r.t("relative"))), Values: r.relative(t.Columns, row.Values, whole)})
-		}
-	})
+	total := whole.values()
+	whole.rows(Row{}, len(r.by), func(row Row) { r.withRelative(t, row, total) })
 	if len(t.Rows) > 0 {
-		t.Total = whole
+		t.Total = total
 	}
 	if expiry > 0 {
 		t.About = append(t.About, r.t("source expires", expiry))
@@ -187,42 +179,6 @@ func (p Period) costOf(s store.Source) store.Money {
 		return store.Money{Currency: s.Cost.Currency}
 	}
 	return s.Cost
-}
-
-// branch is a group of sources with its inner groups.
-type branch struct {
-	step   step
-	fruits fruits
-	steps  map[string]*branch
-}
-
-func (b *branch) add(path []step, f *fruits) {
-	b.fruits.add(f)
-	if len(path) == 0 {
-		return
-	}
-	inner := b.steps[path[0].key]
-	if inner == nil {
-		inner = &branch{step: path[0], steps: map[string]*branch{}}
-		b.steps[path[0].key] = inner
-	}
-	inner.add(path[1:], f)
-}
-
-// rows gives the groups below, each before its inner ones.
-func (b *branch) rows(above []Value, each func(Row)) {
-	var order []*branch
-	for _, inner := range b.steps {
-		order = append(order, inner)
-	}
-	slices.SortFunc(order, func(a, b *branch) int {
-		return strings.Compare(a.step.order+"\x00"+a.step.title.Text+"\x00"+a.step.key, b.step.order+"\x00"+b.step.title.Text+"\x00"+b.step.key)
-	})
-	for _, inner := range order {
-		row := Row{Path: append(slices.Clone(above), inner.step.title), Values: inner.fruits.values()}
-		each(row)
-		inner.rows(row.Path, each)
-	}
 }
 
 // afterCalls compares the sales to called clients in the days after their first

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -75,7 +74,6 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 	}
 	r.end()
 	for _, g := range groups {
-		slices.Sort(g.Waits)
 		g.Client.Text = clients[g.Client.ID]
 		if err := each(g); err != nil {
 			return err

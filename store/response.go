@@ -48,7 +48,7 @@ func (w WorkHours) Minutes(from, to time.Time, loc *time.Location) int64 {
 type ResponseGroup struct {
 	Manager, Client GroupKey
 	// Waits are the working minutes from the first letter of each that waited
-	// for an answer to that answer, sorted.
+	// for an answer to that answer, in any order.
 	Waits      []int64
 	Unanswered int64 // letters that nobody answered within answerDays
 }
@@ -59,6 +59,7 @@ func (g *ResponseGroup) Quantile(p float64) (int64, bool) {
 	if len(g.Waits) == 0 {
 		return 0, false
 	}
+	slices.Sort(g.Waits)
 	at := int(p*float64(len(g.Waits)) + 0.999999)
 	return g.Waits[min(max(at, 1), len(g.Waits))-1], true
 }
@@ -66,7 +67,6 @@ func (g *ResponseGroup) Quantile(p float64) (int64, bool) {
 // Add takes over what another group has.
 func (g *ResponseGroup) Add(o *ResponseGroup) {
 	g.Waits = append(g.Waits, o.Waits...)
-	slices.Sort(g.Waits)
 	g.Unanswered += o.Unanswered
 }
 
