@@ -10,7 +10,7 @@ import (
 
 // texts are what people read in reports, {ru, en}. The words of rules.md are
 // in store.Word.
-var texts = map[string][2]string{
+var texts = store.Texts{
 	"title.contacts":   {"Отчёт по контактам", "Contacts"},
 	"title.open-deals": {"Текущие сделки", "Current deals"},
 	"title.calendar":   {"Календарь пользователя", "User calendar"},
@@ -260,38 +260,14 @@ var (
 // voice says figures and texts in a language.
 type voice struct{ lang store.Language }
 
-func (v voice) index() int {
-	if v.lang == store.Russian {
-		return 0
-	}
-	return 1
-}
-
-// t is a text of this file; an unknown key gives the key, so that a gap is
-// seen.
-func (v voice) t(key string, args ...any) string {
-	words, ok := texts[key]
-	if !ok {
-		return key
-	}
-	if len(args) > 0 {
-		return fmt.Sprintf(words[v.index()], args...)
-	}
-	return words[v.index()]
-}
+// t is a text of this file.
+func (v voice) t(key string, args ...any) string { return texts.Say(v.lang, key, args...) }
 
 func (r *run) t(key string, args ...any) string { return voice{r.lang}.t(key, args...) }
 
 // number is a whole number with its thousands apart: "1 234 567", "1,234,567".
 func (v voice) number(n int64) string {
-	text := store.Money{Minor: n * 100, Currency: "XXX"}.Format(v.lang)
-	cut := strings.IndexAny(text, "0123456789")
-	end := strings.LastIndexAny(text, ".,")
-	sign := ""
-	if n < 0 {
-		sign = "−"
-	}
-	return sign + text[cut:end]
+	return store.Number(v.lang, n)
 }
 
 // percent is hundredths of a percent with two decimals: "12,34", "12.34".
@@ -320,7 +296,7 @@ func (v voice) date(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%d\u00a0%s\u00a0%d", t.Day(), monthsOf[v.index()][t.Month()-1], t.Year())
+	return fmt.Sprintf("%d\u00a0%s\u00a0%d", t.Day(), monthsOf[v.lang.Index()][t.Month()-1], t.Year())
 }
 
 // month is "ноябрь 2026", "November 2026" of the day's month.
@@ -329,7 +305,7 @@ func (v voice) month(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s\u00a0%d", monthNames[v.index()][t.Month()-1], t.Year())
+	return fmt.Sprintf("%s\u00a0%d", monthNames[v.lang.Index()][t.Month()-1], t.Year())
 }
 
 // days is a period: one day, a month, or both ends.

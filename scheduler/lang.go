@@ -9,7 +9,7 @@ import (
 )
 
 // texts are what people read in our mails, {ru, en}.
-var texts = map[string][2]string{
+var texts = store.Texts{
 	"overdue":    {"Просрочено", "Overdue"},
 	"today":      {"На сегодня", "Today"},
 	"returned":   {"Отложено на сегодня", "Postponed until today"},
@@ -103,24 +103,7 @@ type voice struct {
 	year int // the present one, which dates leave out
 }
 
-func (v voice) index() int {
-	if v.lang == store.Russian {
-		return 0
-	}
-	return 1
-}
-
-// t is a text; an unknown key gives the key, so that a gap is seen.
-func (v voice) t(key string, args ...any) string {
-	w, ok := texts[key]
-	if !ok {
-		return key
-	}
-	if len(args) == 0 {
-		return w[v.index()]
-	}
-	return fmt.Sprintf(w[v.index()], args...)
-}
+func (v voice) t(key string, args ...any) string { return texts.Say(v.lang, key, args...) }
 
 // count is a number with its noun.
 func (v voice) count(n int, noun string) string {
@@ -145,7 +128,7 @@ func (v voice) date(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	s := fmt.Sprintf("%d\u00a0%s", t.Day(), monthsOf[v.index()][t.Month()-1])
+	s := fmt.Sprintf("%d\u00a0%s", t.Day(), monthsOf[v.lang.Index()][t.Month()-1])
 	if t.Year() != v.year {
 		s += fmt.Sprintf("\u00a0%d", t.Year())
 	}
@@ -163,7 +146,7 @@ func (v voice) stretch(d days) string {
 
 func (v voice) weekday(d store.Date) string {
 	t, _ := time.Parse(time.DateOnly, string(d))
-	return weekdays[v.index()][t.Weekday()]
+	return weekdays[v.lang.Index()][t.Weekday()]
 }
 
 // age is "3 дня", "5 часов" or "меньше часа".

@@ -76,19 +76,11 @@ func (m Money) Format(lang Language) string {
 	if v < 0 {
 		sign, v = "−", -v
 	}
-	group, point := ",", "."
+	point := "."
 	if lang == Russian {
-		group, point = "\u00a0", ","
+		point = ","
 	}
-	digits := fmt.Sprint(v / 100)
-	var b strings.Builder
-	for i, r := range digits {
-		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteString(group)
-		}
-		b.WriteRune(r)
-	}
-	number := fmt.Sprintf("%s%s%02d", b.String(), point, v%100)
+	number := fmt.Sprintf("%s%s%02d", Number(lang, v/100), point, v%100)
 	symbol := currencySymbol(m.Currency)
 	if lang == Russian {
 		return sign + number + "\u00a0" + symbol
@@ -97,6 +89,28 @@ func (m Money) Format(lang Language) string {
 		return sign + symbol + "\u00a0" + number
 	}
 	return sign + symbol + number
+}
+
+// Number is a whole number as people of that language write it: "1 234 567",
+// "1,234,567". Spaces are no-break ones.
+func Number(lang Language, n int64) string {
+	sign := ""
+	if n < 0 {
+		sign, n = "−", -n
+	}
+	group := ","
+	if lang == Russian {
+		group = "\u00a0"
+	}
+	digits := fmt.Sprint(n)
+	var b strings.Builder
+	for i, r := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteString(group)
+		}
+		b.WriteRune(r)
+	}
+	return sign + b.String()
 }
 
 func currencySymbol(code string) string {

@@ -1,5 +1,7 @@
 package store
 
+import "fmt"
+
 // Language is what a person reads: Russian or English.
 type Language string
 
@@ -9,7 +11,7 @@ const (
 )
 
 // words are the terms of rules.md section 1 as people read them, {ru, en}.
-var words = map[string][2]string{
+var words = Texts{
 	"status.overdue":            {"Просрочено", "Overdue"},
 	"status.current":            {"Текущие", "Current"},
 	"status.postponed":          {"Отложено", "Postponed"},
@@ -64,18 +66,33 @@ var words = map[string][2]string{
 	"importance":                {"Важность", "Importance"},
 }
 
-// Word gives a term of rules.md in a language; an unknown key gives the key,
-// so that a gap is seen rather than blank.
-func Word(lang Language, key string) string {
-	w, ok := words[key]
+// Texts are texts that people read, by their key: {Russian, English}.
+type Texts map[string][2]string
+
+// Say is a text in a language, with arguments as of fmt.Sprintf where there
+// are any. An unknown key gives the key, so that a gap is seen rather than
+// blank.
+func (t Texts) Say(lang Language, key string, args ...any) string {
+	w, ok := t[key]
 	if !ok {
 		return key
 	}
-	if lang == Russian {
-		return w[0]
+	if len(args) == 0 {
+		return w[lang.Index()]
 	}
-	return w[1]
+	return fmt.Sprintf(w[lang.Index()], args...)
 }
+
+// Index is the language's place in what is kept in both: 0 Russian, 1 English.
+func (l Language) Index() int {
+	if l == Russian {
+		return 0
+	}
+	return 1
+}
+
+// Word gives a term of rules.md in a language.
+func Word(lang Language, key string) string { return words.Say(lang, key) }
 
 // Plural picks the form that goes with n: Russian one, few, many (1 сделка,
 // 2 сделки, 5 сделок); English one, many (few is not used).

@@ -1,5 +1,7 @@
 package web
 
+import "intouch/store"
+
 // All that the pages say, {ru, en}. The terms of rules.md come from
 // store.Word.
 
@@ -20,7 +22,7 @@ var nouns = map[string][5]string{
 	"try":    {"попытка", "попытки", "попыток", "try", "tries"},
 }
 
-var texts = map[string][2]string{
+var texts = store.Texts{
 	// Rows that imports kept apart.
 	"questions": {"Открытые вопросы", "Open questions"},
 	"questions.hint": {"Загруженные строки, которым чего-то не хватает, ждут здесь и будут приняты сами, как только недостающее появится. " +

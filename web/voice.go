@@ -28,24 +28,8 @@ func (v voice) may(managers ...int64) bool {
 	return v.who.Role == store.RoleHead || slices.Contains(managers, v.who.ID)
 }
 
-func (v voice) index() int {
-	if v.lang == store.Russian {
-		return 0
-	}
-	return 1
-}
-
-// t is a text of lang.go; an unknown key gives the key.
-func (v voice) t(key string, args ...any) string {
-	words, ok := texts[key]
-	if !ok {
-		return key
-	}
-	if len(args) > 0 {
-		return fmt.Sprintf(words[v.index()], args...)
-	}
-	return words[v.index()]
-}
+// t is a text of lang.go.
+func (v voice) t(key string, args ...any) string { return texts.Say(v.lang, key, args...) }
 
 // count is a number with its noun of lang.go in the right form.
 func (v voice) count(n int64, noun string) string {
@@ -65,7 +49,7 @@ func (v voice) date(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	text := fmt.Sprintf("%d\u00a0%s", t.Day(), months[v.index()][t.Month()-1])
+	text := fmt.Sprintf("%d\u00a0%s", t.Day(), months[v.lang.Index()][t.Month()-1])
 	if t.Year() != v.now.In(v.loc).Year() {
 		text += fmt.Sprintf("\u00a0%d", t.Year())
 	}
@@ -78,7 +62,7 @@ func (v voice) day(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	name := weekdays[v.index()][t.Weekday()]
+	name := weekdays[v.lang.Index()][t.Weekday()]
 	if v.lang == store.Russian {
 		return name + ", " + v.date(d)
 	}
