@@ -209,39 +209,23 @@ func (r *run) readFilter(name, value string) error {
 	f := &r.filter
 	switch name {
 	case "kind":
-		f.kinds = append(f.kinds, store.Kind(value))
-		f.say(r.t("by."+name), store.Word(r.lang, "kind."+value))
-		return known(name, value, allKinds)
+		return readWord(r, name, value, store.Word(r.lang, "kind."+value), allKinds, &f.kinds)
 	case "direction":
-		f.directions = append(f.directions, store.Direction(value))
-		f.say(r.t("by."+name), r.t("direction."+value))
-		return known(name, value, allDirections)
+		return readWord(r, name, value, r.t("direction."+value), allDirections, &f.directions)
 	case "state":
-		f.states = append(f.states, store.State(value))
-		f.say(r.t("by."+name), r.t("state."+value))
-		return known(name, value, allStates)
+		return readWord(r, name, value, r.t("state."+value), allStates, &f.states)
 	case "importance":
-		f.importances = append(f.importances, store.Importance(value))
-		f.say(r.t("by."+name), store.Word(r.lang, "importance."+value))
-		return known(name, value, allImportances)
+		return readWord(r, name, value, store.Word(r.lang, "importance."+value), allImportances, &f.importances)
 	case "status":
 		if value == "none" {
-			f.statuses = append(f.statuses, "")
-			f.say(r.t("by."+name), r.t("none."+name))
-			return nil
+			return readNone(r, name, &f.statuses)
 		}
-		f.statuses = append(f.statuses, store.Status(value))
-		f.say(r.t("by."+name), store.Word(r.lang, "status."+value))
-		return known(name, value, allStatuses)
+		return readWord(r, name, value, store.Word(r.lang, "status."+value), allStatuses, &f.statuses)
 	case "type":
 		if value == "none" {
-			f.types = append(f.types, "")
-			f.say(r.t("by."+name), r.t("none."+name))
-			return nil
+			return readNone(r, name, &f.types)
 		}
-		f.types = append(f.types, store.ItemType(value))
-		f.say(r.t("by."+name), store.Word(r.lang, "type."+value))
-		return known(name, value, allTypes)
+		return readWord(r, name, value, store.Word(r.lang, "type."+value), allTypes, &f.types)
 	case "abc", "xyz", "stage":
 		return r.readClass(name, value)
 	case "day", "week", "month":
@@ -314,13 +298,25 @@ func (r *run) readClass(name, value string) error {
 		title = store.Word(r.lang, "stage."+value)
 	}
 	if value == "none" {
-		*into = append(*into, "")
-		f.say(r.t("by."+name), r.t("none."+name))
-		return nil
+		return readNone(r, name, into)
 	}
 	*into = append(*into, value)
 	f.say(r.t("by."+name), title)
 	return known(name, value, append(slices.Clone(words), "none"))
+}
+
+// readWord takes a word of a filter; title is how people read it.
+func readWord[T ~string](r *run, name, value, title string, all []T, into *[]T) error {
+	*into = append(*into, T(value))
+	r.filter.say(r.t("by."+name), title)
+	return known(name, value, all)
+}
+
+// readNone takes "none": what has nothing of the kind.
+func readNone[T ~string](r *run, name string, into *[]T) error {
+	*into = append(*into, "")
+	r.filter.say(r.t("by."+name), r.t("none."+name))
+	return nil
 }
 
 // readDay takes a day of the group that a calendar's rows are in.
