@@ -42,21 +42,17 @@ func (r *run) contacts() (*Table, error) {
 	if err := r.contactLeaves(leaves, r.period, 0); err != nil {
 		return nil, err
 	}
-	for i, name := range r.Params["compare"] {
-		other, title := r.period.Previous(), "column.previous"
-		if name == "year" {
-			other, title = r.period.YearBefore(), "column.year before"
-		}
+	for i, other := range r.comparisons() {
 		if slices.ContainsFunc(r.by, func(g string) bool { return g == "day" || g == "week" || g == "month" }) {
 			return nil, invalid("compare goes without grouping by day, week or month")
 		}
 		for _, c := range []Column{r.column("contacts", Count), r.column("minutes", Minutes)} {
-			t.Columns = append(t.Columns, Column{Key: c.Key + " " + name, Title: c.Title + ": " + r.t(title), Type: c.Type})
+			t.Columns = append(t.Columns, Column{Key: c.Key + " " + other.name, Title: c.Title + ": " + other.title, Type: c.Type})
 		}
-		if err := r.contactLeaves(leaves, other, i+1); err != nil {
+		if err := r.contactLeaves(leaves, other.Period, i+1); err != nil {
 			return nil, err
 		}
-		t.About = append(t.About, r.t(title)+": "+r.days(other))
+		t.About = append(t.About, other.title+": "+r.days(other.Period))
 	}
 	all := make([]leaf, 0, len(leaves))
 	for _, l := range leaves {

@@ -198,6 +198,20 @@ func TestContacts_AnyGrouping(t *testing.T) {
 	})
 }
 
+// A form sends the fields that nobody filled in, too.
+func TestRun_EmptyFields(t *testing.T) {
+	inOffice(t, func(t *testing.T, o *office) {
+		if _, err := o.Classify(t.Context(), store.DefaultClassification, "2026-11-22", time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		for name, fields := range map[string]string{"contacts": "compare=&kind=&by=&from=&to=", "managers": "compare=&relative=&client=", "classification": "relation=&abc=&manager="} {
+			if got, want := o.table(t, o.olga, name, fields), o.table(t, o.olga, name, ""); !reflect.DeepEqual(got, want) {
+				t.Errorf("%s?%s:\n%+v\nwithout them\n%+v", name, fields, got, want)
+			}
+		}
+	})
+}
+
 // Letters in wait until any other done contact with the client; only the first
 // that waits is measured, in working hours, and none counts after thirty days.
 func TestResponses(t *testing.T) {

@@ -384,12 +384,8 @@ func (r *run) compared(t *Table, average []Value, managers int64) error {
 		}
 		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("team average"))}, Values: average})
 	}
-	for _, name := range r.Params["compare"] {
-		other, title := r.period.Previous(), "column.previous"
-		if name == "year" {
-			other, title = r.period.YearBefore(), "column.year before"
-		}
-		found, err := r.performances(other, false)
+	for _, other := range r.comparisons() {
+		found, err := r.performances(other.Period, false)
 		if err != nil {
 			return err
 		}
@@ -399,7 +395,7 @@ func (r *run) compared(t *Table, average []Value, managers int64) error {
 				sum.add(p)
 			}
 		}
-		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", r.t(title), r.days(other)))}, Values: sum.values()})
+		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", other.title, r.days(other.Period)))}, Values: sum.values()})
 	}
 	return nil
 }

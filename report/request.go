@@ -70,6 +70,7 @@ func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
 	if at < 0 {
 		return nil, invalid("unknown report %q: it is one of %s", clip(req.Name), strings.Join(Names(), ", "))
 	}
+	req.Params = said(req.Params)
 	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location(), lacking: map[string]bool{}}
 	r.today = store.DateOf(req.Now, r.loc)
 	if err := r.readPeriod(); err != nil {
@@ -83,9 +84,6 @@ func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
 			return nil, invalid("%s is given %d times, at most %d are possible", clip(name), len(values), maxParams)
 		}
 		for _, v := range values {
-			if v == "" {
-				continue
-			}
 			if len(v) > maxParam {
 				return nil, invalid("%s is longer than %d bytes", clip(name), maxParam)
 			}
@@ -95,6 +93,38 @@ func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
 		}
 	}
 	return r, nil
+}
+
+// said leaves out the parameters without a value: a form sends all its fields.
+func said(params url.Values) url.Values {
+	out := url.Values{}
+	for name, values := range params {
+		for _, v := range values {
+			if v != "" {
+				out.Add(name, v)
+			}
+		}
+	}
+	return out
+}
+
+// comparison is another period to stand beside the one asked for.
+type comparison struct {
+	Period
+	name, title string
+}
+
+// comparisons are those that were asked for.
+func (r *run) comparisons() []comparison {
+	var out []comparison
+	for _, name := range r.Params["compare"] {
+		c := comparison{r.period.Previous(), name, r.t("column.previous")}
+		if name == "year" {
+			c.Period, c.title = r.period.YearBefore(), r.t("column.year before")
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 func (r *run) readPeriod() error {
