@@ -223,7 +223,7 @@ func (c *greetedConn) Read(b []byte) (int, error) {
 }
 
 func (s *session) login(cfg *Config, token string) error {
-	if err := s.do("greeting", s.client.WaitGreeting); err != nil {
+	if err := s.do("greeting", s.greeting); err != nil {
 		return err
 	}
 	if s.client.State() == imap.ConnStateNotAuthenticated {
@@ -244,6 +244,19 @@ func (s *session) login(cfg *Config, token string) error {
 		}
 		return nil
 	})
+}
+
+// greeting waits for the greeting, and prefers what a refusing server said to
+// the bare fact that it then closed: with both at hand WaitGreeting takes
+// either by chance (select), so it is asked until chance had its due.
+func (s *session) greeting() (err error) {
+	for range 32 {
+		var refused *imap.Error
+		if err = s.client.WaitGreeting(); err == nil || errors.As(err, &refused) {
+			return err
+		}
+	}
+	return err
 }
 
 // password logs in with name and password.
