@@ -31,7 +31,7 @@ type keptAnswer struct {
 
 const (
 	maxKeptAnswer  = 2 << 20 // a listing of 8,000 entries
-	maxKeptAnswers = 4 << 20
+	maxKeptAnswers = 7 << 20
 )
 
 func (k *keptAnswers) get(q question, at store.Generation) (keptAnswer, bool) {

@@ -38,6 +38,9 @@ func (c *call) report() error {
 	switch root.Name {
 	case caldav("calendar-query"):
 		if onCalendar || onEntry || onHome {
+			if c.answeredBefore(body) {
+				return nil
+			}
 			return c.calendarQuery(root)
 		}
 	case caldav("calendar-multiget"):

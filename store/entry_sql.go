@@ -98,42 +98,123 @@ func (s *Store) Entries(ctx context.Context, collectionID int64, from, to time.T
 
 // Entry by name; ErrNotFound.
 func (s *Store) Entry(ctx context.Context, collectionID int64, name string) (e Entry, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		e, err = t.entry(collectionID, name)
-		return err
+	found := false
+	err = s.entriesNamed(ctx, s.read, collectionID, []string{name}, func(one *Entry) error {
+		e, found = *one, true
+		return nil
 	})
-	return e, err
-}
-
-func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
-	const all = EntryDetails | EntryBytes
-	found, uid, former := false, "", ""
-	err = t.rows(`SELECT `+entryColumns(all)+`, n.uid, n.former FROM entries n WHERE n.collection_id = $1 AND n.name = $2 AND NOT n.gone`,
-		[]any{collectionID, name}, func(scan func(...any) error) error {
-			found = true
-			e, err = scanEntry(scan, all, &uid, &former)
-			return err
-		})
 	if err == nil && !found {
 		err = ErrNotFound
 	}
-	e.uid, e.former = uid, strings.Fields(former)
 	return e, err
 }
 
-// EntriesNamed calls each for the entries that exist among names, by name.
+// EntriesNamed calls each for the entries that exist among names, which are
+// sorted, in their order.
 func (s *Store) EntriesNamed(ctx context.Context, collectionID int64, names []string, parts EntryParts, each func(*Entry) error) error {
+	if parts&EntryBytes != 0 {
+		return s.entriesNamed(ctx, s.stream, collectionID, names, each)
+	}
 	return s.stream(ctx, func(t *tx) error {
-		return t.rows(`SELECT `+entryColumns(parts)+` FROM entries n
-			WHERE n.collection_id = $1 AND NOT n.gone AND n.name IN `+s.dialect.texts("$2")+` ORDER BY n.name`,
-			[]any{collectionID, asJSON(names)}, func(scan func(...any) error) error {
-				e, err := scanEntry(scan, parts)
-				if err != nil {
-					return err
-				}
-				return each(&e)
-			})
+		return t.entriesNamed(collectionID, names, entryColumns(parts), func(scan func(...any) error) error {
+			e, err := scanEntry(scan, parts)
+			if err != nil {
+				return err
+			}
+			return each(&e)
+		})
 	})
+}
+
+// entriesNamed reads whole entries, from memory if all are there, else in a
+// transaction, and then remembers them. Begins is not set: it may become
+// another without a change of the entry.
+func (s *Store) entriesNamed(ctx context.Context, read func(context.Context, func(*tx) error) error, collectionID int64, names []string, each func(*Entry) error) error {
+	remembered := func(at Generation) (bool, error) {
+		found, all := s.entries.get(at, collectionID, names)
+		for i := range found {
+			if err := each(&found[i]); err != nil {
+				return true, err
+			}
+		}
+		return all, nil
+	}
+	at, known := s.Generation()
+	if known {
+		if all, err := remembered(at); all {
+			return err
+		}
+	}
+	return read(ctx, func(t *tx) error {
+		var state calendarState
+		if known {
+			err := t.row(`SELECT epoch, change FROM collections WHERE id = $1`, []any{collectionID}, &state.epoch, &state.change)
+			if err != nil {
+				return ignoreNotFound(err)
+			}
+			if err := s.entries.turn(at, collectionID, state, func(since int64) ([]string, error) { return t.changedNames(collectionID, since) }); err != nil {
+				return err
+			}
+			if all, err := remembered(at); all {
+				return err
+			}
+		}
+		return t.wholeEntries(collectionID, names, func(e *Entry) error {
+			e.Begins = time.Time{}
+			if known {
+				s.entries.put(collectionID, state, *e)
+			}
+			return each(e)
+		})
+	})
+}
+
+// changedNames are the names of what has changed after a change number.
+func (t *tx) changedNames(collectionID, since int64) (names []string, err error) {
+	err = t.rows(`SELECT name FROM entries WHERE collection_id = $1 AND change > $2`, []any{collectionID, since}, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		names = append(names, name)
+		return err
+	})
+	return names, err
+}
+
+// entry reads one within a transaction; ErrNotFound.
+func (t *tx) entry(collectionID int64, name string) (e Entry, err error) {
+	err = ErrNotFound
+	readErr := t.wholeEntries(collectionID, []string{name}, func(one *Entry) error {
+		e, err = *one, nil
+		return nil
+	})
+	if readErr != nil {
+		err = readErr
+	}
+	return e, err
+}
+
+// wholeEntries calls each for the entries that exist among names, by name.
+func (t *tx) wholeEntries(collectionID int64, names []string, each func(*Entry) error) error {
+	const all = EntryDetails | EntryBytes
+	return t.entriesNamed(collectionID, names, entryColumns(all)+`, n.uid, n.former`, func(scan func(...any) error) error {
+		uid, former := "", ""
+		e, err := scanEntry(scan, all, &uid, &former)
+		if err != nil {
+			return err
+		}
+		e.uid, e.former = uid, strings.Fields(former)
+		return each(&e)
+	})
+}
+
+func (t *tx) entriesNamed(collectionID int64, names []string, columns string, scanned func(func(...any) error) error) error {
+	query, args := `SELECT `+columns+` FROM entries n WHERE n.collection_id = $1 AND NOT n.gone AND n.name `, []any{collectionID, ""}
+	if len(names) == 1 {
+		query, args[1] = query+`= $2`, names[0]
+	} else {
+		query, args[1] = query+`IN `+t.s.dialect.texts("$2")+` ORDER BY n.name`, asJSON(names)
+	}
+	return t.rows(query, args, scanned)
 }
 
 // FromStart is the change number of a listing that begins with nothing.

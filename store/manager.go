@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // Role is what a manager may see: a head also sees the team's.
 type Role string
@@ -35,11 +38,21 @@ func (m Manager) Email() string {
 // Location is the manager's zone; UTC when the name is unknown (writing
 // refuses such names, a zone database may still lose one).
 func (m Manager) Location() *time.Location {
-	if loc, err := time.LoadLocation(m.TimeZone); err == nil {
-		return loc
+	if known, ok := zones.Load(m.TimeZone); ok {
+		return known.(*time.Location)
 	}
-	return time.UTC
+	loc, err := time.LoadLocation(m.TimeZone)
+	if err != nil {
+		return time.UTC
+	}
+	zones.Store(m.TimeZone, loc)
+	return loc
 }
+
+// zones are those that were loaded: each request asks for its manager's, and
+// time.LoadLocation reads a file each time. Only names of zones get in, of
+// which there are some hundreds.
+var zones sync.Map
 
 // Sees reports whether m may see what belongs to the manager with that id.
 func (m Manager) Sees(id int64) bool { return m.ID == id || m.Role == RoleHead }

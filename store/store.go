@@ -48,6 +48,7 @@ type Store struct {
 	logins      loginCache
 	generations generations
 	remembered  remembered
+	entries     entryCache
 	refusals    refusals
 	gathering   gathering
 	answers     atomic.Int64 // Idempotency-Keys looked up
