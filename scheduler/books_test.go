@@ -25,7 +25,7 @@ func TestScheduler_Books(t *testing.T) {
 func testBooks(t *testing.T, c *clock, st *store.Store) {
 	asked, said, failure := 0, "", error(nil)
 	fresh := func() *Scheduler {
-		s, err := New(st, Options{Jobs: Jobs{Books: "*/15 * * * *"}, TimeZone: "Europe/Moscow", PublicURL: "http://127.0.0.1", Log: logTo(t),
+		s, err := New(st, Options{TimeZone: "Europe/Moscow", PublicURL: "http://127.0.0.1", Log: logTo(t),
 			Books: func(context.Context) (string, error) {
 				asked++
 				return said, failure
@@ -50,29 +50,31 @@ func testBooks(t *testing.T, c *clock, st *store.Store) {
 			t.Errorf("%s: asked %d times, want %d; ledger\n%s, want\n%s", step, asked, times, got, want)
 		}
 	}
-	s.tickBooks(t.Context())
-	s.tickBooks(t.Context())
-	fresh().tickBooks(t.Context())
+	s.tick(t.Context(), s.jobs[booksJob])
+	s.tick(t.Context(), s.jobs[booksJob])
+	restarted := fresh()
+	restarted.tick(t.Context(), restarted.jobs[booksJob])
 	ledger("the first slot", 1, `2026-11-23T08:00 empty ""; `)
 	c.add(15 * time.Minute)
-	s.tickBooks(t.Context())
+	s.tick(t.Context(), s.jobs[booksJob])
 	ledger("nothing again", 2, `2026-11-23T08:15 empty ""; `)
 	c.add(15 * time.Minute)
 	said = "office: 1 new"
-	s.tickBooks(t.Context())
+	s.tick(t.Context(), s.jobs[booksJob])
 	c.add(15 * time.Minute)
 	said, failure = "office: 1 changed", errors.New("home: the server does not answer")
-	s.tickBooks(t.Context())
+	s.tick(t.Context(), s.jobs[booksJob])
 	ledger("something", 4, `2026-11-23T08:45 failed "office: 1 changed; home: the server does not answer"; 2026-11-23T08:30 done "office: 1 new"; `)
+	c.add(time.Second)
 	said, failure = "", nil
 	if report, err := s.RunJob(t.Context(), "addressbooks", time.Time{}, ""); err != nil || report.Results[0].Outcome != "empty" {
 		t.Errorf("by hand: %+v, %v", report, err)
 	}
-	ledger("by hand", 5, `2026-11-23T08:45 empty ""; 2026-11-23T08:30 done "office: 1 new"; `)
+	ledger("by hand", 5, `2026-11-23 empty ""; 2026-11-23T08:45 failed "office: 1 changed; home: the server does not answer"; 2026-11-23T08:30 done "office: 1 new"; `)
 
 	cut, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.add(15 * time.Minute)
-	s.tickBooks(cut)
-	ledger("interrupted", 5, `2026-11-23T08:45 empty ""; 2026-11-23T08:30 done "office: 1 new"; `)
+	s.tick(cut, s.jobs[booksJob])
+	ledger("interrupted", 5, `2026-11-23 empty ""; 2026-11-23T08:45 failed "office: 1 changed; home: the server does not answer"; 2026-11-23T08:30 done "office: 1 new"; `)
 }

@@ -26,7 +26,7 @@ func classifier(t *testing.T, c *clock) (*Scheduler, *store.Store) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(st, Options{Jobs: Jobs{Classify: "30 23 * * *"}, TimeZone: "Europe/Moscow", PublicURL: "https://crm.vector.test", Log: logTo(t),
+	s, err := New(st, Options{TimeZone: "Europe/Moscow", PublicURL: "https://crm.vector.test", Log: logTo(t),
 		Classification: store.DefaultClassification,
 		KeepInTouch:    store.KeepInTouch{Worsened: true, PerDay: 5, Cadences: []store.Cadence{{Days: 7}}}})
 	if err != nil {
@@ -50,7 +50,7 @@ func planned(t *testing.T, st *store.Store) (subjects []string) {
 }
 
 // The minute's tick classifies once when the slot has come, and plans.
-func TestScheduler_tickClassify(t *testing.T) {
+func TestScheduler_Classify(t *testing.T) {
 	c := morningClock() // Monday 8:00
 	s, st := classifier(t, c)
 	runs := func() (slots []string) {
@@ -63,14 +63,14 @@ func TestScheduler_tickClassify(t *testing.T) {
 		}
 		return slots
 	}
-	s.tickClassify(t.Context())
-	s.tickClassify(t.Context())
+	s.tick(t.Context(), s.jobs[classifyJob])
+	s.tick(t.Context(), s.jobs[classifyJob])
 	if got := runs(); len(got) != 1 || got[0] != "classify 2026-11-22T23:30" { // missed while nothing ran
 		t.Errorf("ran %q", got)
 	}
 	// One-off on Sunday, three months and a day after the sale lost.
 	c.add(40 * time.Hour) // Wednesday 0:00
-	s.tickClassify(t.Context())
+	s.tick(t.Context(), s.jobs[classifyJob])
 	if got := runs(); len(got) != 2 || got[0] != "classify 2026-11-24T23:30" {
 		t.Errorf("ran %q", got)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/mail"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -144,76 +143,43 @@ func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time
 	return d, nil
 }
 
-// runDigest makes a manager's digest for a slot and queues it, once: the run
-// and its mail are one transaction. What cannot be mailed is recorded as
-// failed with the reason; an error means that nothing is recorded.
-func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slotName string, at time.Time) (run store.Run, err error) {
-	const job = "digest"
-	if ran, err := s.st.Ran(ctx, job, m.ID, slotName); err != nil || ran {
+// runDigest makes a manager's digest for a slot and queues it. What cannot be
+// mailed is recorded as failed with the reason.
+func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slot string, at time.Time) (store.Run, error) {
+	run := store.Run{Job: "digest", OwnerID: m.ID, Slot: slot, Started: s.st.Now()}
+	if ran, err := s.st.Ran(ctx, run.Job, m.ID, slot); err != nil || ran {
 		return store.Run{Outcome: alreadyRan}, err
 	}
-	run = store.Run{Job: job, OwnerID: m.ID, Slot: slotName, Started: s.st.Now()}
-	mails, err := s.digestMail(ctx, m, &run, at)
-	if err != nil {
-		return run, err
-	}
-	run.Finished = s.st.Now()
-	if err := s.st.RecordRun(ctx, run, mails...); errors.Is(err, store.ErrAlreadyRan) {
-		return store.Run{Outcome: alreadyRan}, nil // another daemon was quicker
-	} else if err != nil {
-		return run, fmt.Errorf("record run: %w", err)
-	}
-	log := s.log.With("job", job, "manager", m.Login, "slot", slotName, "outcome", run.Outcome)
-	if run.Outcome == "failed" {
-		log.Warn("digest not sent", "reason", run.Detail)
-	} else {
-		log.Info("digest run", "detail", run.Detail)
-	}
-	return run, nil
-}
-
-const alreadyRan = "already ran"
-
-// digestMail fills in the run's outcome and detail. A panic, which the same
-// rows would cause again each minute, is an outcome too.
-func (s *Scheduler) digestMail(ctx context.Context, m store.Manager, run *store.Run, at time.Time) (mails []store.Mail, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			s.log.Error("job panicked", "job", run.Job, "manager", m.Login, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-			run.Outcome, run.Detail = "failed", "internal error, see the log"
-			mails, err = nil, nil
-		}
-	}()
 	if m.Email() == "" {
 		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
-		return nil, nil
+		return s.record(ctx, run)
 	}
 	d, err := s.collect(ctx, m, s.lastDigest(m, at), at)
 	if err != nil {
-		return nil, err
+		return run, err
 	}
 	if d.Empty() {
 		run.Outcome = "empty"
-		return nil, nil
+		return s.record(ctx, run)
 	}
-	composed, err := s.compose(d.page(s.opt.PublicURL), fmt.Sprintf("digest/%s/%s", m.Login, run.Slot), mail.Address{Name: m.Name, Address: m.Email()}, m.Location())
+	composed, err := s.compose(d.page(s.opt.PublicURL), fmt.Sprintf("digest/%s/%s", m.Login, slot), mail.Address{Name: m.Name, Address: m.Email()}, m.Location())
 	var refused *addressError
 	if errors.As(err, &refused) {
 		run.Outcome, run.Detail = "failed", err.Error()
-		return nil, nil
+		return s.record(ctx, run)
 	}
 	if err != nil {
-		return nil, err
+		return run, err
 	}
 	run.Outcome, run.Detail = "queued", m.Email()
-	return []store.Mail{composed}, nil
+	return s.record(ctx, run, composed)
 }
 
 // lastDigest is when the digest before the one at a moment was due: the news
 // begin there. At least a day, at most a week.
 func (s *Scheduler) lastDigest(m store.Manager, at time.Time) time.Time {
 	day := at.Add(-24 * time.Hour)
-	if slot, ok := s.digest.latest(m.Location(), day, 6*24*time.Hour); ok {
+	if slot, ok := s.jobs["digest"].latest(m.Location(), day, 6*24*time.Hour); ok {
 		return slot.at
 	}
 	return day

@@ -24,24 +24,10 @@ const (
 	tellAgain = 24 * time.Hour
 )
 
-func (s *Scheduler) tickLogins(ctx context.Context) {
-	if _, err := s.tellLogins(ctx, s.st.Now(), nil); err != nil && ctx.Err() == nil {
-		s.log.Error("failing mailboxes could not be told", "job", loginsJob, "err", err)
-	}
-}
-
-func (s *Scheduler) jobLogins(ctx context.Context, at time.Time, managers []store.Manager) ([]Result, error) {
-	results, err := s.tellLogins(ctx, at, managers)
-	if len(results) == 0 && err == nil {
-		results = []Result{{Outcome: "empty"}}
-	}
-	return results, err
-}
-
-// tellLogins queues a mail for everybody who is to be told of failing
+// dueLogins queues a mail for everybody who is to be told of failing
 // mailboxes today and has not been; only those managers, and not the
 // administrator, where some are given.
-func (s *Scheduler) tellLogins(ctx context.Context, at time.Time, only []store.Manager) (results []Result, err error) {
+func (s *Scheduler) dueLogins(ctx context.Context, at time.Time, only []store.Manager) (results []Result, err error) {
 	boxes, err := s.st.FailingMailboxes(ctx, tellAfter)
 	if err != nil || len(boxes) == 0 {
 		return nil, err
@@ -51,7 +37,7 @@ func (s *Scheduler) tellLogins(ctx context.Context, at time.Time, only []store.M
 		return nil, err
 	}
 	for _, r := range s.readers(managers) {
-		if len(only) > 0 && len(only) < len(managers) && !slices.ContainsFunc(only, func(m store.Manager) bool { return m.ID == r.ID }) {
+		if only != nil && !slices.ContainsFunc(only, func(m store.Manager) bool { return m.ID == r.ID }) {
 			continue
 		}
 		told, tellErr := s.tell(ctx, r, boxes, at)

@@ -71,7 +71,7 @@ func TestScheduler_Logins(t *testing.T) {
 		}
 		b := newBoxes(t, c, st, map[string]string{"anna": "anna", "info": "", "mute": "mute"})
 		one, two := newScheduler(t, st, nil), newScheduler(t, st, nil) // two daemons
-		tick := func() { one.tickLogins(t.Context()); two.tickLogins(t.Context()) }
+		tick := func() { one.tick(t.Context(), one.jobs[loginsJob]); two.tick(t.Context(), two.jobs[loginsJob]) }
 		seen := 0
 		wants := func(what, want string) {
 			t.Helper()
@@ -138,7 +138,7 @@ func TestScheduler_Logins_Admin(t *testing.T) {
 		s := newScheduler(t, st, nil)
 		s.opt.Admin, s.opt.Language, s.opt.TimeZone = admin, store.English, "Asia/Yekaterinburg"
 		seen := 0
-		b.pass(70*time.Minute, func() { s.tickLogins(t.Context()) })
+		b.pass(70*time.Minute, func() { s.tick(t.Context(), s.jobs[loginsJob]) })
 		if got := b.mails(&seen); got != want {
 			t.Errorf("admin %q:\n%s\nwant\n%s", admin, got, want)
 		}

@@ -96,11 +96,11 @@ func TestSchedule_Latest(t *testing.T) {
 		"2026-11-23 07:59": "", "2026-11-23 08:00": "2026-11-23T08:00", "2026-11-23 14:00": "2026-11-23T08:00", "2026-11-23 14:01": "", "2026-11-22 09:00": "",
 	} {
 		at, _ := time.ParseInLocation("2006-01-02 15:04", now, loc)
-		if got, _ := s.latest(loc, at, lateness); got.name != want {
+		if got, _ := s.latest(loc, at, 6*time.Hour); got.name != want {
 			t.Errorf("%s: %q, want %q", now, got.name, want)
 		}
 	}
-	if _, ok := (schedule{}).latest(loc, time.Now(), byHand); ok {
+	if _, ok := (schedule{}).latest(loc, time.Now(), farBack); ok {
 		t.Error("never has a slot")
 	}
 }

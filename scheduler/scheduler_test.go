@@ -88,7 +88,7 @@ func house(t *testing.T, st *store.Store) {
 
 func newScheduler(t *testing.T, st *store.Store, smtp *mailer.Config) *Scheduler {
 	t.Helper()
-	s, err := New(st, Options{Jobs: Jobs{Digest: "0 8 * * 1-5", Nightly: "0 2 * * *"}, SMTP: smtp,
+	s, err := New(st, Options{Jobs: map[string]string{"classify": ""}, SMTP: smtp,
 		From: mail.Address{Name: "Intouch", Address: "intouch@vector.test"}, PublicURL: "https://crm.vector.test", Log: logTo(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -169,8 +169,8 @@ func TestScheduler_RunJob_Unknown(t *testing.T) {
 }
 
 func TestNew_Faults(t *testing.T) {
-	_, err := New(nil, Options{Jobs: Jobs{Digest: "8 o'clock", Nightly: "0 0 30 2 *", Classify: "never"}, From: mail.Address{Address: "none"}})
-	for _, want := range []string{"jobs.digest", "jobs.nightly", "jobs.classify", "none"} {
+	_, err := New(nil, Options{Jobs: map[string]string{"digest": "8 o'clock", "addressbooks": "0 0 30 2 *", "classify": "never"}, From: mail.Address{Address: "none"}})
+	for _, want := range []string{"jobs.digest", "jobs.addressbooks", "jobs.classify", "none"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}

@@ -151,8 +151,8 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// jobWebhooks sends what is due now, once.
-func (s *Scheduler) jobWebhooks(ctx context.Context, _ time.Time, _ []store.Manager) ([]Result, error) {
+// dueWebhooks sends what is due now, once.
+func (s *Scheduler) dueWebhooks(ctx context.Context, _ time.Time, _ []store.Manager) ([]Result, error) {
 	due, err := s.st.DueWebhooks(ctx)
 	if err != nil {
 		return nil, err

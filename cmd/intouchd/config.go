@@ -36,8 +36,8 @@ type Config struct {
 	Mail             Mail
 	Mailboxes        []MailboxConfig
 	AddressBooks     []AddressBookConfig
-	SMTP             *SMTPConfig // nil: mails wait in the outbox
-	Jobs             Jobs
+	SMTP             *SMTPConfig       // nil: mails wait in the outbox
+	Jobs             map[string]string // name → cron expression, "" never
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
 	Exchange         ExchangeConfig
@@ -108,15 +108,6 @@ type SMTPConfig struct {
 	Username string // "" sends without login
 	Password Secret
 	From     mail.Address
-}
-
-// Jobs are cron expressions, read in each manager's zone, Classify and
-// AddressBooks in the house's; "" never runs.
-type Jobs struct {
-	Digest       string
-	Nightly      string
-	Classify     string
-	AddressBooks string
 }
 
 // Log is what the operator reads on stderr.
@@ -377,11 +368,13 @@ func (c *reading) smtp(root *table) {
 }
 
 func (c *reading) jobs(t *table) {
-	c.cfg.Jobs = Jobs{Digest: t.text("digest", "0 8 * * 1-5"), Nightly: t.text("nightly", ""), Classify: t.text("classify", "30 23 * * *"), AddressBooks: t.text("addressbooks", "*/15 * * * *")}
-	for key, expr := range map[string]string{"digest": c.cfg.Jobs.Digest, "nightly": c.cfg.Jobs.Nightly, "classify": c.cfg.Jobs.Classify, "addressbooks": c.cfg.Jobs.AddressBooks} {
+	c.cfg.Jobs = scheduler.Schedules()
+	for name, usual := range c.cfg.Jobs {
+		expr := t.text(name, usual)
 		if err := scheduler.CheckCron(expr); err != nil {
-			t.fault(key, `%q is not a cron expression like "0 8 * * 1-5": %v`, expr, err)
+			t.fault(name, `%q is not a cron expression like "0 8 * * 1-5": %v`, expr, err)
 		}
+		c.cfg.Jobs[name] = expr
 	}
 }
 

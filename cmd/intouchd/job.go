@@ -19,7 +19,7 @@ import (
 // newScheduler is the scheduler of the settings.
 func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Scheduler, error) {
 	opt := scheduler.Options{
-		Jobs:            scheduler.Jobs{Digest: cfg.Jobs.Digest, Nightly: cfg.Jobs.Nightly, Classify: cfg.Jobs.Classify, Books: cfg.Jobs.AddressBooks},
+		Jobs:            cfg.Jobs,
 		PublicURL:       cfg.Server.PublicURL,
 		Admin:           cfg.Company.Admin,
 		Language:        cfg.Language,

@@ -1,0 +1,100 @@
+package scheduler
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"intouch/store"
+	"intouch/store/storetest"
+)
+
+// ledger is what the store has of runs, oldest first: "job owner slot outcome".
+func ledger(t *testing.T, st *store.Store) string {
+	t.Helper()
+	runs, err := st.Runs(t.Context(), 10000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for i := range runs {
+		r := runs[len(runs)-1-i]
+		fmt.Fprintln(&out, r.Job, r.OwnerID, r.Slot, r.Outcome)
+	}
+	return out.String()
+}
+
+// A panic for one manager is said and written down; the others get theirs, and
+// the one who had it is asked again at the next slot.
+func TestScheduler_Panic(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t
+		house(t, st)
+		c.add(4 * time.Hour) // 8 o'clock has come also in London
+		s := newScheduler(t, st, nil)
+		var said bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&said, nil))
+		p := s.jobs["digest"]
+		run, asked := p.run, 0
+		p.run = func(s *Scheduler, ctx context.Context, m store.Manager, slot string, at time.Time) (store.Run, error) {
+			if m.Login == "anna" {
+				asked++
+				panic("bad row")
+			}
+			return run(s, ctx, m, slot, at)
+		}
+		for range 3 {
+			s.tick(t.Context(), p)
+			c.add(time.Minute)
+		}
+		want := "digest 1 2026-11-23T08:00 failed\ndigest 2 2026-11-23T08:00 queued\ndigest 3 2026-11-23T08:00 empty\ndigest 4 2026-11-23T08:00 failed\n"
+		if got := ledger(t, st); !sameLines(got, want) {
+			t.Errorf("ledger\n%swant\n%s", got, want)
+		}
+		if asked != 1 || strings.Count(said.String(), "bad row") != 1 {
+			t.Errorf("asked %d times; said\n%s", asked, said.String())
+		}
+		p.run = run
+		c.add(24 * time.Hour)
+		s.tick(t.Context(), p)
+		if got := ledger(t, st); !strings.Contains(got, "digest 1 2026-11-24T08:00 queued") {
+			t.Errorf("the next slot:\n%s", got)
+		}
+
+		// A job without slots goes on each minute, and the day has one row of it.
+		p = s.jobs["statuses"]
+		asked = 0
+		p.due = func(*Scheduler, context.Context, time.Time, []store.Manager) ([]Result, error) {
+			asked++
+			panic("bad row")
+		}
+		for range 3 {
+			s.tick(t.Context(), p)
+			c.add(time.Minute)
+		}
+		if got := ledger(t, st); asked != 3 || strings.Count(got, "statuses") != 1 || !strings.Contains(got, "statuses 0 2026-11-24 failed") {
+			t.Errorf("asked %d times; ledger\n%s", asked, got)
+		}
+	})
+}
+
+func sameLines(a, b string) bool {
+	count := map[string]int{}
+	for line := range strings.Lines(a) {
+		count[line]++
+	}
+	for line := range strings.Lines(b) {
+		count[line]--
+	}
+	for _, n := range count {
+		if n != 0 {
+			return false
+		}
+	}
+	return true
+}
