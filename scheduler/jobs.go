@@ -88,6 +88,7 @@ func Schedules() map[string]string {
 type timed struct {
 	job
 	schedule
+	round round
 
 	mu  sync.Mutex
 	ran map[int64]string // owner → newest slot known to have run: saves asking each minute
@@ -143,7 +144,7 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 		}
 		return
 	}
-	now := s.st.Now()
+	now, began := s.st.Now(), false
 	newest := map[string]slot{} // zone → its newest slot, the zero slot for none
 	for _, m := range all {
 		if ctx.Err() != nil {
@@ -160,7 +161,15 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 		}
 		ran, err := s.st.Ran(ctx, p.name, m.ID, slot.name)
 		if err == nil && !ran {
+			if !began {
+				p.round.begin(now)
+				began = true
+				defer func() { p.round.end(s.st.Now()) }()
+			}
 			_, err = s.once(ctx, p, m, slot.name, now)
+		}
+		if errors.Is(err, errRunning) {
+			continue
 		}
 		if err != nil {
 			if ctx.Err() == nil {
@@ -175,19 +184,43 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 // owners are those for whom a job with slots is done.
 func (s *Scheduler) owners(ctx context.Context, p *timed) ([]store.Manager, error) {
 	if p.of == theHouse {
-		return []store.Manager{{TimeZone: s.opt.TimeZone, Language: s.opt.Language}}, nil
+		return s.among(nil, theHouse), nil
 	}
 	all, err := s.st.Managers(ctx)
-	if p.of == eachHead {
-		all = slices.DeleteFunc(all, func(m store.Manager) bool { return m.Role != store.RoleHead })
+	return s.among(all, p.of), err
+}
+
+func (s *Scheduler) among(all []store.Manager, of owners) (out []store.Manager) {
+	if of == theHouse {
+		return []store.Manager{{TimeZone: s.opt.TimeZone, Language: s.opt.Language}}
 	}
-	return all, err
+	for _, m := range all {
+		if of == eachManager || m.Role == store.RoleHead {
+			out = append(out, m)
+		}
+	}
+	return out
 }
 
 // once runs a job for an owner and a slot, and logs what came of it. A panic,
 // which the same rows would cause again each minute, is an outcome too.
 func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot string, at time.Time) (run store.Run, err error) {
 	started := s.st.Now()
+	defer func() {
+		switch {
+		case err == nil:
+			p.round.add(run.Outcome, run.Detail)
+		case !errors.Is(err, errRunning) && ctx.Err() == nil:
+			p.round.add("failed", err.Error())
+		}
+	}()
+	if p.of == theHouse {
+		free, err := s.hold(ctx, p)
+		if err != nil {
+			return run, err
+		}
+		defer free()
+	}
 	func() {
 		defer func() {
 			if r := recover(); r != nil {
@@ -215,15 +248,59 @@ func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot st
 	return run, nil
 }
 
+// jobLease is how long a daemon that dies in a job of the house keeps others
+// from it.
+const jobLease = 2 * time.Minute
+
+var errRunning = errors.New("it is running at this moment")
+
+// hold keeps other daemons from a job of the house, of which each owner's
+// transaction alone would not: two would fetch, copy or count the same.
+func (s *Scheduler) hold(ctx context.Context, p *timed) (free func(), err error) {
+	held, err := s.st.HoldJob(ctx, p.name, jobLease, false)
+	if err != nil {
+		return nil, err
+	}
+	if !held {
+		return nil, fmt.Errorf("job %s: %w", p.name, errRunning)
+	}
+	again, stop := context.WithCancel(ctx)
+	var holding sync.WaitGroup
+	holding.Go(func() {
+		for pause(again, nil, jobLease/4) {
+			if _, err := s.st.HoldJob(again, p.name, jobLease, true); err != nil && again.Err() == nil {
+				s.log.Warn("a job's lease could not be renewed", "job", p.name, "err", err)
+			}
+		}
+	})
+	return func() {
+		stop()
+		holding.Wait()
+		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		if err := s.st.FreeJob(done, p.name); err != nil {
+			s.log.Warn("a job's lease could not be given back, it ends by itself", "job", p.name, "err", err)
+		}
+	}, nil
+}
+
 // guarded asks a job without slots for what is due. Of its panics the ledger
 // has the first of each day.
 func (s *Scheduler) guarded(ctx context.Context, p *timed, at time.Time, only []store.Manager) (results []Result, err error) {
 	started := s.st.Now()
+	p.round.begin(started)
+	defer func() { p.round.end(s.st.Now()) }()
 	defer func() {
 		if r := recover(); r != nil {
 			s.panicked(p, store.Manager{}, r)
 			_, err = s.record(ctx, store.Run{Job: p.name, Slot: s.today(started), Started: started, Outcome: "failed", Detail: internalError})
 			err = errors.Join(errors.New(internalError), err)
+		}
+		for _, r := range results {
+			p.round.add(r.Outcome, r.Detail)
+		}
+		if err != nil && ctx.Err() == nil {
+			p.round.add("failed", err.Error())
 		}
 	}()
 	return p.due(s, ctx, at, only)
@@ -232,6 +309,7 @@ func (s *Scheduler) guarded(ctx context.Context, p *timed, at time.Time, only []
 const internalError = "internal error, see the log"
 
 func (s *Scheduler) panicked(p *timed, m store.Manager, what any) {
+	p.round.panicked()
 	s.log.Error("job panicked", "job", p.name, "manager", m.Login, "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
 }
 
@@ -285,6 +363,7 @@ func (s *Scheduler) RunJob(ctx context.Context, name string, at time.Time, manag
 	if at.IsZero() {
 		at = s.st.Now()
 	}
+	defer s.publish(ctx)
 	var only []store.Manager
 	if manager != "" {
 		m, err := s.st.ManagerByLogin(ctx, manager)
@@ -317,6 +396,8 @@ func (s *Scheduler) RunJob(ctx context.Context, name string, at time.Time, manag
 			return Report{}, err
 		}
 	}
+	p.round.begin(s.st.Now())
+	defer func() { p.round.end(s.st.Now()) }()
 	report := Report{Job: name}
 	var faults []error
 	for _, m := range only {

@@ -15,7 +15,10 @@ import (
 // days are meant, on a clock that never jumps. When that is in a zone is
 // computed for each (next), since cron's own reading skips a daily 02:30 on
 // the spring day and runs it twice in autumn.
-type schedule struct{ spec *cron.SpecSchedule } // nil: never
+type schedule struct {
+	spec *cron.SpecSchedule // nil: never
+	expr string
+}
 
 // slot is one meant run.
 type slot struct {
@@ -54,7 +57,7 @@ func parseSchedule(expr string) (s schedule, err error) {
 	if spec.Next(time.Unix(0, 0)).IsZero() {
 		return s, fmt.Errorf("%q never comes", expr) // 30 February
 	}
-	return schedule{spec}, nil
+	return schedule{spec, expr}, nil
 }
 
 func (s schedule) never() bool { return s.spec == nil }

@@ -5,6 +5,7 @@
 //
 //	scheduler.go  the options, the minute's tick
 //	jobs.go       the list of jobs; what is due of each; runs by hand
+//	state.go      what the status page is told of the jobs, and asks
 //	schedule.go   cron expressions in a manager's zone, DST, slots
 //	outbox.go     delivery with retry and backoff
 //	webhook.go    delivery of events to webhooks; webhooksend.go: one request
@@ -124,15 +125,19 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			return fmt.Errorf("minute's tick: %w", err)
 		}
 	}
+	if _, err := minute.AddFunc("* * * * *", func() { s.publish(ctx) }); err != nil {
+		return fmt.Errorf("minute's tick: %w", err)
+	}
 	var first sync.WaitGroup
 	for _, e := range minute.Entries() { // what was missed, now
 		first.Go(e.WrappedJob.Run)
 	}
 	minute.Start()
-	var hooks sync.WaitGroup
-	hooks.Go(func() { s.webhooks.run(ctx) })
+	var loops sync.WaitGroup
+	loops.Go(func() { s.webhooks.run(ctx) })
+	loops.Go(func() { s.answer(ctx) })
 	s.outbox.run(ctx)
-	hooks.Wait()
+	loops.Wait()
 	<-minute.Stop().Done()
 	first.Wait()
 	return nil

@@ -17,9 +17,10 @@ var months = [2][12]string{
 
 // nouns to count: Russian one, few, many; English one, many.
 var nouns = map[string][5]string{
-	"item":   {"запись", "записи", "записей", "item", "items"},
-	"letter": {"письмо", "письма", "писем", "letter", "letters"},
-	"try":    {"попытка", "попытки", "попыток", "try", "tries"},
+	"item":    {"запись", "записи", "записей", "item", "items"},
+	"letter":  {"письмо", "письма", "писем", "letter", "letters"},
+	"manager": {"менеджер", "менеджера", "менеджеров", "manager", "managers"},
+	"try":     {"попытка", "попытки", "попыток", "try", "tries"},
 }
 
 var texts = store.Texts{
@@ -501,6 +502,18 @@ var texts = store.Texts{
 	"status.nomine":      {"К вам не подключён ни один почтовый ящик.", "No mailbox is connected to you."},
 	"status.jobs":        {"Задания", "Jobs"},
 	"status.job":         {"Задание", "Job"},
+	"status.schedule":    {"Расписание", "Schedule"},
+	"status.next":        {"Следующий запуск", "Next run"},
+	"status.lastrun":     {"Последний запуск", "Last run"},
+	"status.seconds":     {"%d с", "%d s"},
+	"status.run":         {"Выполнить", "Run"},
+	"status.asked":       {"ждёт выполнения", "waits to be run"},
+	"status.panics":      {"внутренних ошибок за всё время: %d", "internal errors ever: %d"},
+	"status.ledger":      {"Журнал заданий", "Ledger of jobs"},
+	"said.asked":         {"Задание будет выполнено в течение минуты.", "The job runs within a minute."},
+	"schedule.minute":    {"каждую минуту", "each minute"},
+	"schedule.always":    {"постоянно", "all the time"},
+	"schedule.never":     {"отключено", "off"},
 	"status.slot":        {"За", "Slot"},
 	"status.who":         {"Кому", "Whom"},
 	"status.house":       {"все", "everybody"},
@@ -548,6 +561,8 @@ var texts = store.Texts{
 	"job.statuses":       {"статусы", "statuses"},
 	"job.logins":         {"ящики, которые не читаются", "mailboxes that cannot be read"},
 	"job.addressbooks":   {"адресные книги", "address books"},
+	"job.outbox":         {"отправка почты", "delivery of mail"},
+	"job.webhooks":       {"события другим программам", "events to other programs"},
 	"job.classify":       {"классификация", "classification"},
 
 	// Set-up.

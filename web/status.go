@@ -23,6 +23,7 @@ type statusView struct {
 	Time      string
 	Version   string
 	Mailboxes []mailboxRow
+	Jobs      []jobRow
 	Runs      []runRow
 	Outbox    outboxView
 	Senders   []senderRow
@@ -40,6 +41,12 @@ type mailboxRow struct {
 type runRow struct {
 	Job, Slot, Who, Started, Outcome, Detail string
 	Failed                                   bool
+}
+
+// jobRow is a job: when it comes next, how it went last.
+type jobRow struct {
+	Key, Job, Schedule, Owners, Next, Last, Took, Outcome, Detail string
+	Cron, Failed, Asked                                           bool
 }
 
 type outboxView struct {
@@ -91,6 +98,45 @@ func mailboxRows(say voice, boxes []store.MailboxState) []mailboxRow {
 		out = append(out, r)
 	}
 	return out
+}
+
+func jobRows(say voice, jobs []store.JobState) []jobRow {
+	var out []jobRow
+	for _, j := range jobs {
+		r := jobRow{
+			Key: j.Name, Job: known(say, "job.", j.Name), Schedule: j.Schedule, Owners: say.t("status.house"), Next: say.moment(j.Next),
+			Last: say.moment(j.Last.Started), Outcome: known(say, "outcome.", j.Last.Outcome), Detail: clip(500, j.Last.Detail),
+			Failed: j.Last.Outcome == "failed", Asked: !j.Asked.IsZero(),
+		}
+		switch j.Schedule {
+		case store.EachMinute, store.Always, store.Never:
+			r.Schedule, r.Next = say.t("schedule."+j.Schedule), ""
+		default:
+			r.Cron = true
+		}
+		if j.Owners > 0 {
+			r.Owners = say.count(int64(j.Owners), "manager")
+		}
+		if !j.Last.Started.IsZero() {
+			r.Took = say.t("status.seconds", int64(j.Last.Finished.Sub(j.Last.Started).Seconds()))
+		}
+		if j.Panics > 0 {
+			r.Detail = strings.TrimPrefix(r.Detail+"; "+say.t("status.panics", j.Panics), "; ")
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// askJob asks the daemon for a run by hand.
+func (s *server) askJob(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	if err := s.st.AskJob(v.ctx, v.who, v.PathValue("name")); err != nil {
+		return err
+	}
+	return v.back("/status", "asked")
 }
 
 func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
@@ -212,6 +258,11 @@ func (s *server) status(v *visit) error {
 		for id := range names {
 			owners = append(owners, id)
 		}
+		jobs, err := s.st.JobStates(v.ctx)
+		if err != nil {
+			return err
+		}
+		view.Jobs = jobRows(v.say, jobs)
 		runs, err := s.st.Runs(v.ctx, runsShown)
 		if err != nil {
 			return err

@@ -134,6 +134,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /reports/{name}", s.report)
 	page("GET /status", s.status)
 	page("GET /questions", s.questions)
+	page("POST /status/jobs/{name}", s.askJob)
 	page("POST /questions/{id}", s.dropQuestion)
 	page("GET /setup", s.setup)
 	page("GET /setup/intouch.mobileconfig", s.profile)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,6 +286,47 @@ func TestStatus_Page(t *testing.T) {
 	c := h.login("clara").get("/status")
 	c.has(t, "К вам не подключён ни один почтовый ящик.")
 	c.lacks(t, "connection refused", "new@stranger.test")
+}
+
+// Heads see the jobs and ask for a run; the daemon hears of it once.
+func TestStatus_Jobs(t *testing.T) {
+	h := newHouse(t, Options{})
+	at := h.st.Now().Add(-time.Hour)
+	h.check(h.st.SaveJobs(t.Context(), []store.JobState{
+		{Name: "digest", Schedule: "0 8 * * 1-5", Owners: 3, Next: at.Add(20 * time.Hour), Panics: 2,
+			Last: store.Run{Started: at, Finished: at.Add(4 * time.Second), Outcome: "failed", Detail: "<b>1 failed</b>"}},
+		{Name: "statuses", Schedule: store.EachMinute},
+		{Name: "outbox", Schedule: store.Always},
+		{Name: "addressbooks", Schedule: store.Never},
+	}))
+	anna := h.login("anna")
+	anna.get("/status").has(t, "<code>0 8 * * 1-5</code>", "3 менеджера", "&lt;b&gt;1 failed&lt;/b&gt;; внутренних ошибок за всё время: 2", "4 с", "каждую минуту", "постоянно", "отключено", `action="/status/jobs/digest"`)
+	if a := anna.post("/status/jobs/digest", url.Values{}); a.code != http.StatusSeeOther || a.header.Get("Location") != "/status?said=asked" {
+		t.Error(a.code, a.header.Get("Location"))
+	}
+	anna.get("/status?said=asked").has(t, "ждёт выполнения", "в течение минуты")
+	if names, err := h.st.TakeAsked(t.Context()); err != nil || !slices.Equal(names, []string{"digest"}) {
+		t.Error("asked:", names, err)
+	}
+	anna.get("/status").lacks(t, "ждёт выполнения")
+	if names, err := h.st.TakeAsked(t.Context()); err != nil || len(names) != 0 {
+		t.Error("asked again:", names, err)
+	}
+	if a := anna.post("/status/jobs/coffee", url.Values{}); a.code != http.StatusNotFound {
+		t.Error("unknown:", a.code)
+	}
+	boris := h.login("boris")
+	boris.get("/status").lacks(t, "/status/jobs/")
+	if a := boris.post("/status/jobs/digest", url.Values{}); a.code != http.StatusForbidden {
+		t.Error("a manager may:", a.code)
+	}
+	anna.header.Set("Sec-Fetch-Site", "cross-site")
+	if a := anna.post("/status/jobs/digest", url.Values{}); a.code != http.StatusForbidden {
+		t.Error("another site may:", a.code)
+	}
+	if names, err := h.st.TakeAsked(t.Context()); err != nil || len(names) != 0 {
+		t.Error("asked:", names, err)
+	}
 }
 
 // sendFrom1C leaves a file that waits for its import.

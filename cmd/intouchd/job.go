@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -113,6 +116,112 @@ func (p *program) writeReport(report scheduler.Report) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", who, r.Slot, r.Outcome, r.Detail)
 	}
 	return t.Flush()
+}
+
+func (p *program) jobsCommand() *cobra.Command {
+	asJSON := false
+	cmd := &cobra.Command{
+		Use:   "jobs",
+		Short: "List the jobs: when each runs next, and how it went last",
+		Args:  takes(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, st, err := p.open(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			jobs, err := newScheduler(st, cfg, newLog(cfg.Log, p.err))
+			if err != nil {
+				return err
+			}
+			// As the settings say now; how they went is what the daemon noted.
+			states, err := jobs.States(cmd.Context())
+			if err != nil {
+				return err
+			}
+			noted, err := st.JobStates(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for i := range states {
+				for _, n := range noted {
+					if n.Name == states[i].Name {
+						states[i].Last, states[i].Panics, states[i].Asked = n.Last, n.Panics, n.Asked
+					}
+				}
+			}
+			loc := store.Manager{TimeZone: cfg.TimeZone}.Location()
+			if asJSON {
+				return writeJobsJSON(p.out, states, loc)
+			}
+			return writeJobs(p.out, states, loc)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	return cmd
+}
+
+func writeJobs(w io.Writer, states []store.JobState, loc *time.Location) error {
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(t, "JOB\tSCHEDULE\tFOR\tNEXT\tLAST\tTOOK\tOUTCOME")
+	at := func(m time.Time) string {
+		if m.IsZero() {
+			return "-"
+		}
+		return m.In(loc).Format("2006-01-02 15:04")
+	}
+	for _, j := range states {
+		owners, took, outcome := "house", "-", j.Last.Outcome
+		if j.Owners > 0 {
+			owners = strconv.Itoa(j.Owners)
+		}
+		if !j.Last.Started.IsZero() {
+			took = j.Last.Finished.Sub(j.Last.Started).String()
+		}
+		if j.Last.Detail != "" {
+			outcome += ": " + mailer.OneLine(j.Last.Detail, 100)
+		}
+		if j.Panics > 0 {
+			outcome += fmt.Sprintf(" (%d panics ever)", j.Panics)
+		}
+		if !j.Asked.IsZero() {
+			outcome += " (asked for, waits)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", j.Name, j.Schedule, owners, at(j.Next), at(j.Last.Started), took, outcome)
+	}
+	return t.Flush()
+}
+
+func writeJobsJSON(w io.Writer, states []store.JobState, loc *time.Location) error {
+	type line struct {
+		Name     string    `json:"name"`
+		Schedule string    `json:"schedule"`
+		Owners   int       `json:"owners"` // 0: the house
+		Next     time.Time `json:"next,omitzero"`
+		Started  time.Time `json:"started,omitzero"`
+		Finished time.Time `json:"finished,omitzero"`
+		Outcome  string    `json:"outcome,omitempty"`
+		Detail   string    `json:"detail,omitempty"`
+		Panics   int64     `json:"panics"`
+		Asked    time.Time `json:"asked,omitzero"`
+	}
+	in := func(m time.Time) time.Time {
+		if m.IsZero() {
+			return m
+		}
+		return m.In(loc)
+	}
+	enc := json.NewEncoder(w)
+	for _, j := range states {
+		l := line{
+			Name: j.Name, Schedule: j.Schedule, Owners: j.Owners, Next: in(j.Next), Started: in(j.Last.Started), Finished: in(j.Last.Finished),
+			Outcome: j.Last.Outcome, Detail: j.Last.Detail, Panics: j.Panics, Asked: in(j.Asked),
+		}
+		if err := enc.Encode(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deliver empties the outbox. The job itself is done by now, so that a mail

@@ -109,6 +109,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.personsCommand(),
 		p.calendarCommand(),
 		p.jobCommand(),
+		p.jobsCommand(),
 		p.versionCommand(),
 	)
 	return root

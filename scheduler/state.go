@@ -1,0 +1,153 @@
+package scheduler
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"intouch/store"
+)
+
+// round is what a job did at one time, for all its owners.
+type round struct {
+	mu       sync.Mutex
+	last     store.Run // Started, Finished, Outcome, Detail
+	panics   int64     // not yet told
+	outcomes map[string]int
+	detail   string
+}
+
+// begin begins a round that something is done in.
+func (r *round) begin(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last.Started, r.outcomes, r.detail = at, map[string]int{}, ""
+}
+
+// add adds what came of it for one owner.
+func (r *round) add(outcome, detail string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.outcomes != nil {
+		r.outcomes[outcome]++
+		r.detail = cmp.Or(detail, r.detail)
+	}
+}
+
+// end sums the round up: the worst outcome, and how many there were of each.
+func (r *round) end(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.outcomes) == 0 {
+		r.outcomes = map[string]int{"empty": 1}
+	}
+	r.last.Finished, r.last.Outcome, r.last.Detail = at, "", r.detail
+	var counts []string
+	total := 0
+	for _, o := range []string{"failed", "queued", "done", "empty", alreadyRan} {
+		n := r.outcomes[o]
+		if n == 0 {
+			continue
+		}
+		r.last.Outcome = cmp.Or(r.last.Outcome, o)
+		counts = append(counts, fmt.Sprintf("%d %s", n, o))
+		total += n
+	}
+	if total > 1 {
+		r.last.Detail = strings.Join(counts, ", ")
+	}
+	r.outcomes = nil
+}
+
+func (r *round) panicked() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.panics++
+}
+
+// tell is what the store does not know yet.
+func (r *round) tell() (last store.Run, panics int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.last.Finished.IsZero() && r.outcomes == nil {
+		last = r.last
+	}
+	panics, r.panics = r.panics, 0
+	return last, panics
+}
+
+// States are the jobs as they stand by the settings: when each comes next,
+// and what this process has done of it.
+func (s *Scheduler) States(ctx context.Context) ([]store.JobState, error) {
+	managers, err := s.st.Managers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := s.st.Now()
+	var out []store.JobState
+	for _, p := range s.jobs {
+		state := store.JobState{Name: p.name, Schedule: store.Never}
+		state.Last, state.Panics = p.round.tell()
+		all := s.among(managers, p.of)
+		if p.of != theHouse {
+			state.Owners = len(all)
+		}
+		switch {
+		case p.lacks != nil && p.lacks(s) != nil:
+		case p.loop:
+			state.Schedule = store.Always
+		case p.due != nil:
+			state.Schedule = store.EachMinute
+			state.Next = now.Truncate(time.Minute).Add(time.Minute)
+		case !p.never():
+			state.Schedule = p.expr
+			asked := map[string]bool{}
+			for _, m := range all {
+				if asked[m.TimeZone] {
+					continue
+				}
+				asked[m.TimeZone] = true
+				if next, ok := p.next(m.Location(), now); ok && (state.Next.IsZero() || next.at.Before(state.Next)) {
+					state.Next = next.at
+				}
+			}
+		}
+		out = append(out, state)
+	}
+	slices.SortFunc(out, func(a, b store.JobState) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+// publish tells the store how the jobs stand, for the status page.
+func (s *Scheduler) publish(ctx context.Context) {
+	states, err := s.States(ctx)
+	if err == nil {
+		err = s.st.SaveJobs(ctx, states)
+	}
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("state of the jobs could not be noted", "err", err)
+	}
+}
+
+// answer runs what somebody asked for on the status page.
+func (s *Scheduler) answer(ctx context.Context) {
+	for {
+		changed := s.st.Changed() // before looking, so that nothing slips between
+		names, err := s.st.TakeAsked(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("jobs that were asked for could not be read", "err", err)
+		}
+		for _, name := range names {
+			report, err := s.RunJob(ctx, name, time.Time{}, "")
+			s.log.Info("job run by hand", "job", name, "results", len(report.Results), "err", err)
+		}
+		// At most one look a second, however busy the store is.
+		if !pause(ctx, nil, time.Second) || !pause(ctx, changed, time.Minute) {
+			return
+		}
+	}
+}
