@@ -3,10 +3,11 @@ package mailer
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
+	"mime"
 	"mime/multipart"
 	"mime/quotedprintable"
 	"net/mail"
@@ -27,6 +28,14 @@ type Message struct {
 	MessageID string // with brackets (MessageID makes one)
 	Date      time.Time
 	Headers   []Header // Auto-Submitted, List-Unsubscribe, …
+	Files     []File   // that come with it
+}
+
+// File is an attachment.
+type File struct {
+	Name string // printable ASCII: "managers-2026-11-23.xlsx"
+	Type string // media type
+	Data []byte
 }
 
 // Header is one field beside those that Compose writes itself.
@@ -50,8 +59,9 @@ func MessageID(key, domain string) string {
 
 // Compose gives the message as RFC 5322 bytes with CRLF line ends: text
 // alone, or multipart/alternative of text and HTML, both quoted-printable in
-// UTF-8, so that no line is longer than 78 and any server carries it. The
-// same message gives the same bytes. Errors name the field that is at fault.
+// UTF-8, so that no line is longer than 78 and any server carries it; files
+// stand behind them in a multipart/mixed. The same message gives the same
+// bytes. Errors name the field that is at fault.
 func Compose(m Message) ([]byte, error) {
 	if len(m.To) == 0 {
 		return nil, errors.New("compose: no recipient")
@@ -85,44 +95,102 @@ func Compose(m Message) ([]byte, error) {
 	}
 	h.fold("MIME-Version", []string{"1.0"})
 
-	var out bytes.Buffer
-	if m.HTML == "" {
-		h.fold("Content-Type", []string{"text/plain;", "charset=utf-8"})
-		h.fold("Content-Transfer-Encoding", []string{"quoted-printable"})
-		out.WriteString(h.String() + "\r\n")
-		writeQuoted(&out, m.Text)
-		return out.Bytes(), nil
-	}
-	// "=_" cannot occur in quoted-printable text (RFC 2045 section 6.7), so no
-	// part can hold the boundary.
-	sum := sha256.Sum256([]byte(m.MessageID))
-	parts := multipart.NewWriter(&out)
-	if err := parts.SetBoundary("=_" + hex.EncodeToString(sum[:12])); err != nil {
+	content, err := m.body()
+	if err != nil {
 		return nil, fmt.Errorf("compose: %w", err)
 	}
-	h.fold("Content-Type", []string{"multipart/alternative;", `boundary="` + parts.Boundary() + `"`})
-	out.WriteString(h.String() + "\r\n")
-	for _, part := range [][2]string{{"text/plain", m.Text}, {"text/html", m.HTML}} { // the best last (RFC 2046 section 5.1.4)
-		w, err := parts.CreatePart(textproto.MIMEHeader{
-			"Content-Type":              {part[0] + "; charset=utf-8"},
-			"Content-Transfer-Encoding": {"quoted-printable"},
-		})
-		if err != nil {
-			return nil, fmt.Errorf("compose: %w", err)
-		}
-		if err := writeQuoted(w, part[1]); err != nil {
+	if len(m.Files) > 0 {
+		if content, err = m.mixed(content); err != nil {
 			return nil, fmt.Errorf("compose: %w", err)
 		}
 	}
-	if err := parts.Close(); err != nil {
-		return nil, fmt.Errorf("compose: %w", err)
+	h.fold("Content-Type", strings.Split(content.kind, " "))
+	if content.encoding != "" {
+		h.fold("Content-Transfer-Encoding", []string{content.encoding})
 	}
-	return out.Bytes(), nil
+	return append([]byte(h.String()+"\r\n"), content.data...), nil
 }
 
-// writeQuoted writes text as quoted-printable. A NUL, which no mail may carry
-// even encoded without some server choking on it, is left out.
-func writeQuoted(w io.Writer, s string) error {
+// entity is a part of a message: what its header says of it, and its bytes.
+type entity struct {
+	kind     string // Content-Type
+	encoding string // "" of a multipart
+	data     []byte
+}
+
+// body is the message without its files: text alone, or both forms.
+func (m *Message) body() (entity, error) {
+	parts := []entity{{kind: "text/plain; charset=utf-8", encoding: "quoted-printable", data: quoted(m.Text)}}
+	if m.HTML == "" {
+		return parts[0], nil
+	}
+	parts = append(parts, entity{kind: "text/html; charset=utf-8", encoding: "quoted-printable", data: quoted(m.HTML)}) // the best last (RFC 2046 section 5.1.4)
+	return m.multipart("alternative", parts)
+}
+
+// mixed puts the files behind the body.
+func (m *Message) mixed(body entity) (entity, error) {
+	parts := []entity{body}
+	for _, f := range m.Files {
+		if _, _, err := mime.ParseMediaType(f.Type); err != nil || !plain(f.Type) || f.Name == "" || !plain(f.Name) {
+			return entity{}, fmt.Errorf("file %q of type %q: not a name or type that a mail can carry", OneLine(f.Name, 80), OneLine(f.Type, 80))
+		}
+		parts = append(parts, entity{kind: f.Type, encoding: "base64", data: base64Lines(f.Data)})
+	}
+	return m.multipart("mixed", parts, m.Files...)
+}
+
+// multipart joins parts; the last ones are the files. Its boundary begins with
+// "=_", which neither quoted-printable text (RFC 2045 section 6.7) nor base64
+// can hold, so that no part can hold the boundary.
+func (m *Message) multipart(kind string, parts []entity, files ...File) (entity, error) {
+	var out bytes.Buffer
+	w := multipart.NewWriter(&out)
+	seed := m.MessageID
+	if len(files) > 0 { // another one than the body's within
+		seed += kind
+	}
+	sum := sha256.Sum256([]byte(seed))
+	if err := w.SetBoundary("=_" + hex.EncodeToString(sum[:12])); err != nil {
+		return entity{}, err
+	}
+	for i, p := range parts {
+		header := textproto.MIMEHeader{"Content-Type": {p.kind}}
+		if p.encoding != "" {
+			header["Content-Transfer-Encoding"] = []string{p.encoding}
+		}
+		if n := i - (len(parts) - len(files)); n >= 0 {
+			header["Content-Disposition"] = []string{mime.FormatMediaType("attachment", map[string]string{"filename": files[n].Name})}
+		}
+		to, err := w.CreatePart(header)
+		if err != nil {
+			return entity{}, err
+		}
+		if _, err := to.Write(p.data); err != nil {
+			return entity{}, err
+		}
+	}
+	if err := w.Close(); err != nil {
+		return entity{}, err
+	}
+	return entity{kind: "multipart/" + kind + `; boundary="` + w.Boundary() + `"`, data: out.Bytes()}, nil
+}
+
+// base64Lines is base64 in lines of 76 (RFC 2045 section 6.8).
+func base64Lines(data []byte) []byte {
+	const line = 57 // bytes that make 76 characters
+	var out bytes.Buffer
+	for len(data) > 0 {
+		n := min(line, len(data))
+		out.WriteString(base64.StdEncoding.EncodeToString(data[:n]) + "\r\n")
+		data = data[n:]
+	}
+	return out.Bytes()
+}
+
+// quoted is the text as quoted-printable. A NUL, which no mail may carry even
+// encoded without some server choking on it, is left out.
+func quoted(s string) []byte {
 	if !utf8.ValidString(s) {
 		s = strings.ToValidUTF8(s, "\ufffd")
 	}
@@ -130,11 +198,11 @@ func writeQuoted(w io.Writer, s string) error {
 	if !strings.HasSuffix(s, "\n") {
 		s += "\n"
 	}
-	q := quotedprintable.NewWriter(w)
-	if _, err := q.Write([]byte(s)); err != nil {
-		return err
-	}
-	return q.Close()
+	var out bytes.Buffer
+	q := quotedprintable.NewWriter(&out)
+	q.Write([]byte(s)) // to a buffer: never fails
+	q.Close()
+	return out.Bytes()
 }
 
 // checkMessageID wants "<left@right>" without spaces (RFC 5322 section 3.6.4).

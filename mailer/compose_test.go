@@ -2,6 +2,7 @@ package mailer
 
 import (
 	"bytes"
+	"encoding/base64"
 	"flag"
 	"io"
 	"mime"
@@ -76,6 +77,57 @@ func TestCompose_Golden(t *testing.T) {
 }
 
 // What strangers type into names must stay within its field.
+// A mail with files is read by Go's own readers as a program of mail reads it.
+func TestCompose_Files(t *testing.T) {
+	m := sample()
+	table := bytes.Repeat([]byte("number;sum\r\n"), 1000)
+	m.Files = []File{{Name: "open-deals-2026-11-23.csv", Type: "text/csv; charset=utf-8", Data: table}, {Name: "x.xlsx", Type: "application/x", Data: []byte{0, 255, 13}}}
+	got, err := Compose(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.SplitSeq(got, []byte("\r\n")) {
+		if len(line) > 78 {
+			t.Errorf("line of %d: %q", len(line), line)
+		}
+	}
+	read, err := mail.ReadMessage(bytes.NewReader(got))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind, params, err := mime.ParseMediaType(read.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/mixed" {
+		t.Fatal(kind, err)
+	}
+	parts := multipart.NewReader(read.Body, params["boundary"])
+	body, err := parts.NextPart()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kind, inner, err := mime.ParseMediaType(body.Header.Get("Content-Type")); err != nil || kind != "multipart/alternative" || inner["boundary"] == params["boundary"] {
+		t.Errorf("body %s %v, %v", kind, inner, err)
+	}
+	for _, f := range m.Files {
+		part, err := parts.NextPart()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, part))
+		if err != nil || !bytes.Equal(data, f.Data) || part.FileName() != f.Name {
+			t.Errorf("file %q of %d bytes, %v", part.FileName(), len(data), err)
+		}
+	}
+	if _, err := parts.NextPart(); err != io.EOF {
+		t.Errorf("more parts: %v", err)
+	}
+	for _, name := range []string{"", "a\r\nBcc: x@y.test", "счёт.csv"} {
+		m.Files[0].Name = name
+		if _, err := Compose(m); err == nil {
+			t.Errorf("a file named %q", name)
+		}
+	}
+}
+
 func TestCompose_Hostile(t *testing.T) {
 	long := strings.Repeat("Ъ", 10000)
 	for _, text := range []string{
