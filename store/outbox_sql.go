@@ -76,8 +76,17 @@ func (s *Store) RanAt(ctx context.Context, job string, ownerID int64, slot strin
 
 // Runs lists the newest runs.
 func (s *Store) Runs(ctx context.Context, limit int) (out []Run, err error) {
+	return s.runs(ctx, "started >= $2", time.Time{}, limit)
+}
+
+// FailedRuns lists the newest runs that have failed since then.
+func (s *Store) FailedRuns(ctx context.Context, since time.Time, limit int) ([]Run, error) {
+	return s.runs(ctx, "outcome = 'failed' AND started >= $2", since, limit)
+}
+
+func (s *Store) runs(ctx context.Context, where string, since time.Time, limit int) (out []Run, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs ORDER BY started DESC, job, owner_id LIMIT $1`, []any{limit}, func(scan func(...any) error) error {
+		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs WHERE `+where+` ORDER BY started DESC, job, owner_id LIMIT $1`, []any{limit, unix(since)}, func(scan func(...any) error) error {
 			var r Run
 			if err := scan(&r.Job, &r.OwnerID, &r.Slot, timeInto{&r.Started}, timeInto{&r.Finished}, &r.Outcome, &r.Detail); err != nil {
 				return err
@@ -141,6 +150,23 @@ func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) erro
 		}
 		return err
 	})
+}
+
+// FailedMails lists the newest mails, without bytes, that were given up since
+// then: the claim of the last try ends at its next_try.
+func (s *Store) FailedMails(ctx context.Context, since time.Time, limit int) (out []OutboxMail, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT id, key, rcpt_to, subject, tries, next_try, last_error, created FROM outbox WHERE state = 'failed' AND next_try >= $1 ORDER BY next_try DESC, id DESC LIMIT $2`,
+			[]any{since.Unix(), limit}, func(scan func(...any) error) error {
+				m := OutboxMail{State: Failed}
+				if err := scan(&m.ID, &m.Key, &m.To, &m.Subject, &m.Tries, timeInto{&m.NextTry}, &m.LastError, timeInto{&m.Created}); err != nil {
+					return err
+				}
+				out = append(out, m)
+				return nil
+			})
+	})
+	return out, err
 }
 
 // NextMail is when the next queued mail is due; zero when none is queued.
