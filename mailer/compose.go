@@ -23,9 +23,10 @@ type Message struct {
 	From      mail.Address
 	To        []mail.Address
 	Subject   string
-	Text      string // plain text, required; lines may end with \n or \r\n
-	HTML      string // the same as a page; "" for a mail of plain text only
-	MessageID string // with brackets (MessageID makes one)
+	Text      string  // plain text, required; lines may end with \n or \r\n
+	HTML      string  // the same as a page; "" for a mail of plain text only
+	Images    []Image // pictures that HTML shows
+	MessageID string  // with brackets (MessageID makes one)
 	Date      time.Time
 	Headers   []Header // Auto-Submitted, List-Unsubscribe, …
 	Files     []File   // that come with it
@@ -59,15 +60,19 @@ func MessageID(key, domain string) string {
 
 // Compose gives the message as RFC 5322 bytes with CRLF line ends: text
 // alone, or multipart/alternative of text and HTML, both quoted-printable in
-// UTF-8, so that no line is longer than 78 and any server carries it; files
-// stand behind them in a multipart/mixed. The same message gives the same
-// bytes. Errors name the field that is at fault.
+// UTF-8, so that no line is longer than 78 and any server carries it. HTML with
+// pictures is a multipart/related of both (RFC 2387), and files stand behind
+// them all in a multipart/mixed. The same message gives the same bytes. Errors
+// name the field that is at fault.
 func Compose(m Message) ([]byte, error) {
 	if len(m.To) == 0 {
 		return nil, errors.New("compose: no recipient")
 	}
 	if m.Text == "" {
 		return nil, errors.New("compose: no text") // a page alone is unreadable for some
+	}
+	if err := checkImages(&m); err != nil {
+		return nil, fmt.Errorf("compose: %w", err)
 	}
 	if m.Date.IsZero() {
 		return nil, errors.New("compose: no date")
@@ -95,74 +100,84 @@ func Compose(m Message) ([]byte, error) {
 	}
 	h.fold("MIME-Version", []string{"1.0"})
 
-	content, err := m.body()
+	content, err := m.content()
 	if err != nil {
 		return nil, fmt.Errorf("compose: %w", err)
 	}
-	if len(m.Files) > 0 {
-		if content, err = m.mixed(content); err != nil {
-			return nil, fmt.Errorf("compose: %w", err)
-		}
-	}
-	h.fold("Content-Type", strings.Split(content.kind, " "))
-	if content.encoding != "" {
-		h.fold("Content-Transfer-Encoding", []string{content.encoding})
+	h.fold("Content-Type", strings.Split(content.header.Get("Content-Type"), " "))
+	if encoding := content.header.Get("Content-Transfer-Encoding"); encoding != "" {
+		h.fold("Content-Transfer-Encoding", []string{encoding})
 	}
 	return append([]byte(h.String()+"\r\n"), content.data...), nil
 }
 
-// entity is a part of a message: what its header says of it, and its bytes.
+// entity is a part of a message: its header and its bytes.
 type entity struct {
-	kind     string // Content-Type
-	encoding string // "" of a multipart
-	data     []byte
+	header textproto.MIMEHeader
+	data   []byte
 }
 
-// body is the message without its files: text alone, or both forms.
-func (m *Message) body() (entity, error) {
-	parts := []entity{{kind: "text/plain; charset=utf-8", encoding: "quoted-printable", data: quoted(m.Text)}}
-	if m.HTML == "" {
-		return parts[0], nil
+// content is all that the message says: text alone or text and page, and
+// behind them the files.
+func (m *Message) content() (entity, error) {
+	body := textEntity("text/plain", m.Text)
+	if m.HTML != "" {
+		page := textEntity("text/html", m.HTML)
+		if len(m.Images) > 0 { // the page is the root, and comes first (RFC 2387 section 3.2)
+			parts := []entity{page}
+			for _, image := range m.Images {
+				picture := fileEntity("image/png", "inline", image.Name, image.PNG)
+				picture.header.Set("Content-Id", "<"+image.ID+">")
+				parts = append(parts, picture)
+			}
+			var err error
+			if page, err = m.multipart(`related; type="text/html"`, parts); err != nil {
+				return entity{}, err
+			}
+		}
+		var err error
+		if body, err = m.multipart("alternative", []entity{body, page}); err != nil { // the best last (RFC 2046 section 5.1.4)
+			return entity{}, err
+		}
 	}
-	parts = append(parts, entity{kind: "text/html; charset=utf-8", encoding: "quoted-printable", data: quoted(m.HTML)}) // the best last (RFC 2046 section 5.1.4)
-	return m.multipart("alternative", parts)
-}
-
-// mixed puts the files behind the body.
-func (m *Message) mixed(body entity) (entity, error) {
+	if len(m.Files) == 0 {
+		return body, nil
+	}
 	parts := []entity{body}
 	for _, f := range m.Files {
 		if _, _, err := mime.ParseMediaType(f.Type); err != nil || !plain(f.Type) || f.Name == "" || !plain(f.Name) {
 			return entity{}, fmt.Errorf("file %q of type %q: not a name or type that a mail can carry", OneLine(f.Name, 80), OneLine(f.Type, 80))
 		}
-		parts = append(parts, entity{kind: f.Type, encoding: "base64", data: base64Lines(f.Data)})
+		parts = append(parts, fileEntity(f.Type, "attachment", f.Name, f.Data))
 	}
-	return m.multipart("mixed", parts, m.Files...)
+	return m.multipart("mixed", parts)
 }
 
-// multipart joins parts; the last ones are the files. Its boundary begins with
-// "=_", which neither quoted-printable text (RFC 2045 section 6.7) nor base64
-// can hold, so that no part can hold the boundary.
-func (m *Message) multipart(kind string, parts []entity, files ...File) (entity, error) {
+func textEntity(kind, text string) entity {
+	return entity{textproto.MIMEHeader{"Content-Type": {kind + "; charset=utf-8"}, "Content-Transfer-Encoding": {"quoted-printable"}}, quoted(text)}
+}
+
+func fileEntity(kind, disposition, name string, data []byte) entity {
+	return entity{textproto.MIMEHeader{
+		"Content-Type":              {kind},
+		"Content-Transfer-Encoding": {"base64"},
+		"Content-Disposition":       {mime.FormatMediaType(disposition, map[string]string{"filename": name})},
+	}, base64Lines(data)}
+}
+
+// multipart joins parts. Its boundary begins with "=_", which neither
+// quoted-printable text (RFC 2045 section 6.7) nor base64 can hold, so that no
+// part can hold it, and each kind of multipart has one of its own.
+func (m *Message) multipart(kind string, parts []entity) (entity, error) {
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
-	seed := m.MessageID
-	if len(files) > 0 { // another one than the body's within
-		seed += kind
-	}
-	sum := sha256.Sum256([]byte(seed))
+	sum := sha256.Sum256([]byte(kind + m.MessageID))
 	if err := w.SetBoundary("=_" + hex.EncodeToString(sum[:12])); err != nil {
 		return entity{}, err
 	}
-	for i, p := range parts {
-		header := textproto.MIMEHeader{"Content-Type": {p.kind}}
-		if p.encoding != "" {
-			header["Content-Transfer-Encoding"] = []string{p.encoding}
-		}
-		if n := i - (len(parts) - len(files)); n >= 0 {
-			header["Content-Disposition"] = []string{mime.FormatMediaType("attachment", map[string]string{"filename": files[n].Name})}
-		}
-		to, err := w.CreatePart(header)
+	for _, p := range parts {
+		p.header.Set("Content-Type", strings.Replace(p.header.Get("Content-Type"), "; boundary=", ";\r\n boundary=", 1)) // no line too long
+		to, err := w.CreatePart(p.header)
 		if err != nil {
 			return entity{}, err
 		}
@@ -173,7 +188,7 @@ func (m *Message) multipart(kind string, parts []entity, files ...File) (entity,
 	if err := w.Close(); err != nil {
 		return entity{}, err
 	}
-	return entity{kind: "multipart/" + kind + `; boundary="` + w.Boundary() + `"`, data: out.Bytes()}, nil
+	return entity{textproto.MIMEHeader{"Content-Type": {"multipart/" + kind + `; boundary="` + w.Boundary() + `"`}}, out.Bytes()}, nil
 }
 
 // base64Lines is base64 in lines of 76 (RFC 2045 section 6.8).

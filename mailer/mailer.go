@@ -4,6 +4,7 @@
 // up is the scheduler's. It owns go-smtp.
 //
 //	compose.go  Message → bytes
+//	image.go    pictures within a mail
 //	header.go   header fields: encoded words, folding, nothing injected
 //	smtp.go     one connection to the server: TLS, login, several mails
 //	refused.go  what a server answered when it did not take a mail
