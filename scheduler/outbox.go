@@ -12,15 +12,12 @@ import (
 	"intouch/store"
 )
 
-// Delivery. A claimed mail is kept from other daemons for lease; after
-// giveUp without success it is not tried again: nobody wants the digest of
-// the week before.
+// Delivery. A claimed mail is kept from other daemons for lease.
 const (
 	batch     = 10
 	lease     = 30 * time.Minute
 	firstWait = time.Minute
 	longWait  = 2 * time.Hour
-	giveUp    = 48 * time.Hour
 	longHold  = 5 * time.Minute // between connections to a server in trouble
 	// askAgain is how often the outbox is looked at without being woken:
 	// another process (`intouchd job digest`) may have written into it.
@@ -45,7 +42,7 @@ func (o *outbox) run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
-	troubles := 0
+	troubles, locked := 0, false
 	for {
 		changed := o.st.Changed() // before looking, so that nothing slips between
 		wait := time.Duration(askAgain)
@@ -57,16 +54,22 @@ func (o *outbox) run(ctx context.Context) {
 			o.log.Error("outbox could not be read", "err", err)
 		case next.IsZero():
 		case !next.After(o.st.Now()):
-			if _, err := o.deliver(ctx); err != nil {
-				if ctx.Err() != nil {
-					return
+			_, err := o.deliver(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return
+			case errors.Is(err, store.ErrOutboxLocked):
+				if !locked {
+					o.log.Error("mails wait in the outbox", "err", err)
 				}
+				locked = true
+			case err != nil:
 				// The server, not one mail: all wait, whatever their number.
 				troubles++
 				wait, changed = min(retryWait(troubles, rand.Float64()), longHold), nil
 				o.log.Warn("mail server trouble", "server", o.smtp.Addr, "wait", wait.Round(time.Second), "err", err)
-			} else {
-				troubles, wait = 0, 0 // there may be more
+			default:
+				troubles, wait, locked = 0, 0, false // there may be more
 			}
 		default:
 			wait = min(wait, next.Sub(o.st.Now()))
@@ -125,7 +128,7 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 			return total, err
 		}
 		for i, m := range mails {
-			if o.st.Now().Sub(m.Created) > giveUp {
+			if o.st.Now().After(m.Until) {
 				if err := o.abandon(m, &total); err != nil {
 					return total, err
 				}

@@ -129,12 +129,12 @@ func (h *webhooks) deliver(ctx, flight context.Context, w *store.Webhook, claime
 	case a.trouble():
 		w.Troubles++
 		wait := max(a.after, retryWait(int(w.Troubles), rand.Float64()))
-		dropped, err := h.st.WebhookWaits(note, w.ID, now.Add(wait), now.Add(-giveUp), a.err.Error(), ids)
+		dropped, err := h.st.WebhookWaits(note, w.ID, now.Add(wait), now.Add(-store.GiveUp), a.err.Error(), ids)
 		log.Warn("webhook takes no events, they wait", "wait", wait.Round(time.Second), "given_up", dropped, "err", a.err)
 		return false, err
 	}
 	next := now.Add(retryWait(d.Tries, rand.Float64()))
-	if next.Sub(d.Created) > giveUp {
+	if next.Sub(d.Created) > store.GiveUp {
 		next = time.Time{}
 		log.Error("event given up", "err", a.err)
 	} else {

@@ -24,6 +24,7 @@ type Mail struct {
 	To        string // envelope recipient, one
 	Subject   string // for the status page
 	Bytes     []byte
+	OwnerID   int64 // manager whose mail it is: the one of the run that wrote it; 0 the house
 }
 
 // OutboxState of a mail.
@@ -33,7 +34,16 @@ const (
 	Queued OutboxState = "queued"
 	Sent   OutboxState = "sent"
 	Failed OutboxState = "failed"
+	// MailDropped: by somebody, who decided that it need not go out.
+	MailDropped OutboxState = "dropped"
 )
+
+// OutboxStates are all of them.
+var OutboxStates = []OutboxState{Queued, Sent, Failed, MailDropped}
+
+// GiveUp is for how long the delivery of a mail, or of an event to a webhook,
+// is tried: nobody wants the digest of the week before.
+const GiveUp = 48 * time.Hour
 
 // OutboxMail is a row of the outbox.
 type OutboxMail struct {
@@ -44,6 +54,7 @@ type OutboxMail struct {
 	NextTry   time.Time
 	LastError string
 	Created   time.Time
+	Until     time.Time // then it is given up
 	SentAt    time.Time
 }
 
@@ -51,6 +62,7 @@ type OutboxMail struct {
 type OutboxSummary struct {
 	Queued, Sent, Failed int64
 	OldestQueued         time.Time
+	Locked               OutboxLock   // why nothing is sent; ""
 	Recent               []OutboxMail // newest first, without bytes
 }
 

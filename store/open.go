@@ -58,6 +58,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
 	}
+	if err := s.findHome(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open store: %w", hideAddress(err))
+	}
 	return s, nil
 }
 

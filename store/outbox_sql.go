@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -27,6 +28,7 @@ func (s *Store) RecordRuns(ctx context.Context, runs []Run, mails ...Mail) error
 			}
 		}
 		for _, m := range mails {
+			m.OwnerID = cmp.Or(m.OwnerID, runs[0].OwnerID)
 			if err := t.putMail(m); err != nil {
 				return err
 			}
@@ -50,8 +52,8 @@ func (s *Store) RecordQuietRun(ctx context.Context, r Run) error {
 
 // putMail queues a mail; a key that is there already queues nothing.
 func (t *tx) putMail(m Mail) error {
-	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, state, next_try, created) VALUES ($1, $2, $3, $4, $5, $6, 'queued', $7, $7)
-		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, t.now.Unix())
+	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, owner_id, state, next_try, created, until) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $8, $9)
+		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, m.OwnerID, t.now.Unix(), t.now.Add(GiveUp).Unix())
 	return err
 }
 
@@ -99,15 +101,20 @@ func (s *Store) runs(ctx context.Context, where string, since time.Time, limit i
 }
 
 // ClaimMails takes up to limit due mails for delivery and keeps others from
-// them until the lease ends. A daemon that dies with a claimed mail leaves it
+// them until the lease ends; ErrOutboxLocked where nothing may leave. A daemon that dies with a claimed mail leaves it
 // to the next one when the lease is over.
 func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) (out []OutboxMail, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		out = nil
-		err := t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, bytes, tries, last_error, created FROM outbox
+		if why, err := t.outboxLock(); err != nil {
+			return err
+		} else if why != "" {
+			return ErrOutboxLocked
+		}
+		err := t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, bytes, owner_id, tries, last_error, created, until FROM outbox
 			WHERE state = 'queued' AND next_try <= $1 ORDER BY next_try, id LIMIT $2`+s.dialect.skipLocked(), []any{t.now.Unix(), limit}, func(scan func(...any) error) error {
 			m := OutboxMail{State: Queued}
-			if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.Bytes, &m.Tries, &m.LastError, timeInto{&m.Created}); err != nil {
+			if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.Bytes, &m.OwnerID, &m.Tries, &m.LastError, timeInto{&m.Created}, timeInto{&m.Until}); err != nil {
 				return err
 			}
 			m.Tries++
@@ -188,15 +195,84 @@ func (s *Store) Outbox(ctx context.Context, limit int) (sum OutboxSummary, err e
 		if err != nil {
 			return err
 		}
-		return t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, state, tries, next_try, last_error, created, sent_at FROM outbox ORDER BY id DESC LIMIT $1`, []any{limit},
-			func(scan func(...any) error) error {
-				var m OutboxMail
-				if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.State, &m.Tries, timeInto{&m.NextTry}, &m.LastError, timeInto{&m.Created}, timeInto{&m.SentAt}); err != nil {
-					return err
-				}
-				sum.Recent = append(sum.Recent, m)
-				return nil
-			})
+		if sum.Locked, err = t.outboxLock(); err != nil {
+			return err
+		}
+		sum.Recent, err = t.mails(`1 = 1`, limit)
+		return err
 	})
 	return sum, err
+}
+
+// OutboxMails lists mails of one state, all where it is "", newest first and
+// without bytes.
+func (s *Store) OutboxMails(ctx context.Context, state OutboxState, limit int) (out []OutboxMail, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		out, err = t.mails(`($2 = '' OR state = $2)`, limit, state)
+		return err
+	})
+	return out, err
+}
+
+// UndeliveredMails lists the mails of a manager that were not delivered since
+// a moment, newest first and without bytes.
+func (s *Store) UndeliveredMails(ctx context.Context, managerID int64, since time.Time, limit int) (out []OutboxMail, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		out, err = t.mails(`state = 'failed' AND owner_id = $2 AND created >= $3`, limit, managerID, since.Unix())
+		return err
+	})
+	return out, err
+}
+
+// mails reads without bytes; $1 of where is the limit.
+func (t *tx) mails(where string, limit int, args ...any) (out []OutboxMail, err error) {
+	err = t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, owner_id, state, tries, next_try, last_error, created, until, sent_at FROM outbox
+		WHERE `+where+` ORDER BY id DESC LIMIT $1`, append([]any{limit}, args...), func(scan func(...any) error) error {
+		var m OutboxMail
+		if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.OwnerID, &m.State, &m.Tries, timeInto{&m.NextTry}, &m.LastError,
+			timeInto{&m.Created}, timeInto{&m.Until}, timeInto{&m.SentAt}); err != nil {
+			return err
+		}
+		out = append(out, m)
+		return nil
+	})
+	return out, err
+}
+
+// OutboxMail reads one mail, with its bytes unless it was sent or dropped;
+// ErrNotFound.
+func (s *Store) OutboxMail(ctx context.Context, id int64) (m OutboxMail, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		list, err := t.mails(`id = $2`, 1, id)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return ErrNotFound
+		}
+		m = list[0]
+		return t.row(`SELECT bytes FROM outbox WHERE id = $1`, []any{id}, &m.Bytes)
+	})
+	return m, err
+}
+
+// RetryMails tries mails that wait or that were refused now and, once more,
+// for as long as new ones. How many; others are left alone.
+func (s *Store) RetryMails(ctx context.Context, ids []int64) (n int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err = t.exec(`UPDATE outbox SET state = 'queued', next_try = $1, until = $2 WHERE state IN ('queued', 'failed') AND id IN `+s.dialect.ids("$3"),
+			t.now.Unix(), t.now.Add(GiveUp).Unix(), asJSON(ids))
+		return err
+	})
+	return n, err
+}
+
+// DropMails keeps mails that wait or that were refused from going out for
+// good. How many; others are left alone.
+func (s *Store) DropMails(ctx context.Context, ids []int64) (n int64, err error) {
+	err = s.write(ctx, func(t *tx) error {
+		n, err = t.exec(`UPDATE outbox SET state = 'dropped', bytes = $1 WHERE state IN ('queued', 'failed') AND id IN `+s.dialect.ids("$2"), []byte{}, asJSON(ids))
+		return err
+	})
+	return n, err
 }

@@ -42,6 +42,7 @@ type Options struct {
 type Store struct {
 	opt         Options
 	dialect     dialect
+	home        string  // where the database is; "" unknown
 	w           *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
 	r           *sql.DB // readers
 	log         *slog.Logger

@@ -248,9 +248,13 @@ func (s *Store) NextDelivery(ctx context.Context) (next time.Time, err error) {
 	return next, ignoreNotFound(err)
 }
 
-// DueWebhooks are those for which something is to be sent now.
+// DueWebhooks are those for which something is to be sent now; none while the
+// outbox is locked.
 func (s *Store) DueWebhooks(ctx context.Context) (out []Webhook, err error) {
 	err = s.read(ctx, func(t *tx) error {
+		if why, err := t.outboxLock(); err != nil || why != "" {
+			return err
+		}
 		out, err = t.webhooks(`w.disabled = 0 AND w.wait_until <= $1 AND EXISTS (SELECT 1 FROM deliveries d WHERE d.webhook_id = w.id AND d.next_try <= $1)`, t.now.Unix())
 		return err
 	})

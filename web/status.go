@@ -52,7 +52,8 @@ type jobRow struct {
 type outboxView struct {
 	Queued, Sent, Failed int64
 	Oldest               string
-	Mails                []mailRow
+	Locked               string    // why nothing is sent
+	Mails                []mailRow // a manager sees the own ones that were not delivered
 }
 
 type mailRow struct {
@@ -178,11 +179,18 @@ func slot(say voice, s string) string {
 }
 
 func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
-	view := outboxView{Queued: o.Queued, Sent: o.Sent, Failed: o.Failed}
+	view := outboxView{Queued: o.Queued, Sent: o.Sent, Failed: o.Failed, Mails: mailRows(say, o.Recent)}
+	if o.Locked != "" {
+		view.Locked = say.t("status.locked." + string(o.Locked))
+	}
 	if o.Queued > 0 && !o.OldestQueued.IsZero() {
 		view.Oldest = say.t("status.oldest", say.moment(o.OldestQueued))
 	}
-	for _, m := range o.Recent {
+	return view
+}
+
+func mailRows(say voice, mails []store.OutboxMail) (out []mailRow) {
+	for _, m := range mails {
 		r := mailRow{
 			To: m.To, Subject: clip(200, m.Subject), When: say.moment(m.Created), State: known(say, "outbox.", string(m.State)),
 			Error: clip(500, m.LastError), Failed: m.State == store.Failed,
@@ -194,9 +202,9 @@ func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
 			r.State += ", " + say.count(int64(m.Tries), "try")
 			r.Next = say.t("status.nexttry", say.moment(m.NextTry))
 		}
-		view.Mails = append(view.Mails, r)
+		out = append(out, r)
 	}
-	return view
+	return out
 }
 
 // senderRows joins what several mailboxes saw of one address, newest first.
@@ -281,6 +289,13 @@ func (s *server) status(v *visit) error {
 		if view.Questions, err = s.st.QuestionCount(v.ctx); err != nil {
 			return err
 		}
+	}
+	if !head {
+		mails, err := s.st.UndeliveredMails(v.ctx, v.who.ID, v.say.now.AddDate(0, 0, -senderDays), mailsShown)
+		if err != nil {
+			return err
+		}
+		view.Outbox.Mails = mailRows(v.say, mails)
 	}
 	var senders [][]store.Sender
 	for _, id := range owners {

@@ -110,6 +110,9 @@ func (p *program) rootCommand() *cobra.Command {
 		p.calendarCommand(),
 		p.jobCommand(),
 		p.jobsCommand(),
+		p.outboxCommand(),
+		p.backupCommand(),
+		p.restoreCommand(),
 		p.versionCommand(),
 	)
 	return root

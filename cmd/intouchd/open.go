@@ -40,14 +40,7 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	st, err := store.Open(ctx, store.Options{
-		URL:              cfg.StoreURL,
-		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
-		Log:              log,
-		MinutesPerLetter: cfg.MinutesPerLetter,
-		Currency:         cfg.Currency,
-		Now:              clock,
-	})
+	st, err := store.Open(ctx, storeOptions(cfg, log))
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -60,6 +53,17 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 		return nil, err
 	}
 	return st, nil
+}
+
+func storeOptions(cfg *Config, log *slog.Logger) store.Options {
+	return store.Options{
+		URL:              cfg.StoreURL,
+		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
+		Log:              log,
+		MinutesPerLetter: cfg.MinutesPerLetter,
+		Currency:         cfg.Currency,
+		Now:              clock,
+	}
 }
 
 // saveManagers writes the managers of the settings: what the settings say wins

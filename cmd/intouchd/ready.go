@@ -39,7 +39,8 @@ type MailboxPart struct {
 	Captured    int64      `json:"captured"`
 }
 
-// OutboxPart is not OK while the oldest waiting mail is older than an hour.
+// OutboxPart is not OK while the oldest waiting mail is older than an hour, the
+// newest ones are not taken, or nothing is sent from this copy.
 type OutboxPart struct {
 	Part
 	Queued int64      `json:"queued"`
@@ -101,8 +102,11 @@ func readiness(ctx context.Context, st *store.Store) Readiness {
 	}
 	r.Outbox = OutboxPart{Queued: out.Queued, Sent: out.Sent, Failed: out.Failed, Oldest: moment(out.OldestQueued)}
 	r.Outbox.OK = out.OldestQueued.IsZero() || st.Now().Sub(out.OldestQueued) < mailWaits
+	if out.Locked != "" {
+		r.Outbox.OK, r.Outbox.Error = false, lockReason(out.Locked)+"; nothing is sent before \"intouchd outbox arm\""
+	}
 	for _, m := range out.Recent {
-		if m.State == store.Queued && m.LastError != "" {
+		if r.Outbox.Error == "" && m.State == store.Queued && m.LastError != "" {
 			r.Outbox.Error = m.LastError
 			r.Outbox.OK = false
 			break

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -75,7 +76,15 @@ func Main(m *testing.M) int {
 }
 
 // PostgresURL makes an empty database and gives its address.
-func PostgresURL(t testing.TB) string {
+func PostgresURL(t testing.TB) string { return postgresFrom(t, "template1") }
+
+// PostgresCopy copies the database at that address, to which nobody may be
+// connected, and gives the address of the copy.
+func PostgresCopy(t testing.TB, url string) string {
+	return postgresFrom(t, path.Base(url))
+}
+
+func postgresFrom(t testing.TB, template string) string {
 	t.Helper()
 	base, err := cluster()
 	if err != nil {
@@ -90,7 +99,7 @@ func PostgresURL(t testing.TB) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec("CREATE DATABASE " + name); err != nil {
+	if _, err := db.Exec("CREATE DATABASE " + name + " TEMPLATE " + template); err != nil {
 		t.Fatal(err)
 	}
 	return base + name
