@@ -379,7 +379,10 @@ func (s *Scheduler) RunJob(ctx context.Context, name string, at time.Time, manag
 		only = []store.Manager{m}
 	}
 	if p.lacks != nil {
-		if err := p.lacks(s); err != nil {
+		if err := p.lacks(s); err != nil { // who pressed the button sees it
+			p.round.begin(at)
+			p.round.add("failed", err.Error())
+			p.round.end(at)
 			return Report{}, err
 		}
 	}

@@ -14,9 +14,11 @@ import (
 
 // round is what a job did at one time, for all its owners.
 type round struct {
-	mu       sync.Mutex
-	last     store.Run // Started, Finished, Outcome, Detail
-	panics   int64     // not yet told
+	mu     sync.Mutex
+	last   store.Run // the one that has ended: Started, Finished, Outcome, Detail
+	panics int64     // not yet told
+	// Of the one that goes on.
+	started  time.Time
 	outcomes map[string]int
 	detail   string
 }
@@ -25,17 +27,18 @@ type round struct {
 func (r *round) begin(at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.last.Started, r.outcomes, r.detail = at, map[string]int{}, ""
+	r.started, r.outcomes, r.detail = at, map[string]int{}, ""
 }
 
 // add adds what came of it for one owner.
 func (r *round) add(outcome, detail string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.outcomes != nil {
-		r.outcomes[outcome]++
-		r.detail = cmp.Or(detail, r.detail)
+	if r.outcomes == nil { // one by hand beside it has ended both
+		r.outcomes = map[string]int{}
 	}
+	r.outcomes[outcome]++
+	r.detail = cmp.Or(detail, r.detail)
 }
 
 // end sums the round up: the worst outcome, and how many there were of each.
@@ -45,7 +48,7 @@ func (r *round) end(at time.Time) {
 	if len(r.outcomes) == 0 {
 		r.outcomes = map[string]int{"empty": 1}
 	}
-	r.last.Finished, r.last.Outcome, r.last.Detail = at, "", r.detail
+	r.last = store.Run{Started: r.started, Finished: at, Detail: r.detail}
 	var counts []string
 	total := 0
 	for _, o := range []string{"failed", "queued", "done", "empty", alreadyRan} {
@@ -73,11 +76,8 @@ func (r *round) panicked() {
 func (r *round) tell() (last store.Run, panics int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.last.Finished.IsZero() && r.outcomes == nil {
-		last = r.last
-	}
 	panics, r.panics = r.panics, 0
-	return last, panics
+	return r.last, panics
 }
 
 // States are the jobs as they stand by the settings: when each comes next,
