@@ -30,6 +30,8 @@ type HTMLOptions struct {
 	// Request is what the table was asked for with; the links of figures select
 	// from it. nil: figures are no links.
 	Request url.Values
+	// Unlinked writes no links at all: for people who cannot open the pages.
+	Unlinked bool
 }
 
 // inline are the styles of a mail for the classes of a page.
@@ -172,7 +174,7 @@ func alignment(head string, kind Type) string {
 }
 
 func (r *Row) url(opt HTMLOptions) string {
-	if r.URL == "" {
+	if r.URL == "" || opt.Unlinked {
 		return ""
 	}
 	return opt.Base + r.URL
@@ -180,7 +182,7 @@ func (r *Row) url(opt HTMLOptions) string {
 
 // link leads to the records behind a row's figure.
 func (t *Table) link(opt HTMLOptions, row *Row, c *Column) string {
-	if opt.Request == nil || row.Link == nil || c.Behind == nil && t.NoRows {
+	if opt.Request == nil || opt.Unlinked || row.Link == nil || c.Behind == nil && t.NoRows {
 		return ""
 	}
 	to, request := t.Name, t.drill(opt.Request, row)

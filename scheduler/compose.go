@@ -34,9 +34,12 @@ func (s *Scheduler) compose(p *page, key string, to mail.Address, loc *time.Loca
 	if p.Setup != "" {
 		headers = append(headers, mailer.Header{Name: "List-Unsubscribe", Value: "<" + p.Setup + ">"}) // RFC 2369 section 3.2
 	}
+	if p.ReplyTo != nil {
+		headers = append(headers, mailer.Header{Name: "Reply-To", Value: p.ReplyTo.String()}) // as encoded words where ASCII does not do
+	}
 	bytes, err := mailer.Compose(mailer.Message{
 		From: from, To: []mail.Address{to}, Subject: p.Subject, Text: p.text(), HTML: html,
-		MessageID: id, Date: s.st.Now().In(loc), Headers: headers,
+		MessageID: id, Date: s.st.Now().In(loc), Headers: headers, Files: p.Files,
 	})
 	if err != nil {
 		return store.Mail{}, &addressError{err}

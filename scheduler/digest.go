@@ -154,7 +154,7 @@ func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slot string,
 		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
 		return s.record(ctx, run)
 	}
-	d, err := s.collect(ctx, m, s.lastDigest(m, at), at)
+	d, err := s.collect(ctx, m, s.lastSlot("digest", m, at), at)
 	if err != nil {
 		return run, err
 	}
@@ -175,11 +175,11 @@ func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slot string,
 	return s.record(ctx, run, composed)
 }
 
-// lastDigest is when the digest before the one at a moment was due: the news
-// begin there. At least a day, at most a week.
-func (s *Scheduler) lastDigest(m store.Manager, at time.Time) time.Time {
+// lastSlot is when the slot of a job before the one at a moment was due: the
+// news of a digest begin there. At least a day, at most a week.
+func (s *Scheduler) lastSlot(job string, m store.Manager, at time.Time) time.Time {
 	day := at.Add(-24 * time.Hour)
-	if slot, ok := s.jobs["digest"].latest(m.Location(), day, 6*24*time.Hour); ok {
+	if slot, ok := s.jobs[job].latest(m.Location(), day, 6*24*time.Hour); ok {
 		return slot.at
 	}
 	return day

@@ -54,6 +54,8 @@ const (
 // line in config.example.toml.
 var jobs = []job{
 	{name: "digest", of: eachManager, cron: "0 8 * * 1-5", late: 6 * time.Hour, run: (*Scheduler).runDigest},
+	{name: nightlyJob, of: eachHead, cron: "0 2 * * *", late: 6 * time.Hour, run: (*Scheduler).runNightly},
+	{name: store.SavedReportsJob, of: eachManager, due: (*Scheduler).dueReports},
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
 	{name: booksJob, of: theHouse, cron: "*/15 * * * *", late: 6 * time.Hour, again: true, lacks: lacksBooks, run: (*Scheduler).runBooks},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},

@@ -2,6 +2,8 @@ package scheduler
 
 import (
 	"fmt"
+	"html/template"
+	"net/mail"
 	"strings"
 	"time"
 
@@ -18,11 +20,22 @@ type page struct {
 	Sections []section
 	Advice   []string // what to do, under the sections
 	Figures  []figures
-	Notes    []string // under the figures
+	Tables   []reportTable
+	Notes    []string // under the figures and tables
 	Open     link     // the calendar
 	Why      []string // why it was sent, how to stop it
 	Settings link
-	Setup    string // the page of Settings
+	Setup    string        // the page of Settings
+	Wide     bool          // for a table of many columns
+	ReplyTo  *mail.Address // nil: the sender
+	Files    []mailer.File
+}
+
+// reportTable is a report's table under a heading.
+type reportTable struct {
+	Title link
+	HTML  template.HTML
+	Text  string // with its own heading
 }
 
 // section is a list under a coloured heading.
@@ -298,22 +311,8 @@ func (w *writer) figures(title string, p Period) figures {
 			}
 		}
 		for _, c := range currencies { // never added up (rules.md section 6)
-			add(kind, func(n int64) string { return w.whole(store.Money{Minor: n, Currency: c}) }, sums[0][c], sums[1][c], sums[2][c])
+			add(kind, func(n int64) string { return store.Money{Minor: n, Currency: c}.Whole(w.lang) }, sums[0][c], sums[1][c], sums[2][c])
 		}
 	}
 	return t
-}
-
-// whole is a sum without its minor units, rounded: three of them stand side
-// by side on a phone.
-func (w *writer) whole(m store.Money) string {
-	half := int64(50)
-	if m.Minor < 0 {
-		half = -half
-	}
-	m.Minor = (m.Minor + half) / 100 * 100
-	if w.lang == store.Russian {
-		return strings.Replace(m.Format(w.lang), ",00\u00a0", "\u00a0", 1)
-	}
-	return strings.TrimSuffix(m.Format(w.lang), ".00") // its commas stand between thousands
 }

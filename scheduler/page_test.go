@@ -127,7 +127,7 @@ func TestWriter_Whole(t *testing.T) {
 	} {
 		for i, lang := range []store.Language{store.Russian, store.English} {
 			w := writer{voice: voice{lang: lang}}
-			if got := strings.ReplaceAll(w.whole(store.Money{Minor: minor, Currency: "RUB"}), "\u00a0", " "); got != want[i] {
+			if got := strings.ReplaceAll(store.Money{Minor: minor, Currency: "RUB"}.Whole(w.lang), "\u00a0", " "); got != want[i] {
 				t.Errorf("%d: %q, want %q", minor, got, want[i])
 			}
 		}

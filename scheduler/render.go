@@ -19,8 +19,12 @@ const (
 	outlookClose template.HTML = `<!--[if mso]></td></tr></table><![endif]-->`
 )
 
+// The same for a page that is wide.
+const outlookWide template.HTML = `<!--[if mso]><table role="presentation" width="1000" align="center" cellpadding="0" cellspacing="0" border="0"><tr><td><![endif]-->`
+
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"outlookOpen":  func() template.HTML { return outlookOpen },
+	"outlookWide":  func() template.HTML { return outlookWide },
 	"outlookClose": func() template.HTML { return outlookClose },
 }).Parse(pageHTML))
 
@@ -70,6 +74,12 @@ func (p *page) text() string {
 	for _, f := range p.Figures {
 		line("")
 		b.WriteString(f.text())
+	}
+	for _, t := range p.Tables {
+		line("\n%s", t.Text)
+		if t.Title.URL != "" {
+			line("%s", t.Title.URL)
+		}
 	}
 	for _, n := range p.Notes {
 		line("%s", n)

@@ -11,6 +11,8 @@
 //	webhook.go    delivery of events to webhooks; webhooksend.go: one request
 //	digest.go     the morning digest: rows → facts; page.go: facts → words;
 //	              render.go: words → text and HTML
+//	saved.go      saved reports by mail
+//	nightly.go    the nightly report digest of heads
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read
@@ -52,6 +54,7 @@ type Options struct {
 	Admin    string
 	Language store.Language
 	TimeZone string
+	Currency string // of the company: reports convert others into it
 	// How clients are classified, and which contacts are planned then.
 	Classification store.Classification
 	KeepInTouch    store.KeepInTouch

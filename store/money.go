@@ -91,6 +91,20 @@ func (m Money) Format(lang Language) string {
 	return sign + symbol + number
 }
 
+// Whole is Format without the minor units, rounded half away from zero: where
+// several sums stand side by side.
+func (m Money) Whole(lang Language) string {
+	half := int64(50)
+	if m.Minor < 0 {
+		half = -half
+	}
+	m.Minor = (m.Minor + half) / 100 * 100
+	if lang == Russian {
+		return strings.Replace(m.Format(lang), ",00\u00a0", "\u00a0", 1)
+	}
+	return strings.TrimSuffix(m.Format(lang), ".00") // its commas stand between thousands
+}
+
 // Number is a whole number as people of that language write it: "1 234 567",
 // "1,234,567". Spaces are no-break ones.
 func Number(lang Language, n int64) string {

@@ -27,6 +27,15 @@ type SavedReport struct {
 	Last       Run // the newest one, where SavedReports lists it; zero for none
 }
 
+// Path is the page of the report with its parameters.
+func (r *SavedReport) Path() string {
+	path := "/reports/" + url.PathEscape(r.Report)
+	if q := r.Params.Encode(); q != "" {
+		path += "?" + q
+	}
+	return path
+}
+
 // SavedReportsJob is the ledger's name of the job that mails saved reports.
 const SavedReportsJob = "reports"
 

@@ -27,6 +27,7 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Admin:           cfg.Company.Admin,
 		Language:        cfg.Language,
 		TimeZone:        cfg.TimeZone,
+		Currency:        cfg.Currency,
 		Classification:  cfg.Classification,
 		KeepInTouch:     cfg.KeepInTouch,
 		PrivateWebhooks: cfg.PrivateWebhooks,

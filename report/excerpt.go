@@ -1,0 +1,119 @@
+package report
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"intouch/store"
+)
+
+// What a mail shows of a report where the page has all of it.
+
+// Check says what is wrong with a request, as Run would, and computes nothing.
+func Check(ctx context.Context, st *store.Store, req Request) error {
+	_, err := newRun(ctx, st, req)
+	return err
+}
+
+// Only is the table with those of its columns alone, in the order of the table.
+func (t *Table) Only(keys ...string) *Table {
+	of := func(values []Value) []Value {
+		var out []Value
+		for i, c := range t.Columns {
+			if i < len(values) && slices.Contains(keys, c.Key) {
+				out = append(out, values[i])
+			}
+		}
+		return out
+	}
+	out := *t
+	out.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c Column) bool { return !slices.Contains(keys, c.Key) })
+	out.Rows = slices.Clone(t.Rows)
+	for i := range out.Rows {
+		out.Rows[i].Values = of(out.Rows[i].Values)
+	}
+	out.Total = of(t.Total)
+	return &out
+}
+
+// Whole is the table with its sums without minor units, rounded: for where
+// there is little room.
+func (t *Table) Whole() *Table {
+	out := *t
+	of := func(values []Value) []Value {
+		values = slices.Clone(values)
+		for i, v := range values {
+			if t.Columns[i].Type != Sum || v.None || v.Said || len(v.Sums) == 0 {
+				continue
+			}
+			var parts []string
+			for _, m := range v.Sums {
+				parts = append(parts, m.Whole(t.Lang))
+			}
+			if v.Unknown { // of some of the rows
+				parts = append(parts, voice{t.Lang}.t("unknown"))
+			}
+			values[i].Text, values[i].Said = strings.Join(parts, " + "), true
+		}
+		return values
+	}
+	out.Rows = slices.Clone(t.Rows)
+	for i := range out.Rows {
+		out.Rows[i].Values = of(out.Rows[i].Values)
+	}
+	out.Total = of(t.Total)
+	return &out
+}
+
+// Summary is the table of its groups, without the records in them.
+func (t *Table) Summary() *Table {
+	out := *t
+	out.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(r Row) bool { return r.Leaf })
+	if n := len(t.Groups) - 1; n > 0 {
+		out.Groups = t.Groups[:n] // the innermost names the records
+	}
+	return &out
+}
+
+// First is the table with at most n rows of itself and of each section. A note
+// says that it is not all.
+func (t *Table) First(n int) *Table {
+	out := *t
+	if len(t.Rows) > n {
+		v := voice{t.Lang}
+		out.Rows = t.Rows[:n]
+		out.Notes = append(slices.Clone(t.Notes), v.t("shown first", v.number(int64(n)), v.number(int64(len(t.Rows)))))
+	}
+	out.Sections = slices.Clone(t.Sections)
+	for i := range out.Sections {
+		out.Sections[i] = *t.Sections[i].First(n)
+	}
+	return &out
+}
+
+// Empty reports whether there is nothing in the table.
+func (t *Table) Empty() bool {
+	return len(t.Rows) == 0 && !slices.ContainsFunc(t.Sections, func(s Table) bool { return !s.Empty() })
+}
+
+// Said is the value of a column as people read it.
+func (t *Table) Said(column int, v Value) string {
+	return voice{t.Lang}.show(t.Columns[column].Type, v, t.Zone)
+}
+
+// Cell is the value of a row in the column of that key, as people read it.
+func (t *Table) Cell(row *Row, key string) string {
+	for i, c := range t.Columns {
+		if c.Key == key && i < len(row.Values) {
+			return t.Said(i, row.Values[i])
+		}
+	}
+	return ""
+}
+
+// Zero reports whether the value says nothing: no number, or that there is
+// none.
+func (v Value) Zero() bool {
+	return !v.Unknown && v.N == 0 && (v.Text == "" || len(v.Sums) > 0) && !slices.ContainsFunc(v.Sums, func(m store.Money) bool { return m.Minor != 0 })
+}

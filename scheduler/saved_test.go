@@ -1,0 +1,247 @@
+package scheduler
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"net/mail"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"intouch/report"
+	"intouch/store"
+	"intouch/store/storetest"
+)
+
+// letter is a composed mail, read again: its header, its text, its page, its
+// files by name.
+type letter struct {
+	mail.Header
+	text, page string
+	files      map[string][]byte
+}
+
+func readLetter(t *testing.T, m store.OutboxMail) letter {
+	t.Helper()
+	msg, err := mail.ReadMessage(bytes.NewReader(m.Bytes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := letter{Header: msg.Header, files: map[string][]byte{}}
+	var read func(kind string, body io.Reader)
+	read = func(kind string, body io.Reader) {
+		_, params, err := mime.ParseMediaType(kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := multipart.NewReader(body, params["boundary"])
+		for {
+			p, err := parts.NextRawPart()
+			if err == io.EOF {
+				return
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			kind := p.Header.Get("Content-Type")
+			if strings.HasPrefix(kind, "multipart/") {
+				read(kind, p)
+				continue
+			}
+			data, err := io.ReadAll(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.FileName() != "" {
+				out.files[p.FileName()] = data
+				continue
+			}
+			decoded, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(data)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := strings.ReplaceAll(string(decoded), "\u00a0", " ")
+			if strings.HasPrefix(kind, "text/html") {
+				out.page = text
+			} else {
+				out.text = text
+			}
+		}
+	}
+	read(msg.Header.Get("Content-Type"), msg.Body)
+	return out
+}
+
+// letters are the mails that wait, by recipient.
+func letters(t *testing.T, st *store.Store) map[string]letter {
+	t.Helper()
+	mails, err := st.ClaimMails(t.Context(), 100, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]letter{}
+	for _, m := range mails {
+		if _, twice := out[m.To]; twice {
+			t.Errorf("two mails to %s", m.To)
+		}
+		out[m.To] = readLetter(t, m)
+	}
+	return out
+}
+
+// trade gives Anna and Boris a client and a deal each, and makes Hilda a head.
+func trade(t *testing.T, st *store.Store) map[string]store.Manager {
+	t.Helper()
+	house(t, st)
+	if _, _, err := st.SaveManager(t.Context(), store.Actor{}, store.ManagerRow{Login: "hilda", Name: "Hilda Head", Role: "head", TimeZone: "Europe/Moscow", Language: "en", Emails: []string{"hilda@vector.test"}}); err != nil {
+		t.Fatal(err)
+	}
+	err := st.Import(t.Context(), store.Actor{Origin: store.FromImport}, false, func(im *store.Import) error {
+		var faults []error
+		row := func(_ store.RowChange, err error) { faults = append(faults, err) }
+		rub := func(n int64) store.Money { return store.Money{Minor: n * 100, Currency: "RUB"} }
+		row(im.Client(store.ClientRow{ID: "c1", Name: "ООО «Ромашка» <b>", Manager: "anna"}))
+		row(im.Client(store.ClientRow{ID: "c2", Name: "Harbour & Sons", Manager: "boris"}))
+		row(im.Deal(store.DealRow{ID: "d1", Number: "A-17", Date: "2026-11-02", Client: "c1", Manager: "anna", Amount: rub(1000), PayDue: "2026-11-20"}))
+		row(im.Deal(store.DealRow{ID: "d2", Number: "B-18", Date: "2026-11-22", Client: "c2", Manager: "boris", Amount: rub(250), PayDue: "2026-12-20"}))
+		row(im.Document(store.DocumentRow{ID: "x1", Kind: store.ShipmentDoc, Number: "1", Date: "2026-11-22", Deal: "d2", Client: "c2", Amount: rub(250)}))
+		return errors.Join(faults...)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := st.Managers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]store.Manager{}
+	for _, m := range all {
+		out[m.Login] = m
+	}
+	return out
+}
+
+func save(t *testing.T, st *store.Store, owner store.Manager, e store.SavedReportEdit) store.SavedReport {
+	t.Helper()
+	saved, err := st.SaveReport(t.Context(), store.Actor{ManagerID: owner.ID, Origin: store.FromWeb}, owner.ID, 0, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
+}
+
+// A manager's saved report goes to a colleague, to a head, to a stranger and
+// to one without an address, each in their language, with what its owner may
+// see, once for each slot.
+func TestSavedReports(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank, Currency: "RUB"}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t.Add(-time.Hour) // 7:00 in Moscow
+		who := trade(t, st)
+		s := newScheduler(t, st, nil)
+		save(t, st, who["anna"], store.SavedReportEdit{Name: "Мои сделки", Report: "open-deals", Params: url.Values{"by": {"client"}}, Schedule: "0 8 * * *",
+			Recipients: []string{"anna", "boris", "hilda", "mute", "boss@partner.test"}, Attach: store.AttachCSV})
+		tick := func() string {
+			t.Helper()
+			s.tick(t.Context(), s.jobs[store.SavedReportsJob])
+			return ledger(t, st)
+		}
+		if got := tick(); got != "" {
+			t.Errorf("before the slot: %s", got)
+		}
+		c.add(time.Hour)
+		tick()
+		again := newScheduler(t, st, nil) // a second daemon
+		again.tick(t.Context(), again.jobs[store.SavedReportsJob])
+		c.add(time.Minute)
+		if got, want := tick(), "reports 1 #1 2026-11-23T08:00 queued\n"; got != want {
+			t.Errorf("ledger %q, want %q", got, want)
+		}
+		list, err := st.SavedReports(t.Context(), who["anna"])
+		if err != nil || list[0].Last.Detail != "Мои сделки: anna@vector.test, boris@vector.test, hilda@vector.test, boss@partner.test; not sent: mute has no e-mail address" {
+			t.Errorf("detail %q, %v", list[0].Last.Detail, err)
+		}
+		got := letters(t, st)
+		if len(got) != 4 {
+			t.Fatalf("%d mails", len(got))
+		}
+		for to, l := range got {
+			inEnglish := to == "boris@vector.test" || to == "hilda@vector.test"
+			for _, form := range []string{l.text, l.page} {
+				if !strings.Contains(form, "A-17") || strings.Contains(form, "B-18") || strings.Contains(form, "Harbour") {
+					t.Errorf("%s gets not what Anna sees:\n%s", to, form)
+				}
+				if strings.Contains(form, "Current deals") != inEnglish || strings.Contains(form, "Текущие сделки") == inEnglish {
+					t.Errorf("%s in another language:\n%s", to, form)
+				}
+				if linked := strings.Contains(form, "crm.vector.test"); linked == (to == "boss@partner.test") {
+					t.Errorf("links for %s: %v\n%s", to, linked, form)
+				}
+			}
+			if strings.Contains(l.page, "<b>") || !strings.Contains(l.page, "&lt;b&gt;") {
+				t.Errorf("a client's name is markup:\n%s", l.page)
+			}
+			if file := l.files["open-deals-2026-11-23.csv"]; len(file) == 0 {
+				t.Errorf("%s: files %v", to, l.files)
+			}
+			reply, _ := mail.ParseAddress(l.Get("Reply-To"))
+			if own := to == "anna@vector.test"; own != (reply == nil) || !own && (reply.Address != "anna@vector.test" || reply.Name != "Анна Соколова") {
+				t.Errorf("%s answers to %v", to, reply)
+			}
+		}
+		// The next day it comes again; what was missed for longer than a day does not.
+		c.add(3 * 24 * time.Hour)
+		if got := tick(); strings.Count(got, "reports") != 2 || !strings.Contains(got, "#1 2026-11-26T08:00") {
+			t.Errorf("ledger %s", got)
+		}
+	})
+}
+
+// What an empty report, one that cannot be made any more, and one without
+// anybody to mail it to become.
+func TestSavedReports_Outcomes(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank, Currency: "RUB"}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t
+		who := trade(t, st)
+		s := newScheduler(t, st, nil)
+		nothing := store.SavedReportEdit{Report: "open-deals", Params: url.Values{"stage": {"lost"}}, Recipients: []string{"anna"}}
+		for name, want := range map[string]string{"silent": "empty", "said": "queued", "gone": "failed", "mute": "failed"} {
+			e := nothing
+			e.Name, e.SendEmpty = name, name != "silent"
+			switch name {
+			case "gone":
+				e.Params = url.Values{"client": {"nobody"}}
+			case "mute":
+				e.Recipients = []string{"mute"}
+			}
+			run, err := s.MailReport(t.Context(), save(t, st, who["hilda"], e))
+			if err != nil || run.Outcome != want {
+				t.Errorf("%s: %+v, %v", name, run, err)
+			}
+			if name == "gone" && !strings.Contains(run.Detail, `gone: there is no client "nobody"`) {
+				t.Errorf("gone: %s", run.Detail)
+			}
+		}
+		if got := letters(t, st); len(got) != 1 || !strings.Contains(got["anna@vector.test"].text, "Ничего") {
+			t.Errorf("%+v", got)
+		}
+		by := save(t, st, who["hilda"], store.SavedReportEdit{Name: "to nobody", Report: "calendar"})
+		var wrong *report.Invalid
+		if _, err := s.MailReport(t.Context(), by); !errors.As(err, &wrong) {
+			t.Errorf("to nobody: %v", err)
+		}
+	})
+}
+
+func TestCheckSavedCron(t *testing.T) {
+	for expr, good := range map[string]bool{"": true, "0 8 * * 1": true, "30 * * * *": true, "* * * * *": false, "*/5 8 * * *": false, "0,30 8 * * *": false, "@daily": true, "8 o'clock": false, "0 8 30 2 *": false} {
+		if err := CheckSavedCron(expr); (err == nil) != good {
+			t.Errorf("%q: %v", expr, err)
+		}
+	}
+}
