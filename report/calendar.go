@@ -15,6 +15,7 @@ var calendarReport = report{
 	filters:   []string{"type", "kind", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
 	period:    "month",
 	build:     (*run).calendar,
+	chart:     statusChart,
 }
 
 // maxItems bounds the contacts, and the events, of one calendar.

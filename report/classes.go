@@ -18,6 +18,7 @@ var classificationReport = report{
 	options:   map[string][]string{"relation": {"improved", "worsened", "unchanged", "new"}},
 	period:    "month",
 	build:     (*run).classification,
+	chart:     classificationChart,
 }
 
 var xyzClasses = []string{"X", "Y", "Z"}

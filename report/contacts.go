@@ -20,6 +20,7 @@ var contactsReport = report{
 	options:   map[string][]string{"compare": {"previous", "year"}},
 	period:    "month",
 	build:     (*run).contacts,
+	chart:     contactsChart,
 }
 
 func (r *run) contactSelection(p Period) store.ContactSelection {
@@ -175,7 +176,7 @@ func (r *run) step(by string, k store.GroupKey) step {
 		return word(store.Word(r.lang, "stage."+k.Text), slices.Index(allStages, k.Text))
 	case "day", "week", "month":
 		d := groupDay(by, store.Date(k.Text))
-		return step{key: string(d), title: text(r.dayTitle(by, d)), order: string(d)}
+		return step{key: string(d), title: Value{Text: voice{r.lang}.dayTitle(by, d), Day: d}, order: string(d)}
 	}
 	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
 	if k.ID == 0 {
@@ -204,13 +205,12 @@ func groupDay(by string, d store.Date) store.Date {
 }
 
 // dayTitle is a day, week or month by its first day.
-func (r *run) dayTitle(by string, d store.Date) string {
-	v := voice{r.lang}
+func (v voice) dayTitle(by string, d store.Date) string {
 	switch {
 	case d == "":
-		return r.t("none.day")
+		return v.t("none.day")
 	case by == "week":
-		return r.t("week of", v.date(d))
+		return v.t("week of", v.date(d))
 	case by == "month":
 		return v.month(d)
 	}

@@ -32,6 +32,9 @@ type HTMLOptions struct {
 	Request url.Values
 	// Unlinked writes no links at all: for people who cannot open the pages.
 	Unlinked bool
+	// Picture is where a mail has the chart as PNG: "cid:…"; "": it has none.
+	// On pages and in documents the chart is drawn within them.
+	Picture string
 }
 
 // inline are the styles of a mail for the classes of a page.
@@ -40,6 +43,7 @@ var inline = map[string]string{
 	"about":   "margin:0 0 4px;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"note":    "margin:8px 0 0;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"wide":    "margin:12px 0",
+	"picture": "margin:12px 0",
 	"section": "margin:20px 0 4px;font:bold 16px/1.4 Arial,sans-serif;color:#212121",
 	"head":    "padding:4px 10px;text-align:left;vertical-align:bottom;border-bottom:2px solid #212121",
 	"headnum": "padding:4px 10px;text-align:right;vertical-align:bottom;border-bottom:2px solid #212121",
@@ -56,7 +60,8 @@ var inline = map[string]string{
 const documentStyle template.CSS = `body{font:14px/1.45 system-ui,sans-serif;margin:24px;color:#212121}h1{font-size:20px}.section{font-size:16px;margin:20px 0 4px}.about,.note{color:#616161;margin:4px 0}
 .report{border-collapse:collapse;margin:12px 0}.report th{border-bottom:2px solid #212121;text-align:left;vertical-align:bottom}
 .report th,.report td{padding:4px 10px}.report td{border-bottom:1px solid #e0e0e0;vertical-align:top}.report .num,.report .headnum{text-align:right;white-space:nowrap}
-.group,.total{font-weight:bold}.overdue{color:#C62828}.postponed{color:#757575}.done{color:#2E7D32}`
+.chart{max-width:100%;height:auto;margin:12px 0}
+.group,.total{font-weight:bold}tr.overdue{color:#C62828}tr.postponed{color:#757575}tr.done{color:#2E7D32}`
 
 type htmlTable struct {
 	Lang, Title  string
@@ -65,7 +70,16 @@ type htmlTable struct {
 	Rows         []htmlRow
 	Total        []htmlCell
 	Sections     []htmlTable
+	Chart        template.HTML // drawn within
+	Picture      htmlPicture
 	Style        template.CSS
+}
+
+// htmlPicture is a chart that a mail brings along.
+type htmlPicture struct {
+	URL   template.URL
+	Alt   string
+	Width int
 }
 
 type htmlRow struct {
@@ -102,7 +116,27 @@ func (t *Table) WriteHTML(w io.Writer, opt HTMLOptions) error {
 	if opt.For == Document {
 		name = "document"
 	}
-	return tmpl.ExecuteTemplate(w, name, t.htmlTable(opt))
+	out := t.htmlTable(opt)
+	if err := out.draw(t.Chart(), opt); err != nil {
+		return err
+	}
+	return tmpl.ExecuteTemplate(w, name, out)
+}
+
+// draw puts the chart of the table above it.
+func (h *htmlTable) draw(c *Chart, opt HTMLOptions) error {
+	switch {
+	case c == nil:
+	case opt.For != Mail:
+		var b strings.Builder
+		if err := c.WriteSVG(&b); err != nil {
+			return err
+		}
+		h.Chart = template.HTML(b.String()) // escaped by WriteSVG
+	case opt.Picture != "":
+		h.Picture = htmlPicture{template.URL(opt.Picture), c.Title + ". " + c.Alt(), PNGWidth}
+	}
+	return nil
 }
 
 func (t *Table) htmlTable(opt HTMLOptions) htmlTable {

@@ -20,6 +20,7 @@ var managersReport = report{
 	options:   map[string][]string{"compare": {"previous", "year"}, "relative": {"yes", "no"}},
 	period:    "month",
 	build:     (*run).managers,
+	chart:     managersChart,
 }
 
 // performance are the figures of one manager, or one client of a manager.
@@ -342,7 +343,7 @@ func (r *run) managers() (*Table, error) {
 func (r *run) withRelative(t *Table, row Row, whole []Value) {
 	t.Rows = append(t.Rows, row)
 	if slices.Contains(r.Params["relative"], "yes") {
-		t.Rows = append(t.Rows, Row{Path: append(slices.Clone(row.Path[:len(row.Path)-1]), text("· "+r.t("relative"))), Values: r.relative(t.Columns, row.Values, whole)})
+		t.Rows = append(t.Rows, Row{Path: append(slices.Clone(row.Path[:len(row.Path)-1]), text("· "+r.t("relative"))), Aside: true, Values: r.relative(t.Columns, row.Values, whole)})
 	}
 }
 
@@ -395,7 +396,7 @@ func (r *run) compared(t *Table, average []Value, managers int64) error {
 				sum.add(p)
 			}
 		}
-		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", other.title, r.days(other.Period)))}, Values: sum.values()})
+		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", other.title, r.days(other.Period)))}, Aside: true, Values: sum.values()})
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ var openDealsReport = report{
 	by:        []string{"manager"},
 	filters:   []string{"manager", "client", "status", "importance", "abc", "stage", "source", "type", "day", "week", "month"},
 	build:     (*run).openDeals,
+	chart:     statusChart,
 }
 
 func (r *run) openDeals() (*Table, error) {

@@ -1,7 +1,8 @@
 // Package report is in charge of the reports of rules.md section 6. A report
 // asks the store for figures (store/figures.go) and makes a Table of them; the
 // Table is rendered as text for a terminal, HTML for page and mail, CSV, XLSX
-// and JSON. Nothing here knows SQL or HTTP.
+// and JSON, and drawn as a Chart in SVG and PNG. Nothing here knows SQL or
+// HTTP.
 package report
 
 import (
@@ -29,6 +30,7 @@ type report struct {
 	options map[string][]string
 	period  string // by default, as ParsePeriod knows it; "": it has none
 	build   func(*run) (*Table, error)
+	chart   func(*Table) *Chart // nil: it has none
 }
 
 // reports are all of them, in the order of rules.md section 6.

@@ -363,7 +363,7 @@ func (r *run) readDay(name, value string) error {
 		r.filter.begins = map[string][]store.Date{}
 	}
 	r.filter.begins[name] = append(r.filter.begins[name], d)
-	r.filter.say(r.t("by."+name), r.dayTitle(name, d))
+	r.filter.say(r.t("by."+name), voice{r.lang}.dayTitle(name, d))
 	return nil
 }
 

@@ -19,6 +19,7 @@ var sourcesReport = report{
 	options:   map[string][]string{"expiry": nil, "calls": nil, "relative": {"yes", "no"}},
 	period:    "quarter",
 	build:     (*run).sources,
+	chart:     sourcesChart,
 }
 
 // fruits are the figures of one source.

@@ -73,6 +73,8 @@ type Row struct {
 	Leaf   bool
 	Values []Value // one for each column
 	Status store.Status
+	// Aside: no group of its own, but one above in per cent, or another period.
+	Aside bool
 	// Link selects the records behind the row, as parameters of a request; nil
 	// for none.
 	Link url.Values
@@ -95,8 +97,9 @@ type Value struct {
 	// Unknown: the data do not say. None: there is nothing to say, as the
 	// margin of no sales.
 	Unknown, None bool
-	Estimated     bool // some of it is an estimate
-	Said          bool // Text is what is shown, whatever the column's type
+	Estimated     bool       // some of it is an estimate
+	Said          bool       // Text is what is shown, whatever the column's type
+	Day           store.Date // of the name of a group of days: its first; Text is the name
 }
 
 func text(s string) Value             { return Value{Text: s} }

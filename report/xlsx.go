@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/xuri/excelize/v2"
-
-	"intouch/store"
 )
 
 // maxXLSXRows is what one sheet holds, less the head and the total.
@@ -17,8 +15,8 @@ const maxXLSXRows = 1_048_000
 
 // WriteXLSX writes the innermost rows as a spreadsheet of Excel: figures as
 // numbers, days as dates, durations as hours, totals as formulas, the head
-// frozen. Each section has a sheet of its own. Another sheet has a chart of the outermost groups, where the report
-// is grouped. Texts of strangers are never formulas.
+// frozen. Each section has a sheet of its own, and so has the report's chart.
+// Texts of strangers are never formulas.
 func (t *Table) WriteXLSX(w io.Writer) error {
 	f := excelize.NewFile()
 	defer f.Close()
@@ -298,63 +296,105 @@ func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last 
 	return out.SetRow(fmt.Sprintf("A%d", last+1), cells)
 }
 
-// chart draws the first figure of the outermost groups on a sheet of its own.
+// chartTypes are what Excel calls the shapes of a chart.
+var chartTypes = map[Shape]excelize.ChartType{Bars: excelize.Bar, Stacked: excelize.BarStacked, Columns: excelize.ColStacked, Matrix: excelize.ColStacked}
+
+// chart puts the report's chart on a sheet of its own, as one that Excel draws
+// from the figures beside it.
 func (s *sheet) chart() error {
-	const most = 30 // bars that can be read
-	of := -1
-	for n, c := range s.Columns {
-		if c.Type == Count || c.Type == Sum {
-			of = n
-			break
-		}
-	}
-	if len(s.Groups) == 0 || of < 0 || s.Columns[of].Type == Sum && len(s.currencies[s.Columns[of].Key]) != 1 {
+	c := s.Chart()
+	if c == nil {
 		return nil
 	}
-	name := s.Groups[0].Title
+	name := s.t("chart")
 	if _, err := s.file.NewSheet(name); err != nil {
 		return err
 	}
-	at := 1
-	for i := range s.Rows {
-		row := &s.Rows[i]
-		if len(row.Path) != 1 {
-			continue
+	head := []any{""}
+	for n := range c.Series {
+		head = append(head, c.Series[n].Title)
+	}
+	if err := s.file.SetSheetRow(name, "A1", &head); err != nil {
+		return err
+	}
+	for i, label := range c.Labels {
+		row := []any{label}
+		for n := range c.Series {
+			row = append(row, s.chartCell(&c.Series[n], i))
 		}
-		if at++; at > most+1 {
-			break
+		if err := s.file.SetSheetRow(name, fmt.Sprintf("A%d", i+2), &row); err != nil {
+			return err
 		}
-		cell, err := s.cell(figure{column: of, currency: firstCurrency(row.Values[of].Sums)}, row.Values[of])
+	}
+	last := len(c.Labels) + 1
+	for i, note := range c.Notes {
+		if err := s.file.SetCellValue(name, fmt.Sprintf("A%d", last+2+i), note); err != nil {
+			return err
+		}
+	}
+	if err := s.file.SetColWidth(name, "A", "A", 28); err != nil {
+		return err
+	}
+	var series []excelize.ChartSeries
+	for n := range c.Series {
+		column, err := excelize.ColumnNumberToName(n + 2)
 		if err != nil {
 			return err
 		}
-		value := any(0)
-		if c, ok := cell.(excelize.Cell); ok {
-			value = c.Value
-		}
-		if err := s.file.SetSheetRow(name, fmt.Sprintf("A%d", at), &[]any{row.Path[0].Text, value}); err != nil {
+		style, err := s.style(c.Series[n].Type, false)
+		if err != nil {
 			return err
 		}
+		if err := s.file.SetCellStyle(name, column+"2", fmt.Sprintf("%s%d", column, last), style); err != nil {
+			return err
+		}
+		if err := s.file.SetColWidth(name, column, column, 16); err != nil {
+			return err
+		}
+		one := excelize.ChartSeries{Name: fmt.Sprintf("'%s'!$%s$1", name, column), Categories: fmt.Sprintf("'%s'!$A$2:$A$%d", name, last),
+			Values: fmt.Sprintf("'%s'!$%s$2:$%s$%d", name, column, column, last)}
+		colour := c.Series[n].Colour
+		if c.Shape == Matrix { // there the colour is the same, here the fields stand on each other
+			colour = palette[n%len(palette)]
+		}
+		one.Fill = excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{strings.TrimPrefix(light[colour], "#")}}
+		series = append(series, one)
 	}
-	if at == 1 {
-		return s.file.DeleteSheet(name)
-	}
-	at = min(at, most+1)
-	if err := s.file.SetSheetRow(name, "A1", &[]any{name, s.Columns[of].Title}); err != nil {
+	corner, err := excelize.CoordinatesToCellName(len(c.Series)+3, 1)
+	if err != nil {
 		return err
 	}
-	sheet := "'" + name + "'"
-	return s.file.AddChart(name, "D2", &excelize.Chart{
-		Type:   excelize.Bar,
-		Title:  excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: s.Columns[of].Title}}},
-		Legend: excelize.ChartLegend{Position: "none"},
-		Series: []excelize.ChartSeries{{Name: sheet + "!$B$1", Categories: fmt.Sprintf("%s!$A$2:$A$%d", sheet, at), Values: fmt.Sprintf("%s!$B$2:$B$%d", sheet, at)}},
+	legend := "bottom"
+	if len(c.Series) == 1 {
+		legend = "none"
+	}
+	height := uint(320)
+	if c.Shape == Bars || c.Shape == Stacked {
+		height = uint(160 + 24*len(c.Labels))
+	}
+	return s.file.AddChart(name, corner, &excelize.Chart{
+		Type: chartTypes[c.Shape], Series: series,
+		Title:     excelize.ChartTitle{Paragraph: []excelize.RichTextRun{{Text: c.Title}}},
+		Legend:    excelize.ChartLegend{Position: legend},
+		Dimension: excelize.ChartDimension{Width: 760, Height: height},
+		XAxis:     excelize.ChartAxis{ReverseOrder: c.Shape == Bars || c.Shape == Stacked}, // lying bars begin below else
+		YAxis:     excelize.ChartAxis{MajorGridLines: true},
 	})
 }
 
-func firstCurrency(all []store.Money) string {
-	if len(all) == 0 {
-		return ""
+// chartCell is a figure of the chart as Excel draws it; what is not known is
+// said, and not drawn.
+func (s *sheet) chartCell(of *Series, i int) any {
+	n, ok := of.number(i)
+	switch {
+	case of.Values[i].Unknown:
+		return s.t("unknown")
+	case !ok:
+		return nil
+	case of.Type == Minutes:
+		return n / (24 * 60)
+	case of.Type == Sum || of.Type == Percent:
+		return n / 100
 	}
-	return all[0].Currency
+	return n
 }

@@ -68,6 +68,8 @@ var owners = map[string][]string{
 	"github.com/pelletier/go-toml":                            {"cmd/intouchd"},
 	"html/template":                                           {"web", "scheduler", "report"},
 	"github.com/xuri/excelize":                                {"report"},
+	"github.com/go-fonts/dejavu":                              {"report"},
+	"golang.org/x/image":                                      {"report"},
 	"github.com/mattn/go-runewidth":                           {"report"},
 }
 

@@ -16,7 +16,7 @@ import (
 )
 
 // reportFormats are what `intouchd report` writes, the first by default.
-var reportFormats = []string{"text", "html", "csv", "xlsx", "json", "vcard"}
+var reportFormats = []string{"text", "html", "csv", "xlsx", "json", "vcard", "svg", "png"}
 
 func (p *program) reportCommand() *cobra.Command {
 	format, manager, language, excel, rows := reportFormats[0], "", "", false, false
@@ -116,6 +116,10 @@ func writeReport(w io.Writer, t *report.Table, format string, excel bool, base s
 		return t.WriteJSON(w)
 	case "vcard":
 		return t.WriteVCard(w)
+	case "svg":
+		return t.WriteSVG(w)
+	case "png":
+		return t.WritePNG(w)
 	}
 	return t.WriteText(w)
 }
