@@ -10,7 +10,7 @@ VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 RACED := ./cmd/... ./mailsync ./mailer ./scheduler ./web ./caldav
 
 # Tests against real peers, by their names.
-PEERS := Dovecot|Cyrus|Mailgen|Exim|Vdirsyncer|Khal|PythonCaldav|Evolution|Litmus|Radicale|Thunderbird|Interop
+PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evolution|Litmus|Radicale|Thunderbird|Interop
 
 # How long make soak bears each bad network, and with which faults.
 SOAK ?= 10m

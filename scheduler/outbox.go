@@ -6,19 +6,24 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
+	"sync"
 	"time"
 
 	"intouch/mailer"
 	"intouch/store"
 )
 
-// Delivery. A claimed mail is kept from other daemons for lease.
+// Delivery. A claimed mail is kept from other daemons for lease, which is put
+// off while it is being delivered: what a daemon leaves that dies is tried
+// again that soon.
 const (
 	batch     = 10
-	lease     = 30 * time.Minute
+	lease     = time.Minute
 	firstWait = time.Minute
 	longWait  = 2 * time.Hour
 	longHold  = 5 * time.Minute // between connections to a server in trouble
+	manyLost  = 3               // connections, one after the other: the server is in trouble
 	// askAgain is how often the outbox is looked at without being woken:
 	// another process (`intouchd job digest`) may have written into it.
 	askAgain = 15 * time.Second
@@ -120,106 +125,185 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 			session.Close(flight)
 		}
 	}()
-	lost := 0 // connections, one after the other
+	lost := 0
 	for ctx.Err() == nil {
-		claimed := o.st.Now()
 		mails, err := o.st.ClaimMails(ctx, batch, lease)
 		if err != nil || len(mails) == 0 {
 			return total, err
 		}
-		for i, m := range mails {
+		claim := o.hold(mails)
+		for _, m := range mails {
 			if o.st.Now().After(m.Until) {
-				if err := o.abandon(m, &total); err != nil {
-					return total, err
+				err = o.abandon(claim, m, &total)
+			} else if err = o.untried(ctx, flight, claim, &session); err == nil {
+				sendErr := session.Send(flight, m.From, m.To, m.Bytes)
+				err = o.settle(claim, m, sendErr, &total)
+				if session.Broken() {
+					session.Close(flight)
+					session = nil
 				}
-				continue
-			}
-			var trouble error
-			switch {
-			case ctx.Err() != nil:
-				trouble = ctx.Err()
-			case o.st.Now().Sub(claimed) > lease/2:
-				trouble = errors.New("delivery is too slow") // before another daemon takes the mail too
-			case session == nil:
-				session, trouble = o.smtp.Dial(flight)
-			}
-			if trouble != nil { // not of this mail: it and the rest of the batch wait
-				for _, rest := range mails[i:] {
-					o.settle(rest, trouble, &total)
+				// One mail may be what the server cannot stand; the others go on
+				// over a new connection. Several in a row are the server's trouble.
+				var refused *mailer.Refused
+				if lost++; sendErr == nil || errors.As(sendErr, &refused) {
+					lost = 0
+				} else if lost == manyLost && err == nil {
+					err = sendErr
 				}
-				return total, trouble
 			}
-			sendErr := session.Send(flight, m.From, m.To, m.Bytes)
-			if err := o.settle(m, sendErr, &total); err != nil {
-				return total, err
+			if err != nil {
+				break
 			}
-			if session.Broken() {
-				session.Close(flight)
-				session = nil
-			}
-			// One mail may be what the server cannot stand; the others go on
-			// over a new connection. Several in a row are the server's trouble.
-			var refused *mailer.Refused
-			if lost++; sendErr == nil || errors.As(sendErr, &refused) {
-				lost = 0
-			} else if lost == 3 {
-				for _, rest := range mails[i+1:] {
-					o.settle(rest, sendErr, &total)
-				}
-				return total, sendErr
-			}
+		}
+		untried, freeErr := claim.release(err)
+		total.retried += untried
+		if err == nil {
+			err = freeErr
+		}
+		if err != nil {
+			return total, err
 		}
 	}
 	return total, nil
 }
 
-// settle notes what became of one mail. It has a time of its own, so that
-// the note of a mail that the server has taken is made also when the daemon
-// is stopping: without it the mail would go out a second time.
-func (o *outbox) settle(m store.OutboxMail, sendErr error, total *delivered) error {
+// untried tells why the next mail cannot be tried at all; nil with a session.
+func (o *outbox) untried(ctx, flight context.Context, claim *claim, session **mailer.Session) (err error) {
+	if err = ctx.Err(); err == nil {
+		err = claim.check()
+	}
+	if err == nil && *session == nil {
+		*session, err = o.smtp.Dial(flight)
+	}
+	return err
+}
+
+// claim keeps mails from other daemons while they are delivered.
+type claim struct {
+	o    *outbox
+	stop context.CancelFunc
+	done chan struct{}
+
+	mu    sync.Mutex
+	ids   []int64 // of those that are not settled
+	until time.Time
+}
+
+// hold begins to put off the end of the mails' lease, until release.
+func (o *outbox) hold(mails []store.OutboxMail) *claim {
+	ctx, stop := context.WithCancel(context.Background())
+	c := &claim{o: o, stop: stop, done: make(chan struct{}), until: o.st.Now().Add(lease)}
+	for _, m := range mails {
+		c.ids = append(c.ids, m.ID)
+	}
+	go func() {
+		defer close(c.done)
+		for pause(ctx, nil, lease/4) {
+			if err := c.renew(ctx); err != nil && ctx.Err() == nil {
+				o.log.Warn("mails in delivery could not be kept", "err", err)
+			}
+		}
+	}()
+	return c
+}
+
+func (c *claim) renew(ctx context.Context) error {
+	c.mu.Lock() // over the writing too: what is settled must not be held again
+	defer c.mu.Unlock()
+	if len(c.ids) == 0 {
+		return nil
+	}
+	until := c.o.st.Now().Add(lease)
+	if err := c.o.st.HoldMails(ctx, c.ids, lease); err != nil {
+		return fmt.Errorf("hold mails: %w", err)
+	}
+	c.until = until
+	return nil
+}
+
+// check fails where the lease is nearly over, because the machine slept or the
+// database could not be written: another daemon may be about to take the mails.
+func (c *claim) check() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.until.Sub(c.o.st.Now()) < lease/4 {
+		return errors.New("delivery is too slow")
+	}
+	return nil
+}
+
+// settled takes a mail out, and notes what became of it.
+func (c *claim) settled(id int64, note func(context.Context) error) error {
+	// A time of its own, so that the note of a mail that the server has taken
+	// is made also when the daemon is stopping: without it the mail would go
+	// out a second time.
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
-	now := o.st.Now()
-	log := o.log.With("mail_id", m.ID, "key", m.Key, "to", m.To, "tries", m.Tries)
-	var refused *mailer.Refused
-	var err error
-	switch {
-	case sendErr == nil:
-		total.sent++
-		err = o.st.MailSent(ctx, m.ID)
-		log.Info("mail sent")
-	case errors.As(sendErr, &refused) && refused.ThisMail():
-		total.failed++
-		err = o.st.MailFailed(ctx, m.ID, sendErr.Error())
-		log.Error("mail refused for good", "err", sendErr)
-	case errors.Is(sendErr, context.Canceled):
-		total.retried++
-		err = o.st.MailRetry(ctx, m.ID, now, m.LastError) // the next start takes it at once
-	default:
-		total.retried++
-		next := now.Add(retryWait(m.Tries, rand.Float64()))
-		err = o.st.MailRetry(ctx, m.ID, next, sendErr.Error())
-		log.Warn("mail will be tried again", "next", next, "err", sendErr)
-	}
-	if err != nil {
-		log.Error("outcome of a mail could not be noted", "err", err)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ids = slices.DeleteFunc(c.ids, func(other int64) bool { return other == id })
+	if err := note(ctx); err != nil {
 		return fmt.Errorf("note outcome: %w", err)
 	}
 	return nil
 }
 
-// abandon ends a mail that could not be delivered in time.
-func (o *outbox) abandon(m store.OutboxMail, total *delivered) error {
+// release gives back what was not tried, because of that, and says how many.
+func (c *claim) release(because error) (untried int, err error) {
+	c.stop()
+	<-c.done
+	if len(c.ids) == 0 {
+		return 0, nil
+	}
+	reason := ""
+	if because != nil && !errors.Is(because, context.Canceled) {
+		reason = because.Error()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 	defer cancel()
+	if err := c.o.st.FreeMails(ctx, c.ids, reason); err != nil {
+		return len(c.ids), fmt.Errorf("free mails: %w", err)
+	}
+	return len(c.ids), nil
+}
+
+// settle notes what became of one mail.
+func (o *outbox) settle(c *claim, m store.OutboxMail, sendErr error, total *delivered) error {
+	now := o.st.Now()
+	log := o.log.With("mail_id", m.ID, "key", m.Key, "to", m.To, "tries", m.Tries)
+	var refused *mailer.Refused
+	err := c.settled(m.ID, func(ctx context.Context) error {
+		switch {
+		case sendErr == nil:
+			total.sent++
+			log.Info("mail sent")
+			return o.st.MailSent(ctx, m.ID)
+		case errors.As(sendErr, &refused) && refused.ThisMail():
+			total.failed++
+			log.Error("mail refused for good", "err", sendErr)
+			return o.st.MailFailed(ctx, m.ID, sendErr.Error())
+		case errors.Is(sendErr, context.Canceled):
+			total.retried++
+			return o.st.MailRetry(ctx, m.ID, now, m.LastError) // the next start takes it at once
+		}
+		total.retried++
+		next := now.Add(retryWait(m.Tries, rand.Float64()))
+		log.Warn("mail will be tried again", "next", next, "err", sendErr)
+		return o.st.MailRetry(ctx, m.ID, next, sendErr.Error())
+	})
+	if err != nil {
+		log.Error("outcome of a mail could not be noted", "err", err)
+	}
+	return err
+}
+
+// abandon ends a mail that could not be delivered in time.
+func (o *outbox) abandon(c *claim, m store.OutboxMail, total *delivered) error {
 	total.failed++
 	reason := "not delivered within two days"
 	if m.LastError != "" {
 		reason += ": " + m.LastError
 	}
 	o.log.Error("mail given up", "mail_id", m.ID, "key", m.Key, "to", m.To, "tries", m.Tries, "reason", reason)
-	if err := o.st.MailFailed(ctx, m.ID, reason); err != nil {
-		return fmt.Errorf("note outcome: %w", err)
-	}
-	return nil
+	return c.settled(m.ID, func(ctx context.Context) error { return o.st.MailFailed(ctx, m.ID, reason) })
 }

@@ -461,6 +461,71 @@ func TestOutbox_PoisonedMail(t *testing.T) {
 	if r, err := s.RunJob(t.Context(), "outbox", time.Time{}, ""); err != nil || r.String() != "done 3 sent, 1 to be tried again, 0 failed" {
 		t.Error(r, err)
 	}
+	// Several in a row look like the server's trouble, but what was not tried
+	// because of them goes first the next time.
+	for _, a := range []string{"1poison@vector.test", "2poison@vector.test", "3poison@vector.test", "4poison@vector.test", "d@vector.test", "e@vector.test"} {
+		enqueue(t, st, a)
+	}
+	if r, err := s.RunJob(t.Context(), "outbox", time.Time{}, ""); err == nil || r.String() != "done 0 sent, 6 to be tried again, 0 failed" {
+		t.Error(r, err)
+	}
+	if r, err := s.RunJob(t.Context(), "outbox", time.Time{}, ""); err != nil || r.String() != "done 2 sent, 1 to be tried again, 0 failed" {
+		t.Error(r, err)
+	}
+}
+
+// What a daemon was delivering when it died is free again within a minute, and
+// what it still delivers stays its own for as long as that takes.
+func TestOutbox_Lease(t *testing.T) {
+	path := "sqlite:" + t.TempDir() + "/intouch.db"
+	synctest.Test(t, func(t *testing.T) {
+		st, err := store.Open(t.Context(), store.Options{URL: path, Log: logTo(t), Render: blank})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		for _, a := range []string{"a@vector.test", "b@vector.test"} {
+			enqueue(t, st, a)
+		}
+		claimed := func() int {
+			t.Helper()
+			mails, err := st.ClaimMails(t.Context(), batch, lease)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(mails)
+		}
+		if n := claimed(); n != 2 { // and dies
+			t.Fatalf("%d mails", n)
+		}
+		time.Sleep(lease - time.Second)
+		if n := claimed(); n != 0 {
+			t.Errorf("%d mails before the lease is over", n)
+		}
+		time.Sleep(time.Second)
+		mails, err := st.ClaimMails(t.Context(), batch, lease)
+		if err != nil || len(mails) != 2 {
+			t.Fatalf("%d mails after the lease, %v", len(mails), err)
+		}
+		o := newScheduler(t, st, nil).outbox
+		c := o.hold(mails)
+		if err := o.settle(c, mails[0], errors.New("lost"), &delivered{}); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(10*lease + time.Second)
+		if next, err := st.ClaimMails(t.Context(), batch, lease); err != nil || len(next) != 1 || next[0].ID != mails[0].ID {
+			t.Errorf("taken away: %v, %v", next, err)
+		}
+		if err := c.check(); err != nil {
+			t.Error(err)
+		}
+		if n, err := c.release(errors.New("stopped")); err != nil || n != 1 {
+			t.Error(n, err)
+		}
+		if n := claimed(); n != 1 {
+			t.Errorf("%d mails after they were given back", n)
+		}
+	})
 }
 
 // The daemon's own way: what a job writes goes out without being asked, and

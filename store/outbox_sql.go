@@ -101,8 +101,9 @@ func (s *Store) runs(ctx context.Context, where string, since time.Time, limit i
 }
 
 // ClaimMails takes up to limit due mails for delivery and keeps others from
-// them until the lease ends; ErrOutboxLocked where nothing may leave. A daemon that dies with a claimed mail leaves it
-// to the next one when the lease is over.
+// them until the lease ends, which HoldMails puts off; ErrOutboxLocked where
+// nothing may leave. What a daemon that dies has claimed is free when its lease
+// is over.
 func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) (out []OutboxMail, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		out = nil
@@ -132,6 +133,24 @@ func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) 
 		return err
 	})
 	return out, err
+}
+
+// HoldMails puts off the end of the lease of claimed mails.
+func (s *Store) HoldMails(ctx context.Context, ids []int64, lease time.Duration) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE outbox SET next_try = $1 WHERE state = 'queued' AND id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
+		return err
+	})
+}
+
+// FreeMails gives back claimed mails that were not tried: they are due at once,
+// before those that were.
+func (s *Store) FreeMails(ctx context.Context, ids []int64, reason string) error {
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`UPDATE outbox SET next_try = $1, tries = tries - 1, last_error = CASE WHEN $2 = '' THEN last_error ELSE $2 END WHERE state = 'queued' AND id IN `+s.dialect.ids("$3"),
+			t.now.Unix(), clip(clean(reason), 1000), asJSON(ids))
+		return err
+	})
 }
 
 // MailSent notes that the server took the mail.

@@ -29,9 +29,10 @@ var mayImport = map[string][]string{
 	"web":       {"store", "report", "mailer"},
 
 	// What tests of every room stand on: an empty store on both engines, and
-	// real mailboxes. Only tests import them.
+	// real mailboxes and mail servers. Only tests import them.
 	"store/storetest":   {"store"},
 	"mailsync/mailtest": {},
+	"mailer/smtptest":   {},
 	"oauth/oauthtest":   {},
 }
 
