@@ -178,7 +178,7 @@ func (e *entry) write() []byte {
 	}
 	w.line("CATEGORIES:" + categoryValue(e.categories()))
 	w.line("COLOR:" + colorName(e.view.Item.Status))
-	for _, trigger := range e.alarms(when) {
+	for _, trigger := range e.alarms() {
 		w.line("BEGIN:VALARM")
 		w.line("ACTION:DISPLAY")
 		w.line("TRIGGER;RELATED=START:" + trigger)
@@ -344,21 +344,36 @@ func categoryValue(list []string) string {
 	return strings.Join(escaped, ",")
 }
 
-// alarms are the TRIGGERs of what no calendar program has given any: by
-// importance, and only in the status calendars, so that an item that several
-// calendars show rings once. What lasts whole days rings in the morning.
-func (e *entry) alarms(when store.Span) []string {
+// alarms are the TRIGGERs of what no calendar program has given any, and only
+// in the status calendars, so that an item that several calendars show rings
+// once.
+func (e *entry) alarms() (triggers []string) {
 	it, col := e.view.Item, e.view.Collection
 	if col == nil || col.Kind != store.StatusCalendar || e.todo || it.Status == store.StatusDone || it.Status == store.StatusOverdue || it.Status == store.StatusPostponed {
 		return nil
 	}
-	switch {
-	case e.importance == store.Low:
-		return nil
-	case when.AllDay:
-		return []string{"PT9H"}
-	case e.importance == store.High:
-		return []string{"-PT1H", "-PT15M"}
+	for _, offset := range e.view.Alarms {
+		triggers = append(triggers, durationText(offset))
 	}
-	return []string{"-PT15M"}
+	return triggers
+}
+
+// durationText writes a length of whole minutes (RFC 5545 section 3.3.6).
+func durationText(d time.Duration) string {
+	sign := ""
+	if d < 0 {
+		sign, d = "-", -d
+	}
+	const day = 24 * time.Hour
+	if d > 0 && d%day == 0 {
+		return fmt.Sprintf("%sP%dD", sign, d/day)
+	}
+	hours, minutes := d/time.Hour, d%time.Hour/time.Minute
+	switch {
+	case minutes == 0 && hours > 0:
+		return fmt.Sprintf("%sPT%dH", sign, hours)
+	case hours == 0:
+		return fmt.Sprintf("%sPT%dM", sign, minutes)
+	}
+	return fmt.Sprintf("%sPT%dH%dM", sign, hours, minutes)
 }

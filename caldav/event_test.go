@@ -56,16 +56,22 @@ func contactView(owner *store.Manager, col *store.Collection, c store.Contact, c
 		c.ClientID, c.ClientName = client.ID, client.Name
 		v.Item.ClientID, v.Item.ClientName = client.ID, client.Name
 	}
+	return withAlarms(v)
+}
+
+// withAlarms gives a view the alarms that the store gives it.
+func withAlarms(v *store.EntryView) *store.EntryView {
+	v.Alarms = store.DefaultReminders.Offsets(v.Item)
 	return v
 }
 
 func dealView(owner *store.Manager, col *store.Collection, e store.DealEvent) *store.EntryView {
 	e.ID, e.UID, e.DealID = 9, "e9@intouch", 11
 	d := &store.Deal{ID: 11, Number: "1045", Date: "2026-11-01", ClientID: 7, ClientName: romashka.Name, Amount: store.Money{Minor: 24000000, Currency: "RUB"}}
-	return &store.EntryView{UID: e.UID, Collection: col, Owner: owner, Client: romashka, Persons: persons, Changed: written, Version: 1,
+	return withAlarms(&store.EntryView{UID: e.UID, Collection: col, Owner: owner, Client: romashka, Persons: persons, Changed: written, Version: 1,
 		Totals: &store.DealTotals{Ordered: 24000000, Shipped: 12000000, LeftToShip: 12000000, ToPay: 24000000, Paid: 0, LeftToPay: 24000000, Currency: "RUB", ShippedKnown: true, PaidKnown: true},
 		Item: &store.Item{Type: store.ShipmentItem, Event: &e, Deal: d, ClientID: 7, ClientName: romashka.Name,
-			Importance: store.High, When: e.When(owner.Location()), Status: store.StatusCurrent}}
+			Importance: store.High, When: e.When(owner.Location()), Status: store.StatusCurrent}})
 }
 
 var render = NewRenderer("https://crm.vector.test/")

@@ -118,6 +118,9 @@ type EntryView struct {
 	// item, byte for byte: alarms, acknowledgements and properties that we
 	// do not model are taken from it. Nil when none did.
 	Overlay []byte
+	// Alarms are when it rings that has no alarm of its own: the clock's time
+	// after its start, mostly negative (Span.Ring).
+	Alarms  []time.Duration
 	Changed time.Time // LAST-MODIFIED
 	Version int64     // SEQUENCE
 }

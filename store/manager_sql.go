@@ -51,13 +51,13 @@ func (t *tx) manager(where string, args ...any) (Manager, error) {
 
 func (t *tx) managers(where string, args ...any) ([]Manager, error) {
 	var out []Manager
-	err := t.rows(`SELECT m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, a.address
+	err := t.rows(`SELECT m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, m.reminders, a.address
 		FROM managers m LEFT JOIN manager_addresses a ON a.manager_id = m.id
 		WHERE `+where+` ORDER BY m.name, m.id, a.position`, args, func(scan func(...any) error) error {
 		var m Manager
 		var address string
 		if err := scan(&m.ID, textInto{&m.ExternalID}, &m.Login, &m.Name, &m.Role, &m.TimeZone, &m.Language,
-			timeInto{&m.Created}, &m.Version, textInto{&address}); err != nil {
+			timeInto{&m.Created}, &m.Version, jsonInto{&m.Reminders}, textInto{&address}); err != nil {
 			return err
 		}
 		if len(out) == 0 || out[len(out)-1].ID != m.ID {

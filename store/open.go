@@ -30,6 +30,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 	if opt.Log == nil {
 		opt.Log = slog.Default()
 	}
+	if opt.Reminders == nil {
+		opt.Reminders = &DefaultReminders
+	}
 	if opt.MinutesPerLetter == 0 {
 		opt.MinutesPerLetter = 5
 	}

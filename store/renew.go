@@ -297,7 +297,7 @@ func (r *renewal) item(k ItemKey) error {
 			return err
 		}
 	}
-	return nil
+	return r.reminders(&it, k)
 }
 
 // labels are the label calendars that the item was put into.
@@ -461,7 +461,8 @@ func resourceName(uid string) string {
 }
 
 func (r *renewal) view(it *Item, k ItemKey, c *ownedCollection) (*EntryView, error) {
-	v := &EntryView{Item: it, UID: entryUID(it, c.Component), Collection: &c.Collection, Owner: c.owner}
+	rules := r.t.s.opt.Reminders.With(c.owner.Reminders)
+	v := &EntryView{Item: it, UID: entryUID(it, c.Component), Collection: &c.Collection, Owner: c.owner, Alarms: rules.Offsets(it)}
 	if it.Contact != nil {
 		v.Changed, v.Version = it.Contact.Changed, it.Contact.Version
 	} else {
@@ -578,16 +579,24 @@ func (r *renewal) owned(where string, args ...any) ([]*ownedCollection, error) {
 	}
 	out := make([]*ownedCollection, len(cols))
 	for i, c := range cols {
-		if r.managers[c.ManagerID] == nil {
-			m, err := r.t.manager("m.id = $1", c.ManagerID)
-			if err != nil {
-				return nil, err
-			}
-			r.managers[c.ManagerID] = &m
+		m, err := r.manager(c.ManagerID)
+		if err != nil {
+			return nil, err
 		}
-		out[i] = &ownedCollection{c, r.managers[c.ManagerID]}
+		out[i] = &ownedCollection{c, m}
 	}
 	return out, nil
+}
+
+func (r *renewal) manager(id int64) (*Manager, error) {
+	if r.managers[id] == nil {
+		m, err := r.t.manager("m.id = $1", id)
+		if err != nil {
+			return nil, err
+		}
+		r.managers[id] = &m
+	}
+	return r.managers[id], nil
 }
 
 func earliest(times ...time.Time) (first time.Time) {

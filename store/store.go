@@ -26,6 +26,12 @@ type Options struct {
 	// Render makes the bytes of one calendar entry. Whoever writes must give
 	// it; nil is for those who only read.
 	Render Renderer
+	// Alarms reads the alarms that calendar programs set; nil, and only the
+	// Reminders count.
+	Alarms AlarmReader
+	// Reminders are when managers are told of what is coming, who want it no
+	// other way; DefaultReminders when nil.
+	Reminders *Reminders
 	// Now is the clock, time.Now when nil. Tests set it.
 	Now func() time.Time
 	// Log receives what the operator should know; slog.Default when nil.

@@ -203,10 +203,10 @@ func (a *app) workerStates() []Part {
 }
 
 // renewCalendars writes all entries anew where they were written by another
-// version of this program or show another public address, and counts the
+// version of this program, show another public address or other alarms, and counts the
 // correspondents of letters of a version that did not; then it only waits.
 func renewCalendars(ctx context.Context, st *store.Store, cfg *Config) error {
-	err := st.RenewAll(ctx, cfg.Server.PublicURL+" "+version+" "+revision())
+	err := st.RenewAll(ctx, cfg.Server.PublicURL+" "+version+" "+revision()+" "+fmt.Sprint(cfg.Reminders))
 	if err == nil {
 		err = st.CountCorrespondents(ctx)
 	}

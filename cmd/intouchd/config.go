@@ -40,6 +40,7 @@ type Config struct {
 	Jobs             map[string]string // name → cron expression, "" never
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
+	Reminders        store.Reminders
 	Exchange         ExchangeConfig
 	PrivateWebhooks  bool // webhooks may lead to private addresses
 	Log              Log
@@ -180,6 +181,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.addressBooks(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
+	c.reminders(root.table("reminders"))
 	c.classification(root.table("classification"))
 	c.keepInTouch(root.table("keep_in_touch"))
 	c.exchange(root.table("exchange"))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 
 	"intouch/store"
@@ -45,6 +46,18 @@ func (c *reading) keepInTouch(t *table) {
 			t.fault("days", "is missing: after so many days without a contact one is planned")
 		}
 	}
+}
+
+// reminders reads when managers are told of what is coming.
+func (c *reading) reminders(t *table) {
+	r := store.DefaultReminders
+	for _, key := range store.ReminderKeys {
+		var bad *store.Invalid
+		if err := r.Set(key, t.text(key, r.Get(key))); errors.As(err, &bad) {
+			t.fault(key, "%s", bad.Reason)
+		}
+	}
+	c.cfg.Reminders = r
 }
 
 // oneOf takes one of some words, "" where the key is missing.

@@ -59,6 +59,8 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 	return store.Options{
 		URL:              cfg.StoreURL,
 		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
+		Alarms:           caldav.NextAlarm,
+		Reminders:        &cfg.Reminders,
 		Log:              log,
 		MinutesPerLetter: cfg.MinutesPerLetter,
 		Currency:         cfg.Currency,
