@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -19,7 +20,6 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 	for _, m := range managers {
 		zones[m.ID], names[m.ID] = m.Location(), m.Name
 	}
-	clients := map[int64]string{}
 	group := func(e exchanged) *ResponseGroup {
 		k := key{manager: e.manager}
 		if q.PerClient {
@@ -32,7 +32,7 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 		}
 		return g
 	}
-	r := responses{from: from, to: to,
+	r := responses{from: from, to: to, waiting: map[int64][]exchanged{},
 		answered: func(first exchanged, at time.Time) {
 			zone := zones[first.manager]
 			if zone == nil {
@@ -48,24 +48,23 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 	where.add("c.client_id IS NOT NULL")
 	where.add("c.start_at >= ?", from.Unix())
 	where.add("c.start_at < ?", to.AddDate(0, 0, answerDays).Unix())
-	where.ids(s.dialect, "COALESCE(c.manager_id, cl.manager_id)", q.Managers)
 	where.ids(s.dialect, "c.client_id", q.Clients)
-	name := `''`
-	if q.PerClient {
-		name = `cl.name`
-	}
+	// All columns are in an index, in this order: nothing is sorted or looked up
+	// but the manager of a client whose letter has none.
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT c.client_id, COALESCE(c.manager_id, cl.manager_id), c.start_at, c.kind = 'letter' AND c.direction = 'in', c.dismissed, `+name+`
-			FROM contacts c JOIN clients cl ON cl.id = c.client_id`+where.where()+` ORDER BY c.client_id, c.start_at, c.id`, where.args, func(scan func(...any) error) error {
+		return t.rows(`SELECT c.client_id, COALESCE(c.manager_id, (SELECT cl.manager_id FROM clients cl WHERE cl.id = c.client_id), 0), c.start_at,
+			CASE WHEN c.kind <> 'letter' OR c.direction <> 'in' THEN 0 WHEN c.dismissed THEN 1 ELSE 2 END
+			FROM contacts c`+where.where()+` ORDER BY c.start_at, c.id`, where.args, func(scan func(...any) error) error {
 			var e exchanged
-			var name string
-			if err := scan(&e.client, idInto{&e.manager}, timeInto{&e.at}, &e.letterIn, &e.dismissed, &name); err != nil {
+			var at, letter int64
+			if err := scan(&e.client, &e.manager, &at, &letter); err != nil {
 				return err
 			}
-			if q.PerClient {
-				clients[e.client] = name
+			e.at, e.letterIn, e.dismissed = time.Unix(at, 0), letter > 0, letter == 1
+			// Whoever answers, the letter is its own manager's.
+			if !e.letterIn || len(q.Managers) == 0 || slices.Contains(q.Managers, e.manager) {
+				r.add(e)
 			}
-			r.add(e)
 			return nil
 		})
 	})
@@ -73,6 +72,16 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 		return err
 	}
 	r.end()
+	clients := map[int64]string{}
+	if q.PerClient {
+		ids := make([]int64, 0, len(groups))
+		for k := range groups {
+			ids = append(ids, k.client)
+		}
+		if clients, err = s.ClientNames(ctx, ids); err != nil {
+			return err
+		}
+	}
 	for _, g := range groups {
 		g.Client.Text = clients[g.Client.ID]
 		if err := each(g); err != nil {

@@ -79,12 +79,10 @@ type exchanged struct {
 	dismissed bool
 }
 
-// responses follows the done contacts of one client after another, in order of
-// time.
+// responses follows the done contacts of all clients, in order of time.
 type responses struct {
-	from, to time.Time // of the letters that count
-	client   int64
-	waiting  []exchanged // letters in that nobody has answered yet
+	from, to time.Time             // of the letters that count
+	waiting  map[int64][]exchanged // letters in that nobody has answered yet, by client
 	answered func(first exchanged, at time.Time)
 	given    func(letter exchanged) // up: nobody answers it any more
 }
@@ -92,18 +90,14 @@ type responses struct {
 // add takes the next contact. A letter in waits; any other done contact with
 // the client answers all that wait (rules.md section 2).
 func (r *responses) add(e exchanged) {
-	if e.client != r.client {
-		r.end()
-		r.client = e.client
-	}
 	if e.letterIn {
 		if !e.dismissed && !e.at.Before(r.from) {
-			r.waiting = append(r.waiting, e)
+			r.waiting[e.client] = append(r.waiting[e.client], e)
 		}
 		return
 	}
 	measured := false
-	for _, w := range r.waiting {
+	for _, w := range r.waiting[e.client] {
 		switch {
 		case !w.at.Before(r.to): // of a later period
 		case e.at.Sub(w.at) > answerDays*24*time.Hour:
@@ -113,15 +107,16 @@ func (r *responses) add(e exchanged) {
 			r.answered(w, e.at)
 		}
 	}
-	r.waiting = r.waiting[:0]
+	delete(r.waiting, e.client)
 }
 
-// end ends a client: what waits still waits.
+// end gives up the letters that still wait.
 func (r *responses) end() {
-	for _, w := range r.waiting {
-		if w.at.Before(r.to) {
-			r.given(w)
+	for _, letters := range r.waiting {
+		for _, w := range letters {
+			if w.at.Before(r.to) {
+				r.given(w)
+			}
 		}
 	}
-	r.waiting = r.waiting[:0]
 }
