@@ -156,6 +156,7 @@ var columnsOf = map[Kind][]column{
 		clientColumn,
 		amountColumn,
 		costColumn,
+		{name: "tax", other: []string{"ндс", "сумма ндс", "в том числе ндс", "в т.ч. ндс", "налог", "vat"}},
 		currencyColumn,
 	},
 }

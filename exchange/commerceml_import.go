@@ -359,7 +359,7 @@ func (im *commerceImporter) putFlag(tx *store.Import, order store.OrderRow, kind
 	case f.day == "" || f.sum.Minor == 0:
 		return store.RowUnchanged, nil
 	}
-	c, err := tx.Document(store.DocumentRow{ID: id, Kind: kind, Number: f.number, Date: f.day, Deal: order.ID, Amount: f.sum})
+	c, err := tx.Document(store.DocumentRow{ID: id, Kind: kind, Number: f.number, Date: f.day, Deal: order.ID, Amount: f.sum, Tax: f.tax})
 	if c == store.RowNew {
 		c = store.RowChanged // of the order
 	}

@@ -345,6 +345,11 @@ func (s *sheets) order(d *cmlDoc) (row store.OrderRow, paid, shipped flag) {
 	}
 	paid = s.flag(d, "оплаты", "Оплачен", s.names.Paid, row.Amount)
 	shipped = s.flag(d, "отгрузки", "Отгружен", s.names.Shipped, row.Amount)
+	for _, f := range []*flag{&paid, &shipped} {
+		if f.sum == row.Amount { // what a part of it contains is not said
+			f.tax = s.tax(d, row.Amount)
+		}
+	}
 	row.PaymentKnown, row.ShipmentKnown = paid.known(), shipped.known()
 	return row, paid, shipped
 }
@@ -355,7 +360,8 @@ type flag struct {
 	number string
 	day    store.Date  // of the payment or shipment; "" for none
 	sum    store.Money // the whole order's unless another is told
-	denied bool        // it says that there is none
+	tax    *store.Money
+	denied bool // it says that there is none
 }
 
 func (f flag) known() bool { return f.day != "" || f.denied }
@@ -437,13 +443,57 @@ func (s *sheets) made(d *cmlDoc, row store.OrderRow) *store.Money {
 		lineDiscount += s.outside(d.Goods[i].Discounts)
 	}
 	for _, tax := range []int64{0, lineTax, s.outside(d.Taxes)} {
-		for _, discount := range []int64{0, lineDiscount, s.outside(d.Discounts), lineDiscount + s.outside(d.Discounts)} {
-			if off := sum + tax - discount - row.Amount.Minor; -int64(len(row.Lines)) <= off && off <= int64(len(row.Lines)) {
-				return nil
-			}
+		if s.makes(d, row.Amount, tax) {
+			return nil
 		}
 	}
 	return &store.Money{Minor: sum + lineTax - lineDiscount, Currency: row.Amount.Currency}
+}
+
+// makes reports whether the goods of a document and a tax that they do not hold
+// make a sum, with or without the discounts that they do not hold.
+func (s *sheets) makes(d *cmlDoc, sum store.Money, tax int64) bool {
+	off, lineDiscount := tax-sum.Minor, int64(0)
+	for i := range d.Goods {
+		off += s.sum("Товар/Сумма", d.Goods[i].Sum)
+		lineDiscount += s.outside(d.Goods[i].Discounts)
+	}
+	for _, discount := range []int64{0, lineDiscount, s.outside(d.Discounts), lineDiscount + s.outside(d.Discounts)} {
+		if off := off - discount; -int64(len(d.Goods)) <= off && off <= int64(len(d.Goods)) {
+			return true
+		}
+	}
+	return false
+}
+
+// tax is the part of a document's sum that is tax, by the taxes of the
+// document, else of its goods; nil where they do not say.
+func (s *sheets) tax(d *cmlDoc, sum store.Money) *store.Money {
+	taxes := []cmlExtra(d.Taxes)
+	if len(taxes) == 0 {
+		for i := range d.Goods {
+			taxes = append(taxes, d.Goods[i].Taxes...)
+		}
+	}
+	var inside int64
+	for _, one := range taxes {
+		switch included := yes(one.Included); {
+		case clean(one.Sum) == "", included == "":
+			return nil
+		case included == "yes":
+			inside += s.sum("Налог", one.Sum)
+		}
+	}
+	switch outside := s.outside(taxes); {
+	case len(taxes) == 0:
+		return nil
+	case outside == 0, s.makes(d, sum, 0): // the sum of the document does not hold it either
+	case s.makes(d, sum, outside):
+		inside += outside
+	default:
+		return nil
+	}
+	return &store.Money{Minor: inside, Currency: sum.Currency}
 }
 
 // outside adds up taxes or discounts that a sum does not hold.
@@ -474,6 +524,7 @@ func (s *sheets) document(d *cmlDoc, kind store.DocumentKind) (row store.Documen
 	if clean(d.Sum) == "" {
 		s.refuse("Сумма", "is missing")
 	}
+	row.Tax = s.tax(d, row.Amount)
 	return row, false
 }
 

@@ -88,6 +88,51 @@ func TestCommerceMLRefuses(t *testing.T) {
 	}
 }
 
+// The tax that a document's sum contains: 120 roubles for goods.
+func TestCommerceMLTax(t *testing.T) {
+	tax := func(included, sum string) string {
+		return `<Налоги><Налог><Наименование>НДС</Наименование><УчтеноВСумме>` + included + `</УчтеноВСумме><Сумма>` + sum + `</Сумма></Налог></Налоги>`
+	}
+	good := func(sum, tax string) string {
+		return `<Товар><Ид>g</Ид><Сумма>` + sum + `</Сумма>` + tax + `</Товар>`
+	}
+	for _, c := range []struct {
+		name, text string
+		want       int64 // -1: not known
+	}{
+		{"not told", `<Товары>` + good("120", "") + `</Товары>`, -1},
+		{"of the document", tax("true", "20"), 2000},
+		{"of the document and again of its goods", `<Товары>` + good("120", tax("true", "20")) + `</Товары>` + tax("true", "20"), 2000},
+		{"of goods, one without", `<Товары>` + good("60", tax("true", "10")) + good("60", "") + `</Товары>`, 1000},
+		{"none", tax("true", "0"), 0},
+		{"not in the goods, in the sum", `<Товары>` + good("100", tax("false", "20")) + `</Товары>`, 2000},
+		{"not in the goods, not in the sum", `<Товары>` + good("120", tax("false", "20")) + `</Товары>`, 0},
+		{"not in the goods, which make another sum", `<Товары>` + good("90", tax("false", "20")) + `</Товары>`, -1},
+		{"not in the goods, which are not told", tax("false", "20"), -1},
+		{"no sum of it", tax("true", ""), -1},
+		{"whether the sum has it is not told", tax("", "20"), -1},
+	} {
+		data := root + `<Документ><Ид>1</Ид><Дата>2026-11-20</Дата><Сумма>120</Сумма>` + c.text + `</Документ></КоммерческаяИнформация>`
+		file, err := openCommerceML(strings.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := file.next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := sheets{from: file, currency: "RUB", unknown: map[string]bool{}}
+		row, _ := s.document(p.document, store.ShipmentDoc)
+		got := int64(-1)
+		if row.Tax != nil {
+			got = row.Tax.Minor
+		}
+		if s.fault != nil || got != c.want {
+			t.Errorf("%s: %d, want %d (%v)", c.name, got, c.want, s.fault)
+		}
+	}
+}
+
 // FuzzCommerceML: no file makes the reader panic or hold more than it should,
 // and what it takes can be taken again from its own bytes.
 func FuzzCommerceML(f *testing.F) {

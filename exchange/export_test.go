@@ -24,7 +24,7 @@ func TestExport_RoundTrip(t *testing.T) {
 		importText(t, st, Persons, `{"id":"+2","client":"-1","name":"'-Имя","position":"a\nb","emails":["x@почта.рф","Y@mail.test"]}`+"\n")
 		importText(t, st, Rates, "date,currency,rate\n2026-11-01,EUR,100.12345678\n")
 		importText(t, st, Deals, "id,date,client,amount,currency,pay_due\nЗ-9,2026-11-02,-1,1000.05,USD,2026-12-01\n")
-		importText(t, st, Documents, "id,kind,date,deal,amount,currency,cost\nП-9,payment,2026-11-05,З-9,40000,RUB,\nО-9,shipment,2026-11-05,З-9,500,EUR,0\n")
+		importText(t, st, Documents, "id,kind,date,deal,amount,currency,cost,НДС\nП-9,payment,2026-11-05,З-9,40000,RUB,,\nО-9,shipment,2026-11-05,З-9,500,EUR,0,83.33\nО-8,shipment,2026-11-05,З-9,500,EUR,,0\n")
 		importText(t, st, Clients, `{"id":"я","name":"Ёлка","attributes":{"Сегмент":"HoReCa","a=b":"1; 2"},"source":"И-1","stage":"lost","importance":"low"}`+"\n")
 		anna, err := st.ManagerByLogin(t.Context(), "ivanova")
 		if err != nil {
@@ -40,6 +40,11 @@ func TestExport_RoundTrip(t *testing.T) {
 		for kind, text := range want {
 			if text == "" {
 				t.Errorf("nothing exported of %s", kind)
+			}
+		}
+		for _, tax := range []string{`"tax":83.33`, `"tax":0.00`, `"tax":null`} {
+			if !strings.Contains(want[Documents], tax) {
+				t.Errorf("no %s in %s", tax, want[Documents])
 			}
 		}
 		for _, opt := range []ExportOptions{{Format: JSONL}, {Format: CSV}, {Format: CSV, Excel: true}} {

@@ -185,6 +185,7 @@ func (f *fields) document() store.DocumentRow {
 		Client: f.text("client"),
 		Amount: f.sum("amount"),
 		Cost:   f.knownSum("cost"),
+		Tax:    f.knownSum("tax"),
 	}
 }
 

@@ -88,10 +88,10 @@ var tables = map[Kind]table{
 		},
 	},
 	Documents: {
-		[]string{"id", "kind", "number", "date", "deal", "client", "amount", "cost", "currency"},
+		[]string{"id", "kind", "number", "date", "deal", "client", "amount", "cost", "tax", "currency"},
 		func(ctx context.Context, st *store.Store, write func([]any) error) error {
 			return st.EachDocument(ctx, func(d *store.DocumentRow) error {
-				return write([]any{d.ID, string(d.Kind), d.Number, string(d.Date), d.Deal, d.Client, sum(d.Amount.Minor), knownSum(d.Cost), d.Amount.Currency})
+				return write([]any{d.ID, string(d.Kind), d.Number, string(d.Date), d.Deal, d.Client, sum(d.Amount.Minor), knownSum(d.Cost), knownSum(d.Tax), d.Amount.Currency})
 			})
 		},
 	},

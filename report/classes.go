@@ -24,7 +24,7 @@ var classificationReport = report{
 var xyzClasses = []string{"X", "Y", "Z"}
 
 func (r *run) classification() (*Table, error) {
-	q := store.SaleSelection{From: r.period.From, To: r.period.To, Managers: r.filter.managers, Clients: r.filter.clients}
+	q := store.SaleSelection{From: r.period.From, To: r.period.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: r.rows}
 	if r.Viewer.Role != store.RoleHead {
 		q.Managers = []int64{r.Viewer.ID}
 	}
@@ -49,15 +49,15 @@ func (r *run) classification() (*Table, error) {
 	}
 	leaves := make([]leaf, 0, len(found))
 	for _, p := range found {
-		l := leaf{values: []Value{count(1), {}}}
+		l := leaf{values: []Value{count(p.Clients), {}}}
 		for _, g := range r.by {
 			l.path = append(l.path, r.positionStep(g, &p))
 		}
 		for _, class := range xyzClasses {
-			l.values = append(l.values, one(p.Now.XYZ == class))
+			l.values = append(l.values, some(p.Clients, p.Now.XYZ == class))
 		}
 		for _, rel := range relations {
-			l.values = append(l.values, one(p.Now.Since(p.Former) == rel))
+			l.values = append(l.values, some(p.Clients, p.Now.Since(p.Former) == rel))
 		}
 		leaves = append(leaves, l)
 	}
@@ -80,9 +80,10 @@ func among(list []string, word string) bool {
 	return len(list) == 0 || slices.Contains(list, word)
 }
 
-func one(yes bool) Value {
+// some counts those n, or none of them.
+func some(n int64, yes bool) Value {
 	if yes {
-		return count(1)
+		return count(n)
 	}
 	return count(0)
 }

@@ -80,7 +80,7 @@ func TestManagers(t *testing.T) {
 }
 
 // The source's campaign costs 3000 for the thirty days of November: 300 for
-// three of them. In these Ромашка bought for 1000 what had cost 600: 400 of
+// three of them. In these Ромашка bought for 1200, 200 of it tax, what had cost 600: 400 of
 // profit, 100 less the cost, 33.33 % of it.
 func TestSources(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
@@ -88,8 +88,8 @@ func TestSources(t *testing.T) {
 			_, e1 := im.Source(store.SourceRow{ID: "s1", Name: "Выставка", Campaign: "Осень", From: "2026-11-01", To: "2026-11-30", Cost: rub(3000)[0]})
 			_, e2 := im.Source(store.SourceRow{ID: "s2", Name: "Сайт"})
 			_, e3 := im.Client(store.ClientRow{ID: "c1", Name: "Ромашка", Source: "s1"})
-			cost := rub(600)[0]
-			_, e4 := im.Document(store.DocumentRow{ID: "x9", Kind: store.ShipmentDoc, Number: "X9", Date: "2026-11-15", Client: "c1", Amount: rub(1000)[0], Cost: &cost})
+			cost, tax := rub(600)[0], rub(200)[0]
+			_, e4 := im.Document(store.DocumentRow{ID: "x9", Kind: store.ShipmentDoc, Number: "X9", Date: "2026-11-15", Client: "c1", Amount: rub(1200)[0], Cost: &cost, Tax: &tax})
 			return errors.Join(e1, e2, e3, e4)
 		})
 		if err != nil {
@@ -100,6 +100,9 @@ func TestSources(t *testing.T) {
 			if got := cell(t, table, "Выставка", column); !slices.Equal(got.Sums, want) || got.Unknown {
 				t.Errorf("%s: %v, want %v", column, got.Sums, want)
 			}
+		}
+		if len(table.Notes) != 0 {
+			t.Errorf("a tax that is known: %q", table.Notes)
 		}
 		if got := cell(t, table, "Выставка", "return"); got.N != 33_33 {
 			t.Errorf("return: %d", got.N)
@@ -119,13 +122,23 @@ func TestSources(t *testing.T) {
 		if got := cell(t, month, "=Лотос", "deals"); got.N != 3 {
 			t.Errorf("without a source: %+v", got)
 		}
-		// The first call was on 20.11: within ten days before it were sold 1000 (15.11) and 700 (10.11), after it nothing.
+		// The first call was on 20.11: within ten days before it were sold 1000 (15.11) and 700 (10.11, of unknown tax), after it nothing.
 		calls := o.table(t, o.olga, "sources", "period=month&calls=10")
 		if got := cell(t, calls, "Звонили", "revenue before"); !slices.Equal(got.Sums, rub(1700)) {
 			t.Errorf("before calls: %v", got.Sums)
 		}
-		if got := cell(t, calls, "Звонили", "growth"); got.N != -100_00 || len(calls.Notes) != 2 {
+		if got := cell(t, calls, "Звонили", "growth"); got.N != -100_00 || len(calls.Notes) != 3 {
 			t.Errorf("growth: %v, %q", got, calls.Notes)
+		}
+		if want := "Налог неизвестен у 1 из 2 отгрузок и возвратов: они учтены в выручке целиком."; !slices.Contains(calls.Notes, want) {
+			t.Errorf("%q is not in %q", want, calls.Notes)
+		}
+		managers := o.table(t, o.olga, "managers", "")
+		if got := cell(t, managers, "Анна", "revenue"); !slices.Equal(got.Sums, rub(2100)) {
+			t.Errorf("without the tax: %v", got.Sums)
+		}
+		if want := "Налог неизвестен у 4 из 5 отгрузок и возвратов: они учтены в выручке целиком."; !slices.Contains(managers.Notes, want) {
+			t.Errorf("%q is not in %q", want, managers.Notes)
 		}
 	})
 }

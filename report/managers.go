@@ -38,6 +38,7 @@ type performance struct {
 	paid, shipped                  int64 // documents
 	revenue, cost                  Value
 	costUnknown                    bool
+	tax                            taxed
 	debt, overdue                  Value
 	overduePayments, overdueDays   int64
 	improved, worsened, same, news int64
@@ -67,6 +68,7 @@ func (p *performance) add(o *performance) {
 		*pair[0] = pair[0].plus(*pair[1])
 	}
 	p.costUnknown = p.costUnknown || o.costUnknown
+	p.tax.add(o.tax)
 	p.overduePayments += o.overduePayments
 	p.overdueDays += o.overdueDays
 	p.improved += o.improved
@@ -217,22 +219,24 @@ func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance,
 	}
 	for _, g := range sales {
 		m := of(g.Manager, g.Client)
-		amount, cost := r.sum(g.Amount, g.Day), r.sum(store.Money{Minor: g.Cost, Currency: g.Amount.Currency}, g.Day)
 		switch g.Kind {
 		case store.PaymentDoc:
 			m.paid += g.Documents
-			m.payments = m.payments.plus(amount)
-			continue
-		case store.ShipmentDoc:
-			m.shipped += g.Documents
-		case store.ReturnDoc:
-			minus := func(minor int64) int64 { return -minor }
-			amount, cost = amount.each(minus), cost.each(minus)
-		default:
-			continue
+			m.payments = m.payments.plus(r.sum(g.Amount, g.Day))
+		case store.ShipmentDoc, store.ReturnDoc:
+			sign := int64(1)
+			if g.Kind == store.ShipmentDoc {
+				m.shipped += g.Documents
+			} else {
+				sign = -1
+			}
+			sum := func(minor int64) Value {
+				return r.sum(store.Money{Minor: sign * minor, Currency: g.Amount.Currency}, g.Day)
+			}
+			m.revenue, m.cost = m.revenue.plus(sum(g.Amount.Minor-g.Tax)), m.cost.plus(sum(g.Cost))
+			m.costUnknown = m.costUnknown || g.CostUnknown > 0
+			m.tax.add(taxed{g.Documents, g.TaxUnknown})
 		}
-		m.revenue, m.cost = m.revenue.plus(amount), m.cost.plus(cost)
-		m.costUnknown = m.costUnknown || g.CostUnknown > 0
 	}
 	debts, err := gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(r.ctx, q, each) })
 	if err != nil {
@@ -256,20 +260,16 @@ func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance,
 		m.overdueDays += g.Payments * int64(g.Day.Days(before))
 	}
 	err = r.st.Positions(r.ctx, q, func(g store.PositionPair) error {
-		client := g.Client
-		if !perClient {
-			client = store.GroupKey{}
-		}
-		m := of(g.Manager, client)
+		m := of(g.Manager, g.Client)
 		switch g.Now.Since(g.Former) {
 		case store.Improved:
-			m.improved++
+			m.improved += g.Clients
 		case store.Worsened:
-			m.worsened++
+			m.worsened += g.Clients
 		case store.Unchanged:
-			m.same++
+			m.same += g.Clients
 		case store.New:
-			m.news++
+			m.news += g.Clients
 		}
 		return nil
 	})
@@ -335,6 +335,7 @@ func (r *run) managers() (*Table, error) {
 		t.Notes = append(t.Notes, r.t("estimate"))
 	}
 	t.Notes = append(t.Notes, r.t("working hours", store.OfficeHours.From, store.OfficeHours.To))
+	r.noteTax(t, whole.sum.tax)
 	return t, r.noteRates(t)
 }
 

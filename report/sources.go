@@ -27,6 +27,7 @@ type fruits struct {
 	contactsIn, first, won, deals int64
 	revenue, cost, campaign       Value
 	costUnknown                   bool
+	tax                           taxed
 }
 
 func (f *fruits) add(o *fruits) {
@@ -36,6 +37,7 @@ func (f *fruits) add(o *fruits) {
 	f.deals += o.deals
 	f.revenue, f.cost, f.campaign = f.revenue.plus(o.revenue), f.cost.plus(o.cost), f.campaign.plus(o.campaign)
 	f.costUnknown = f.costUnknown || o.costUnknown
+	f.tax.add(o.tax)
 }
 
 func (r *run) fruitColumns() []Column {
@@ -137,7 +139,7 @@ func (r *run) sources() (*Table, error) {
 		return steps
 	}
 	for _, g := range groups {
-		f := fruits{contactsIn: g.ContactsIn, first: g.FirstContacts, won: g.Won, deals: g.Deals, costUnknown: g.CostUnknown > 0,
+		f := fruits{contactsIn: g.ContactsIn, first: g.FirstContacts, won: g.Won, deals: g.Deals, costUnknown: g.CostUnknown > 0, tax: taxed{g.Sold, g.TaxUnknown},
 			revenue: r.sum(g.Revenue, g.Day), cost: r.sum(store.Money{Minor: g.Cost, Currency: g.Revenue.Currency}, g.Day)}
 		whole.add(path(known[g.Source.ID], store.GroupKey{ID: g.Client.ID, Text: names[g.Client.ID]}), &f)
 	}
@@ -161,6 +163,7 @@ func (r *run) sources() (*Table, error) {
 	if expiry > 0 {
 		t.About = append(t.About, r.t("source expires", expiry))
 	}
+	r.noteTax(t, whole.sum.tax)
 	return t, r.noteRates(t)
 }
 
@@ -213,6 +216,7 @@ func (r *run) afterCalls(days int) (*Table, error) {
 		clients       map[int64]bool
 		before, after Value
 	}
+	var tax taxed
 	groups := map[bool]*around{true: {clients: map[int64]bool{}}, false: {clients: map[int64]bool{}}}
 	for id := range called {
 		groups[true].clients[id] = true
@@ -235,6 +239,7 @@ func (r *run) afterCalls(days int) (*Table, error) {
 			continue
 		}
 		g.clients[sale.ClientID] = true
+		tax.add(taxed{sale.Sold, sale.TaxUnknown})
 	}
 	for _, isCalled := range []bool{true, false} {
 		g := groups[isCalled]
@@ -255,5 +260,6 @@ func (r *run) afterCalls(days int) (*Table, error) {
 	if over := r.today.Add(-days); callDays[len(callDays)-1] >= over {
 		t.Notes = append(t.Notes, r.t("not over", voice{r.lang}.date(over)))
 	}
+	r.noteTax(t, tax)
 	return t, r.noteRates(t)
 }

@@ -43,6 +43,23 @@ func (r *run) noteRates(t *Table) error {
 	return r.failed
 }
 
+// taxed are shipments and returns, and of how many the tax is not known: these
+// count as revenue in full (rules.md section 6).
+type taxed struct{ sold, unknown int64 }
+
+func (t *taxed) add(o taxed) {
+	t.sold += o.sold
+	t.unknown += o.unknown
+}
+
+// noteTax says how much of the revenue may hold tax.
+func (r *run) noteTax(t *Table, tax taxed) {
+	if tax.unknown > 0 {
+		say := voice{r.lang}
+		t.Notes = append(t.Notes, r.t("tax", say.number(tax.unknown), say.number(tax.sold)))
+	}
+}
+
 // gather collects what a reader of the store gives, so that nothing else is
 // read while its rows are open.
 func gather[T any](read func(each func(T) error) error) (all []T, err error) {

@@ -120,7 +120,7 @@ func (r *classRun) addDocuments(t *tx, at map[int64]int) error {
 	if err != nil {
 		return err
 	}
-	return t.rows(`SELECT client_id, date, kind = 'return', amount, currency, cost FROM documents WHERE kind IN ('shipment', 'return') AND date <= $1`,
+	return t.rows(`SELECT client_id, date, kind = 'return', amount - COALESCE(tax, 0), currency, cost FROM documents WHERE kind IN ('shipment', 'return') AND date <= $1`,
 		[]any{string(r.day)}, func(scan func(...any) error) error {
 			var client int64
 			var date string // a named type is scanned much slower, and these are millions

@@ -119,6 +119,8 @@ type Document struct {
 	Amount     Money
 	Cost       int64 // minor units; of a shipment or return
 	CostKnown  bool
+	Tax        int64 // minor units; the part of Amount that is tax
+	TaxKnown   bool
 }
 
 // Line is one row of a deal or document.

@@ -147,11 +147,11 @@ func (t *tx) lines(where string, args ...any) ([]Line, error) {
 
 func (t *tx) documents(tail string, args ...any) ([]Document, error) {
 	var out []Document
-	err := t.rows(`SELECT id, external_id, kind, number, date, deal_id, client_id, amount, currency, cost, cost IS NOT NULL FROM documents WHERE `+tail, args,
+	err := t.rows(`SELECT id, external_id, kind, number, date, deal_id, client_id, amount, currency, cost, cost IS NOT NULL, tax, tax IS NOT NULL FROM documents WHERE `+tail, args,
 		func(scan func(...any) error) error {
 			var d Document
 			if err := scan(&d.ID, textInto{&d.ExternalID}, &d.Kind, &d.Number, &d.Date, idInto{&d.DealID}, &d.ClientID, &d.Amount.Minor, &d.Amount.Currency,
-				idInto{&d.Cost}, &d.CostKnown); err != nil {
+				idInto{&d.Cost}, &d.CostKnown, idInto{&d.Tax}, &d.TaxKnown); err != nil {
 				return err
 			}
 			out = append(out, d)

@@ -234,16 +234,20 @@ func (s *Store) EachLine(ctx context.Context, fn func(*LineRow) error) error {
 // EachDocument calls fn for every document as it would be imported.
 func (s *Store) EachDocument(ctx context.Context, fn func(*DocumentRow) error) error {
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT doc.external_id, doc.kind, doc.number, doc.date, d.external_id, cl.external_id, doc.amount, doc.currency, doc.cost, doc.cost IS NOT NULL
+		return t.rows(`SELECT doc.external_id, doc.kind, doc.number, doc.date, d.external_id, cl.external_id, doc.amount, doc.currency, doc.cost, doc.cost IS NOT NULL, doc.tax, doc.tax IS NOT NULL
 			FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id ORDER BY doc.id`, nil, func(scan func(...any) error) error {
 			var r DocumentRow
-			var cost int64
-			var known bool
-			if err := scan(textInto{&r.ID}, &r.Kind, &r.Number, &r.Date, textInto{&r.Deal}, textInto{&r.Client}, &r.Amount.Minor, &r.Amount.Currency, idInto{&cost}, &known); err != nil {
+			var cost, tax int64
+			var costKnown, taxKnown bool
+			if err := scan(textInto{&r.ID}, &r.Kind, &r.Number, &r.Date, textInto{&r.Deal}, textInto{&r.Client}, &r.Amount.Minor, &r.Amount.Currency,
+				idInto{&cost}, &costKnown, idInto{&tax}, &taxKnown); err != nil {
 				return err
 			}
-			if known {
+			if costKnown {
 				r.Cost = &Money{cost, r.Amount.Currency}
+			}
+			if taxKnown {
+				r.Tax = &Money{tax, r.Amount.Currency}
 			}
 			return fn(&r)
 		})

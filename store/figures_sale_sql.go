@@ -22,6 +22,8 @@ type SaleGroup struct {
 	Amount          Money
 	Cost            int64 // in the currency of Amount, of those of which it is known
 	CostUnknown     int64 // how many documents do not tell their cost
+	Tax             int64 // as Cost: the part of Amount that is tax
+	TaxUnknown      int64
 	// Day is set for other currencies than the house's alone: a group is of one
 	// day then, so that it can be converted.
 	Day Date
@@ -52,16 +54,17 @@ func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string
 	q.add(&where, s.dialect, "doc.client_id")
 	columns, names, joins := q.per("doc.client_id")
 	own := where.arg(currency)
-	query := `SELECT ` + names + `, g.kind, g.currency, g.day, g.documents, g.amount, g.cost, g.costless FROM (SELECT ` + columns + `, doc.kind AS kind, doc.currency AS currency,
+	query := `SELECT ` + names + `, g.kind, g.currency, g.day, g.documents, g.amount, g.cost, g.costless, g.tax, g.taxless FROM (SELECT ` + columns + `, doc.kind AS kind, doc.currency AS currency,
 		CASE WHEN doc.currency = ` + own + ` THEN '' ELSE doc.date END AS day, COUNT(*) AS documents, CAST(SUM(doc.amount) AS BIGINT) AS amount,
-		CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT) AS cost, CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS costless
+		CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT) AS cost, CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS costless,
+		CAST(SUM(COALESCE(doc.tax, 0)) AS BIGINT) AS tax, CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS taxless
 		FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id` + where.where() + `
 		GROUP BY m, c, doc.kind, doc.currency, day) g` + joins
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g SaleGroup
 			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Kind, &g.Amount.Currency, &g.Day,
-				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown); err != nil {
+				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown, &g.Tax, &g.TaxUnknown); err != nil {
 				return err
 			}
 			return each(g)
@@ -161,10 +164,14 @@ func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date,
 	open := `SELECT e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
 		FROM deal_events e WHERE e.kind = 'payment' AND e.covered < e.amount AND e.state = 'planned' AND ` + expected
 	if !today {
+		// Only deals that lack something now, or have got something since, can
+		// have lacked something then.
+		short := `SELECT deal_id FROM deal_events WHERE kind = 'payment' AND covered < amount
+			UNION SELECT deal_id FROM documents WHERE date >= ` + day + ` AND kind = 'payment' AND deal_id IS NOT NULL`
 		open = `SELECT v.deal_id, v.day, v.state, CASE WHEN v.through - v.paid < v.amount THEN v.through - v.paid ELSE v.amount END AS open
 			FROM (SELECT e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
 				COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
-				FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND ` + expected + `) v`
+				FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND e.deal_id IN (` + short + `) AND ` + expected + `) v`
 	}
 	query := `SELECT ` + names + `, g.day, g.currency, g.payments, g.open FROM (SELECT ` + columns + `, u.day AS day, d.currency AS currency, COUNT(*) AS payments,
 		CAST(SUM(u.open) AS BIGINT) AS open FROM (` + open + `) u
@@ -230,28 +237,35 @@ func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareG
 	})
 }
 
-// PositionPair is where a client stood at two days.
+// PositionPair is where so many clients stood at two days.
 type PositionPair struct {
-	Manager, Client GroupKey
+	Manager, Client GroupKey // Client: where asked per client
 	Former, Now     Position
+	Clients         int64
 }
 
-// Positions calls each for the clients that stood somewhere at the end of the
-// period, by the newest classification up to each day.
+// Positions calls each for where the clients stood at the end of the period
+// and before it, by the newest classification up to each day.
 func (s *Store) Positions(ctx context.Context, q SaleSelection, each func(PositionPair) error) error {
 	var where conditions
-	where.add("k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= ?)", string(q.To))
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
-	query := `SELECT cl.manager_id, n.name, cl.id, cl.name, COALESCE(f.abc, ''), COALESCE(f.stage, ''), COALESCE(f.xyz, ''), k.abc, k.stage, k.xyz
-		FROM classifications k JOIN clients cl ON cl.id = k.client_id LEFT JOIN managers n ON n.id = cl.manager_id
-		LEFT JOIN classifications f ON f.client_id = k.client_id AND f.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = k.client_id AND x.day <= ` +
-		where.arg(string(q.From.Add(-1))) + `)` + where.where()
+	upTo := func(day Date) string {
+		return `(SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day <= ` + where.arg(string(day)) + `)`
+	}
+	position := `COALESCE(f.abc, ''), COALESCE(f.stage, ''), COALESCE(f.xyz, ''), k.abc, k.stage, k.xyz`
+	columns, tail := `cl.manager_id, n.name, 0, '', `+position+`, COUNT(*)`, ` GROUP BY cl.manager_id, n.name, `+position
+	if q.PerClient {
+		columns, tail = `cl.manager_id, n.name, cl.id, cl.name, `+position+`, 1`, ` ORDER BY cl.folded, cl.id`
+	}
+	query := `SELECT ` + columns + ` FROM clients cl LEFT JOIN managers n ON n.id = cl.manager_id
+		JOIN classifications k ON k.client_id = cl.id AND k.day = ` + upTo(q.To) + `
+		LEFT JOIN classifications f ON f.client_id = cl.id AND f.day = ` + upTo(q.From.Add(-1)) + where.where() + tail
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var p PositionPair
 			if err := scan(idInto{&p.Manager.ID}, textInto{&p.Manager.Text}, idInto{&p.Client.ID}, textInto{&p.Client.Text},
-				&p.Former.ABC, &p.Former.Stage, &p.Former.XYZ, &p.Now.ABC, &p.Now.Stage, &p.Now.XYZ); err != nil {
+				&p.Former.ABC, &p.Former.Stage, &p.Former.XYZ, &p.Now.ABC, &p.Now.Stage, &p.Now.XYZ, &p.Clients); err != nil {
 				return err
 			}
 			return each(p)

@@ -14,9 +14,11 @@ type SourceGroup struct {
 	Won            int64 // clients whose first sale it was
 	Deals          int64
 	// Of sales, one currency and, of other currencies than the house's, one day.
-	Revenue     Money // shipments less returns
+	Revenue     Money // shipments less returns, without tax where that is known
 	Cost        int64
 	CostUnknown int64
+	Sold        int64 // shipments and returns
+	TaxUnknown  int64 // how many of them do not tell their tax
 	Day         Date
 }
 
@@ -65,8 +67,8 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 			c.ids(s.dialect, documentManager, q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.Deals} }},
 		{saleSource, "doc.client_id", `doc.currency, CASE WHEN doc.currency = $OWN THEN '' ELSE doc.date END,
-			CAST(SUM(CASE WHEN doc.kind = 'return' THEN -doc.amount ELSE doc.amount END) AS BIGINT), CAST(SUM(CASE WHEN doc.kind = 'return' THEN -COALESCE(doc.cost, 0) ELSE COALESCE(doc.cost, 0) END) AS BIGINT),
-			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN doc.kind = 'return' THEN -1 ELSE 1 END * (doc.amount - COALESCE(doc.tax, 0))) AS BIGINT), CAST(SUM(CASE WHEN doc.kind = 'return' THEN -COALESCE(doc.cost, 0) ELSE COALESCE(doc.cost, 0) END) AS BIGINT),
+			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT), COUNT(*), CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT),
 			CAST(SUM(CASE WHEN doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
 				AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id)) THEN 1 ELSE 0 END) AS BIGINT)`,
 			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4`, func(c *conditions) {
@@ -75,7 +77,7 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 				c.add("doc.kind IN ('shipment', 'return')")
 				c.ids(s.dialect, documentManager, q.Managers)
 			}, func(g *SourceGroup) []any {
-				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Won}
+				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Sold, &g.TaxUnknown, &g.Won}
 			}},
 	}
 	return s.read(ctx, func(t *tx) error {
@@ -160,20 +162,22 @@ func (s *Store) FirstCalls(ctx context.Context, q ContactSelection) (map[int64]D
 	return calls, err
 }
 
-// ClientSale is what was sold to a client on a day: shipments less returns.
+// ClientSale is what was sold to a client on a day.
 type ClientSale struct {
-	ClientID int64
-	Day      Date
-	Revenue  Money
+	ClientID         int64
+	Day              Date
+	Revenue          Money // shipments less returns, without tax where that is known
+	Sold, TaxUnknown int64 // as of a SourceGroup
 }
 
 // ClientSales calls each for the sales between two days, both included.
 func (s *Store) ClientSales(ctx context.Context, from, to Date, each func(ClientSale) error) error {
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT client_id, date, currency, CAST(SUM(CASE WHEN kind = 'return' THEN -amount ELSE amount END) AS BIGINT) FROM documents
+		return t.rows(`SELECT client_id, date, currency, CAST(SUM(CASE WHEN kind = 'return' THEN -1 ELSE 1 END * (amount - COALESCE(tax, 0))) AS BIGINT),
+			COUNT(*), CAST(SUM(CASE WHEN tax IS NULL THEN 1 ELSE 0 END) AS BIGINT) FROM documents
 			WHERE date >= $1 AND date <= $2 AND kind IN ('shipment', 'return') GROUP BY client_id, date, currency`, []any{string(from), string(to)}, func(scan func(...any) error) error {
 			var c ClientSale
-			if err := scan(&c.ClientID, &c.Day, &c.Revenue.Currency, &c.Revenue.Minor); err != nil {
+			if err := scan(&c.ClientID, &c.Day, &c.Revenue.Currency, &c.Revenue.Minor, &c.Sold, &c.TaxUnknown); err != nil {
 				return err
 			}
 			return each(c)

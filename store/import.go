@@ -88,6 +88,7 @@ type DocumentRow struct {
 	DealID, ClientID int64 // instead of Deal and Client
 	Amount           Money
 	Cost             *Money
+	Tax              *Money // the part of Amount that is tax; nil: not known
 }
 
 // NoteRow is a paper of an accounting system that is none of ours: what it

@@ -906,6 +906,9 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 	if row.Cost != nil && row.Cost.Minor < 0 {
 		return "", invalid("cost", "is negative")
 	}
+	if row.Tax != nil && (row.Tax.Minor < 0 || row.Tax.Minor > row.Amount.Minor) {
+		return "", invalid("tax", "is not between nothing and the sum that contains it")
+	}
 	deal, err := t.referred("deals", "deal", Ref{row.DealID, row.Deal})
 	if err != nil {
 		return "", err
@@ -937,21 +940,25 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 		return "", invalid("client", "is missing, and so is the deal")
 	}
 	d.Amount.Currency = cmp.Or(d.Amount.Currency, t.s.opt.Currency)
-	var cost any
+	var cost, tax any
 	if row.Cost != nil {
 		d.Cost, d.CostKnown = row.Cost.Minor, true
 		cost = d.Cost
+	}
+	if row.Tax != nil {
+		d.Tax, d.TaxKnown = row.Tax.Minor, true
+		tax = d.Tax
 	}
 	found, err := t.documents("external_id = $1", row.ID)
 	if err != nil {
 		return "", err
 	}
 	change := RowNew
-	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost, foreign, t.now.Unix()}
+	args := []any{d.ExternalID, string(d.Kind), d.Number, string(d.Date), ref(d.DealID), d.ClientID, d.Amount.Minor, d.Amount.Currency, cost, tax, foreign, t.now.Unix()}
 	touched := []int64{d.DealID}
 	if len(found) == 0 {
-		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost, foreign_sum, changed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`, args, &d.ID)
+		err = t.row(`INSERT INTO documents (external_id, kind, number, date, deal_id, client_id, amount, currency, cost, tax, foreign_sum, changed)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id`, args, &d.ID)
 	} else {
 		old := found[0]
 		if d.ID = old.ID; d == old {
@@ -963,7 +970,7 @@ func (im *Import) document(row DocumentRow) (RowChange, error) {
 		}
 		t.touchCards(old.ClientID)
 		_, err = t.exec(`UPDATE documents SET external_id = $1, kind = $2, number = $3, date = $4, deal_id = $5, client_id = $6, amount = $7, currency = $8, cost = $9,
-			foreign_sum = $10, changed = $11, version = version + 1 WHERE id = $12`, append(args, d.ID)...)
+			tax = $10, foreign_sum = $11, changed = $12, version = version + 1 WHERE id = $13`, append(args, d.ID)...)
 		im.addUp(AboutDocument, d.ID)
 	}
 	if err != nil {

@@ -116,7 +116,7 @@ var dealKind = records[store.FullDeal, dealBody]{
 }
 
 func showDeal(r *store.FullDeal) any {
-	out := &apiDeal{r.ID, maybe(r.ExternalID), r.Number, r.Date, refTo(r.Client), maybe(r.Manager), sumOf(r.Amount), costOf(r.Cost, r.CostKnown, r.Amount),
+	out := &apiDeal{r.ID, maybe(r.ExternalID), r.Number, r.Date, refTo(r.Client), maybe(r.Manager), sumOf(r.Amount), partOf(r.Cost, r.CostKnown, r.Amount),
 		r.Status, maybe(r.Source), maybe(r.ShipDue), maybe(r.PayDue), linesOf(r.Lines), []apiEvent{}, when(r.Created), when(r.Changed), r.Version}
 	for i := range r.Events {
 		e := &r.Events[i]
@@ -127,12 +127,12 @@ func showDeal(r *store.FullDeal) any {
 
 func sumOf(m store.Money) sum { return sum{minor(m.Minor), m.Currency} }
 
-// costOf is a cost of an answer, null where it is not known.
-func costOf(cost int64, known bool, of store.Money) *sum {
+// partOf is a cost or tax of an answer, null where it is not known.
+func partOf(minorUnits int64, known bool, of store.Money) *sum {
 	if !known {
 		return nil
 	}
-	return &sum{minor(cost), of.Currency}
+	return &sum{minor(minorUnits), of.Currency}
 }
 
 func linesOf(lines []store.Line) []apiLine {
@@ -171,13 +171,14 @@ func lineRows(f field[[]lineBody], owner string) ([]store.LineRow, error) {
 	return out, nil
 }
 
-// costRow is a cost of a body in the currency of the sum; nil: not said.
-func costRow(f field[sum], of store.Money) (*store.Money, error) {
+// partRow is a cost or tax of a body, the field of that name, in the currency
+// of the sum; nil: not said.
+func partRow(name string, f field[sum], of store.Money) (*store.Money, error) {
 	if !f.said || f.null {
 		return nil, nil
 	}
 	if f.v.Currency != "" && of.Currency != "" && f.v.Currency != of.Currency {
-		return nil, fieldFault("/cost/currency", "is not that of the amount")
+		return nil, fieldFault("/"+name+"/currency", "is not that of the amount")
 	}
 	m := f.v.money()
 	return &m, nil
@@ -222,7 +223,7 @@ func saveDeal(im *store.Import, key string, old *store.FullDeal, b *dealBody) (s
 		}
 	}
 	var err error
-	if row.Cost, err = costRow(b.Cost, row.Amount); err != nil {
+	if row.Cost, err = partRow("cost", b.Cost, row.Amount); err != nil {
 		return "", 0, err
 	}
 	lines, err := lineRows(b.Lines, row.ID)

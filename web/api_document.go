@@ -13,6 +13,7 @@ type apiDocument struct {
 	Client     *recordRef         `json:"client"`
 	Amount     sum                `json:"amount"`
 	Cost       *sum               `json:"cost"`
+	Tax        *sum               `json:"tax"`
 	Lines      []apiLine          `json:"lines"`
 	Changed    *instant           `json:"changed"`
 	Version    int64              `json:"version"`
@@ -28,6 +29,7 @@ type documentBody struct {
 	Client     field[recordRef]  `json:"client"`
 	Amount     field[sum]        `json:"amount"`
 	Cost       field[sum]        `json:"cost"`
+	Tax        field[sum]        `json:"tax"`
 	Lines      field[[]lineBody] `json:"lines"`
 
 	ID      readOnly `json:"id"`
@@ -46,7 +48,7 @@ var documentKind = records[store.FullDocument, documentBody]{
 	},
 	show: func(r *store.FullDocument) any {
 		return &apiDocument{r.ID, maybe(r.ExternalID), r.Kind, r.Number, r.Date, refTo(r.Deal), refTo(r.Client), sumOf(r.Amount),
-			costOf(r.Cost, r.CostKnown, r.Amount), linesOf(r.Lines), when(r.Changed), r.Version}
+			partOf(r.Cost, r.CostKnown, r.Amount), partOf(r.Tax, r.TaxKnown, r.Amount), linesOf(r.Lines), when(r.Changed), r.Version}
 	},
 	save: saveDocument,
 }
@@ -77,6 +79,9 @@ func saveDocument(im *store.Import, key string, old *store.FullDocument, b *docu
 		if !b.Cost.said && old.CostKnown {
 			row.Cost = &store.Money{Minor: old.Cost, Currency: old.Amount.Currency}
 		}
+		if !b.Tax.said && old.TaxKnown && row.Amount == old.Amount { // of another sum it would be another tax
+			row.Tax = &store.Money{Minor: old.Tax, Currency: old.Amount.Currency}
+		}
 	} else if !b.Amount.said {
 		return "", 0, fieldFault("/amount", "is missing")
 	}
@@ -87,7 +92,12 @@ func saveDocument(im *store.Import, key string, old *store.FullDocument, b *docu
 		return "", 0, err
 	}
 	if b.Cost.said {
-		if row.Cost, err = costRow(b.Cost, row.Amount); err != nil {
+		if row.Cost, err = partRow("cost", b.Cost, row.Amount); err != nil {
+			return "", 0, err
+		}
+	}
+	if b.Tax.said {
+		if row.Tax, err = partRow("tax", b.Tax, row.Amount); err != nil {
 			return "", 0, err
 		}
 	}

@@ -387,6 +387,22 @@ func TestAPI_deal(t *testing.T) {
 	if paid.status != 201 || paid.body["client"].(map[string]any)["external_id"] != "c1" {
 		t.Fatalf("%d %s", paid.status, paid.text)
 	}
+	// Its tax is kept until the sum changes.
+	for _, step := range []struct {
+		body, tax string
+		status    int
+	}{
+		{`{"tax":{"minor":16667}}`, `"tax":{"minor":16667,"currency":"RUB"}`, 200},
+		{`{"number":"7"}`, `"tax":{"minor":16667,"currency":"RUB"}`, 200},
+		{`{"tax":{"minor":100001}}`, `"is not between nothing and the sum that contains it","pointer":"#/tax"`, 422},
+		{`{"tax":{"minor":1,"currency":"EUR"}}`, `"pointer":"#/tax/currency"`, 422},
+		{`{"amount":{"minor":90000}}`, `"tax":null`, 200},
+		{`{"amount":{"minor":100000},"tax":{"minor":0}}`, `"tax":{"minor":0,"currency":"RUB"}`, 200},
+	} {
+		if got := in.do("PUT", "/api/v1/documents/by-external-id/PAY-1", step.body); got.status != step.status || !strings.Contains(got.text, step.tax) {
+			t.Errorf("%s: %d %s", step.body, got.status, got.text)
+		}
+	}
 	now := in.do("GET", at, "")
 	if events := now.body["events"].([]any); events[1].(map[string]any)["state"] == events[0].(map[string]any)["state"] || now.header.Get("ETag") == made.header.Get("ETag") {
 		t.Errorf("after the payment: %s", now.text)

@@ -57,7 +57,7 @@ type totalRow struct {
 
 type lineRow struct{ Item, Article, Quantity, Price, Amount string }
 
-type documentRow struct{ Kind, Number, Date, Amount string }
+type documentRow struct{ Kind, Number, Date, Amount, Tax string } // Tax: "" where it is not known
 
 func newDealView(say voice, card *store.DealCard, contacts []store.Contact, names map[int64]string, back string) dealView {
 	d := &card.Deal
@@ -84,9 +84,11 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 		view.Lines = append(view.Lines, lineRow{l.Item, l.Article, quantity, sum(l.Price), sum(l.Amount)})
 	}
 	for _, doc := range card.Documents {
-		view.Documents = append(view.Documents, documentRow{
-			store.Word(say.lang, "document."+string(doc.Kind)), doc.Number, say.date(doc.Date), doc.Amount.Format(say.lang),
-		})
+		row := documentRow{Kind: store.Word(say.lang, "document."+string(doc.Kind)), Number: doc.Number, Date: say.date(doc.Date), Amount: doc.Amount.Format(say.lang)}
+		if doc.TaxKnown {
+			row.Tax = say.t("deal.tax", store.Money{Minor: doc.Tax, Currency: doc.Amount.Currency}.Format(say.lang))
+		}
+		view.Documents = append(view.Documents, row)
 	}
 	for _, n := range card.Notes {
 		view.Notes = append(view.Notes, noteRow{n.Title, n.Text, say.moment(n.At)})

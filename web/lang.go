@@ -479,6 +479,7 @@ var texts = store.Texts{
 	"deal.sum":        {"Сумма", "Amount"},
 	"deal.notes":      {"Прочие бумаги", "Other papers"},
 	"deal.documents":  {"Документы", "Documents"},
+	"deal.tax":        {"в том числе НДС %s", "tax included %s"},
 	"deal.contacts":   {"Контакты по сделке", "Contacts about the deal"},
 	"deal.others":     {"Другие сделки клиента", "The client's other deals"},
 	"deal.balance":    {"Баланс клиента", "The client's balance"},
