@@ -1,0 +1,80 @@
+-- What reports ask, in the plainest SQL, for the sqlite3 shell: BenchmarkReports
+-- compares its time. Each part begins with the report's name. :from and :to are
+-- the first and the last day of the period, :start and :end its moments. For a
+-- report per client the marks around its column are taken away.
+
+-- report contacts
+SELECT c.manager_id /*, c.client_id, c.kind*/, COUNT(*), SUM(CASE WHEN c.state = 'done' THEN c.minutes END)
+FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state <> 'cancelled' GROUP BY 1 /*, 2, 3*/;
+
+-- report sources
+SELECT COALESCE(x.source_id, cl.source_id) /*, x.client_id*/, COUNT(*) FROM (
+    SELECT c.client_id, COALESCE(c.source_id, (SELECT s.source_id FROM contacts s WHERE s.client_id = c.client_id AND s.source_id IS NOT NULL AND s.start_at <= c.start_at ORDER BY s.start_at DESC LIMIT 1)) AS source_id
+    FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state = 'done' AND c.direction = 'in') x
+LEFT JOIN clients cl ON cl.id = x.client_id GROUP BY 1 /*, 2*/;
+SELECT COALESCE(x.source_id, cl.source_id) /*, x.client_id*/, COUNT(*) FROM (
+    SELECT c.client_id, COALESCE(c.source_id, (SELECT s.source_id FROM contacts s WHERE s.client_id = c.client_id AND s.source_id IS NOT NULL AND s.start_at <= c.start_at ORDER BY s.start_at DESC LIMIT 1)) AS source_id
+    FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state = 'done' AND NOT EXISTS (
+        SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done' AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))) x
+LEFT JOIN clients cl ON cl.id = x.client_id GROUP BY 1 /*, 2*/;
+SELECT COALESCE(d.source_id, (SELECT s.source_id FROM contacts s WHERE s.client_id = d.client_id AND s.source_id IS NOT NULL AND s.start_at < unixepoch(d.date) + 86400 ORDER BY s.start_at DESC LIMIT 1), cl.source_id) /*, d.client_id*/, COUNT(*)
+FROM deals d JOIN clients cl ON cl.id = d.client_id WHERE d.date BETWEEN :from AND :to AND d.status <> 'cancelled' GROUP BY 1 /*, 2*/;
+SELECT COALESCE(d.source_id, (SELECT s.source_id FROM contacts s WHERE s.client_id = doc.client_id AND s.source_id IS NOT NULL AND s.start_at < unixepoch(doc.date) + 86400 ORDER BY s.start_at DESC LIMIT 1), cl.source_id) /*, doc.client_id*/,
+    SUM(doc.amount - COALESCE(doc.tax, 0)), SUM(doc.cost), SUM(NOT EXISTS (
+        SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment' AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id)))
+FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id
+WHERE doc.date BETWEEN :from AND :to AND doc.kind = 'shipment' GROUP BY 1 /*, 2*/;
+
+-- report managers
+SELECT cl.manager_id /*, cl.id*/, COUNT(*), SUM(
+    EXISTS (SELECT 1 FROM client_points p WHERE p.client_id = cl.id AND p.kind IN ('domain', 'email')) + EXISTS (SELECT 1 FROM client_points p WHERE p.client_id = cl.id AND p.kind = 'phone')
+    + (cl.source_id IS NOT NULL) + EXISTS (SELECT 1 FROM persons p WHERE p.client_id = cl.id) + (cl.attributes <> '{}'))
+FROM clients cl GROUP BY 1 /*, 2*/;
+SELECT cl.manager_id /*, cl.id*/, COUNT(*), SUM((p.position <> '') + (p.birthday <> '')
+    + EXISTS (SELECT 1 FROM person_points x WHERE x.person_id = p.id AND x.kind = 'email') + EXISTS (SELECT 1 FROM person_points x WHERE x.person_id = p.id AND x.kind = 'phone'))
+FROM persons p JOIN clients cl ON cl.id = p.client_id WHERE p.merged_into IS NULL GROUP BY 1 /*, 2*/;
+SELECT c.manager_id /*, c.client_id*/, c.kind, c.direction, COUNT(*), SUM(c.minutes) FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state = 'done' GROUP BY 1, 2, 3 /*, 4*/;
+-- Waits by the clock: SQL knows no working hours.
+WITH done AS (
+    SELECT c.client_id, c.manager_id, c.start_at, c.kind = 'letter' AND c.direction = 'in' AS waits, c.dismissed
+    FROM contacts c WHERE c.state = 'done' AND c.client_id IS NOT NULL AND c.start_at >= :start AND c.start_at < :end + 30 * 86400),
+answered AS (
+    SELECT *, MIN(CASE WHEN NOT waits THEN start_at END) OVER (PARTITION BY client_id ORDER BY start_at ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING) AS answer,
+        LAG(waits) OVER (PARTITION BY client_id ORDER BY start_at) AS before FROM done),
+waited AS (
+    SELECT manager_id /*, client_id*/, answer - start_at AS wait, PERCENT_RANK() OVER (PARTITION BY manager_id /*, client_id*/ ORDER BY answer - start_at) AS rank
+    FROM answered WHERE waits AND NOT dismissed AND NOT COALESCE(before, 0) AND start_at < :end)
+SELECT manager_id /*, client_id*/, MAX(CASE WHEN rank <= 0.5 THEN wait END), MAX(CASE WHEN rank <= 0.9 THEN wait END), SUM(wait IS NULL) FROM waited GROUP BY 1 /*, 2*/;
+SELECT COALESCE(d.manager_id, cl.manager_id) /*, d.client_id*/, COUNT(*), SUM(d.amount), SUM(NOT EXISTS (
+    SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled' AND (o.date < d.date OR o.date = d.date AND o.id < d.id)))
+FROM deals d JOIN clients cl ON cl.id = d.client_id WHERE d.date BETWEEN :from AND :to AND d.status <> 'cancelled' GROUP BY 1 /*, 2*/;
+SELECT COALESCE(d.manager_id, cl.manager_id), doc.kind /*, doc.client_id*/, COUNT(*), SUM(doc.amount - COALESCE(doc.tax, 0)), SUM(doc.cost)
+FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id WHERE doc.date BETWEEN :from AND :to GROUP BY 1, 2 /*, 3*/;
+SELECT cl.manager_id /*, cl.id*/, SUM(b.balance) FROM (SELECT client_id, SUM(amount) AS balance FROM settlements WHERE date <= :to GROUP BY 1) b
+JOIN clients cl ON cl.id = b.client_id WHERE b.balance > 0 GROUP BY 1 /*, 2*/;
+SELECT d.manager_id /*, d.client_id*/, e.due, COUNT(*), SUM(e.amount - COALESCE(p.paid, 0)) FROM deal_events e JOIN deals d ON d.id = e.deal_id
+LEFT JOIN (SELECT deal_id, SUM(amount) AS paid FROM documents WHERE kind = 'payment' AND date <= :to GROUP BY 1) p ON p.deal_id = d.id
+WHERE e.kind = 'payment' AND e.due <= :to AND e.amount > COALESCE(p.paid, 0) GROUP BY 1, e.due /*, 2*/;
+SELECT cl.manager_id /*, cl.id*/, k.stage, k.xyz, f.stage, f.xyz, COUNT(*) FROM clients cl
+JOIN classifications k ON k.client_id = cl.id AND k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day <= :to)
+LEFT JOIN classifications f ON f.client_id = cl.id AND f.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day < :from) GROUP BY 1, 2, 3, 4, 5 /*, 6*/;
+
+-- report classification
+SELECT k.abc, k.xyz, k.stage, f.abc, f.xyz, f.stage, COUNT(*) FROM clients cl
+JOIN classifications k ON k.client_id = cl.id AND k.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day <= :to)
+LEFT JOIN classifications f ON f.client_id = cl.id AND f.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day < :from) GROUP BY 1, 2, 3, 4, 5, 6;
+
+-- report open-deals
+SELECT d.*, cl.name, cl.importance, cl.abc, cl.stage, m.name, x.shipped, x.paid, e.* FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN managers m ON m.id = COALESCE(d.manager_id, cl.manager_id)
+LEFT JOIN (SELECT deal_id, SUM(CASE kind WHEN 'shipment' THEN amount WHEN 'return' THEN -amount ELSE 0 END) AS shipped, SUM(CASE kind WHEN 'payment' THEN amount ELSE 0 END) AS paid FROM documents GROUP BY 1) x ON x.deal_id = d.id
+LEFT JOIN deal_events e ON e.deal_id = d.id AND e.state IN ('planned', 'postponed')
+WHERE d.status <> 'cancelled' AND (d.amount > COALESCE(x.shipped, 0) OR d.amount > COALESCE(x.paid, 0)) ORDER BY m.name, d.date, d.id;
+
+-- report persons
+SELECT p.*, cl.name, cl.importance, cl.abc, m.name, GROUP_CONCAT(x.value, ', '), (SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done')
+FROM persons p JOIN clients cl ON cl.id = p.client_id LEFT JOIN managers m ON m.id = cl.manager_id LEFT JOIN person_points x ON x.person_id = p.id WHERE p.merged_into IS NULL GROUP BY p.id ORDER BY cl.folded, p.name;
+
+-- report calendar
+SELECT c.*, cl.name FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id WHERE c.state IN ('planned', 'postponed') AND c.start_at >= :start AND c.start_at < :end ORDER BY c.start_at LIMIT 20000;
+SELECT e.*, d.number, d.client_id, d.manager_id, cl.name FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id
+WHERE e.state IN ('planned', 'postponed') AND d.status <> 'cancelled' AND CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN e.expected ELSE e.due END BETWEEN :from AND :to ORDER BY e.due LIMIT 20000;
