@@ -239,16 +239,20 @@ func TestResponses(t *testing.T) {
 		}
 		return moment
 	}
+	holidays := store.NewHolidays(store.RussianHolidays())
 	for _, c := range []struct {
 		from, to time.Time
 		want     int64
 	}{
+		{at("2025-12-30", "17:30"), at("2026-01-12", "09:15"), 45},  // the long holidays
+		{at("2024-12-27", "17:00"), at("2024-12-28", "10:00"), 120}, // a Saturday that is worked on
+		{at("2026-11-03", "17:00"), at("2026-11-05", "10:00"), 120}, // a Wednesday that is not
 		{at("2026-11-20", "17:00"), at("2026-11-23", "10:30"), 150}, // Friday's last hour and 90 minutes of Monday
 		{at("2026-11-21", "12:00"), at("2026-11-22", "12:00"), 0},   // a weekend
 		{at("2026-11-23", "08:00"), at("2026-11-23", "20:00"), 540},
 		{at("2026-11-23", "20:00"), at("2026-11-23", "21:00"), 0},
 	} {
-		if got := store.OfficeHours.Minutes(c.from, c.to, moscow); got != c.want {
+		if got := store.OfficeHours.Minutes(c.from, c.to, moscow, holidays); got != c.want {
 			t.Errorf("%v to %v: %d, want %d", c.from, c.to, got, c.want)
 		}
 	}

@@ -25,6 +25,8 @@ type job struct {
 	// late is how old a slot may be that was missed while the daemon was down
 	// and is made up for, once.
 	late time.Duration
+	// workdays: only slots on working days count.
+	workdays bool
 	// again: by hand it runs as often as asked, for the day as its slot.
 	again bool
 	// lacks says what the settings lack for it; nil: it needs nothing.
@@ -53,11 +55,12 @@ const (
 // jobs are all that there is. A new job is one more entry, its texts, and a
 // line in config.example.toml.
 var jobs = []job{
-	{name: "digest", of: eachManager, cron: "0 8 * * 1-5", late: 6 * time.Hour, run: (*Scheduler).runDigest},
+	{name: "digest", of: eachManager, cron: "0 8 * * 1-5", late: 6 * time.Hour, workdays: true, run: (*Scheduler).runDigest},
 	{name: nightlyJob, of: eachHead, cron: "0 2 * * *", late: 6 * time.Hour, run: (*Scheduler).runNightly},
 	{name: store.SavedReportsJob, of: eachManager, due: (*Scheduler).dueReports},
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
-	{name: booksJob, of: theHouse, cron: "*/15 * * * *", late: 6 * time.Hour, again: true, lacks: lacksBooks, run: (*Scheduler).runBooks},
+	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(o *Options) Chore { return o.Books }, "[[addressbook]]"),
+	chore("holidays", "40 3 * * *", 24*time.Hour, func(o *Options) Chore { return o.Holidays }, "holidays.urls"),
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},
 	{name: loginsJob, of: eachManager, due: (*Scheduler).dueLogins},
 	{name: "outbox", of: theHouse, loop: true, lacks: lacksServer, due: (*Scheduler).dueMails},
@@ -147,6 +150,13 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 		return
 	}
 	now, began := s.st.Now(), false
+	working, err := s.working(ctx, p)
+	if err != nil {
+		if ctx.Err() == nil {
+			log.Error("holidays could not be read", "err", err)
+		}
+		return
+	}
 	newest := map[string]slot{} // zone → its newest slot, the zero slot for none
 	for _, m := range all {
 		if ctx.Err() != nil {
@@ -154,7 +164,9 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 		}
 		slot, asked := newest[m.TimeZone]
 		if !asked {
-			slot, _ = p.latest(m.Location(), now, p.late)
+			if slot, _ = p.latest(m.Location(), now, p.late); slot.name != "" && !working(slotDay(slot.name)) {
+				slot.name = ""
+			}
 			newest[m.TimeZone] = slot
 		}
 		// A slot before the manager was there is nobody's.
@@ -202,6 +214,27 @@ func (s *Scheduler) among(all []store.Manager, of owners) (out []store.Manager) 
 		}
 	}
 	return out
+}
+
+// working says on which days a job is done. A year that no calendar knows is
+// said once.
+func (s *Scheduler) working(ctx context.Context, p *timed) (func(store.Date) bool, error) {
+	if !p.workdays {
+		return func(store.Date) bool { return true }, nil
+	}
+	h, err := s.st.Holidays(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(d store.Date) bool {
+		if !h.Knows(d) {
+			year := string(d[:4])
+			if _, said := s.unknownYears.LoadOrStore(year, true); !said {
+				s.log.Warn("no calendar of holidays knows this year: its weekdays are taken for working days", "year", year)
+			}
+		}
+		return h.Working(d)
+	}, nil
 }
 
 // once runs a job for an owner and a slot, and logs what came of it. A panic,

@@ -98,3 +98,60 @@ func sameLines(a, b string) bool {
 	}
 	return true
 }
+
+// Digests come on working days: not on a holiday, and on a Saturday that is
+// worked on.
+func TestScheduler_Holidays(t *testing.T) {
+	c := &clock{t: time.Date(2025, 10, 31, 6, 0, 0, 0, time.UTC)} // a Friday, 9:00 in Moscow
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank, Holidays: store.HolidaySources{Shipped: store.RussianHolidays()}})
+	if _, _, err := st.SaveManager(t.Context(), store.Actor{Origin: store.FromImport}, store.ManagerRow{Login: "anna", Name: "Анна", TimeZone: "Europe/Moscow", Emails: []string{"anna@vector.test"}}); err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	s, err := New(st, Options{Jobs: map[string]string{"digest": "0 8 * * *"}, PublicURL: "https://crm.vector.test", Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := func() (at string) {
+		states, err := s.States(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, j := range states {
+			if j.Name == "digest" {
+				at = j.Next.UTC().Format("01-02 15:04")
+			}
+		}
+		return at
+	}
+	for day, want := range map[int]string{0: "11-01 05:00", 2: "11-05 05:00"} {
+		was := c.t
+		c.add(time.Duration(day) * 24 * time.Hour)
+		if got := next(); got != want {
+			t.Errorf("after %d days the next is at %s, want %s", day, got, want)
+		}
+		c.t = was
+	}
+	for range 8 {
+		s.tick(t.Context(), s.jobs["digest"])
+		c.add(24 * time.Hour)
+	}
+	want := ""
+	for _, day := range []string{"11-01", "11-05", "11-06", "11-07"} { // not Sunday 2, Monday 3, Tuesday 4
+		want += "digest 1 2025-" + day + "T08:00 empty\n"
+	}
+	if got := ledger(t, st); got != want {
+		t.Errorf("ran\n%swant\n%s", got, want)
+	}
+	if said.Len() > 0 {
+		t.Errorf("said %s", said.String())
+	}
+	c.t = time.Date(2030, 3, 1, 6, 0, 0, 0, time.UTC)
+	for range 3 {
+		s.tick(t.Context(), s.jobs["digest"])
+		c.add(24 * time.Hour)
+	}
+	if n := strings.Count(said.String(), "no calendar of holidays knows this year"); n != 1 || !strings.Contains(said.String(), "year=2030") {
+		t.Errorf("said %d times: %s", n, said.String())
+	}
+}

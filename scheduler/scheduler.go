@@ -16,7 +16,7 @@
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read
-//	books.go      address books of other servers, by the clock
+//	chore.go      jobs of the house that others do: address books, holidays
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //
@@ -60,8 +60,9 @@ type Options struct {
 	KeepInTouch    store.KeepInTouch
 	// PrivateWebhooks lets webhooks lead to private addresses of our network.
 	PrivateWebhooks bool
-	Version         string   // of the program, as webhooks are told
-	Books           BookSync // nil: there are no address books to read
+	Version         string // of the program, as webhooks are told
+	Books           Chore  // reads address books of other servers; nil: the settings name none
+	Holidays        Chore  // fetches calendars of holidays; nil: the settings name none
 	Log             *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
@@ -76,6 +77,8 @@ type Scheduler struct {
 	jobs     map[string]*timed
 	outbox   *outbox
 	webhooks *webhooks
+	// unknownYears are those of which it was said that no holidays are known.
+	unknownYears sync.Map
 }
 
 // New makes a Scheduler. Faults of the options are reported together.

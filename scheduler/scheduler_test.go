@@ -154,7 +154,7 @@ anna 2026-11-23T08:00 queued anna@vector.test`
 func TestScheduler_RunJob_Unknown(t *testing.T) {
 	st := storetest.SQLite(t, store.Options{Render: blank})
 	s := newScheduler(t, st, nil)
-	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "classify, digest, logins, nightly, outbox, reports, statuses") {
+	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "classify, digest, holidays, logins, nightly, outbox, reports, statuses") {
 		t.Error(err)
 	}
 	if _, err := s.RunJob(t.Context(), "digest", time.Time{}, "nobody"); !errors.Is(err, store.ErrNotFound) {

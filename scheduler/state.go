@@ -106,12 +106,16 @@ func (s *Scheduler) States(ctx context.Context) ([]store.JobState, error) {
 		case !p.never():
 			state.Schedule = p.expr
 			asked := map[string]bool{}
+			working, err := s.working(ctx, p)
+			if err != nil {
+				return nil, err
+			}
 			for _, m := range all {
 				if asked[m.TimeZone] {
 					continue
 				}
 				asked[m.TimeZone] = true
-				if next, ok := p.next(m.Location(), now); ok && (state.Next.IsZero() || next.at.Before(state.Next)) {
+				if next, ok := s.next(p, m.Location(), now, working); ok && (state.Next.IsZero() || next.at.Before(state.Next)) {
 					state.Next = next.at
 				}
 			}
@@ -120,6 +124,19 @@ func (s *Scheduler) States(ctx context.Context) ([]store.JobState, error) {
 	}
 	slices.SortFunc(out, func(a, b store.JobState) int { return cmp.Compare(a.Name, b.Name) })
 	return out, nil
+}
+
+// next is the first slot of a job after a moment that is on a day on which it
+// is done.
+func (s *Scheduler) next(p *timed, loc *time.Location, after time.Time, working func(store.Date) bool) (slot, bool) {
+	for range 100 { // of a job that is done at weekends alone there is none
+		n, ok := p.schedule.next(loc, after)
+		if !ok || working(slotDay(n.name)) {
+			return n, ok
+		}
+		after = n.at
+	}
+	return slot{}, false
 }
 
 // publish tells the store how the jobs stand, for the status page.

@@ -20,6 +20,10 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 	for _, m := range managers {
 		zones[m.ID], names[m.ID] = m.Location(), m.Name
 	}
+	holidays, err := s.Holidays(ctx)
+	if err != nil {
+		return err
+	}
 	group := func(e exchanged) *ResponseGroup {
 		k := key{manager: e.manager}
 		if q.PerClient {
@@ -39,7 +43,7 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 				zone = time.UTC
 			}
 			g := group(first)
-			g.Waits = append(g.Waits, OfficeHours.Minutes(first.at, at, zone))
+			g.Waits = append(g.Waits, OfficeHours.Minutes(first.at, at, zone, holidays))
 		},
 		given: func(e exchanged) { group(e).Unanswered++ },
 	}

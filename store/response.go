@@ -11,14 +11,14 @@ import (
 const answerDays = 30
 
 // WorkHours are a manager's working time: from and to are hours of the
-// manager's clock on the days from Monday to Friday.
+// manager's clock on working days.
 type WorkHours struct{ From, To int }
 
 // OfficeHours are those of a manager who has none of their own.
 var OfficeHours = WorkHours{9, 18}
 
 // Minutes is the working time between two moments, in minutes.
-func (w WorkHours) Minutes(from, to time.Time, loc *time.Location) int64 {
+func (w WorkHours) Minutes(from, to time.Time, loc *time.Location, h *Holidays) int64 {
 	total := time.Duration(0)
 	day := DateOf(from, loc)
 	for last := DateOf(to, loc); day <= last; day = day.Add(1) {
@@ -26,7 +26,7 @@ func (w WorkHours) Minutes(from, to time.Time, loc *time.Location) int64 {
 		if err != nil {
 			break
 		}
-		if wd := t.Weekday(); wd == time.Saturday || wd == time.Sunday {
+		if !h.works(day, t.Weekday()) {
 			continue
 		}
 		begins := WallTime(t.Year(), t.Month(), t.Day(), w.From, 0, loc)

@@ -42,6 +42,8 @@ type Options struct {
 	// Currency is the ISO 4217 code of sums that come without one; RUB when
 	// empty.
 	Currency string
+	// Holidays are the days that are not what their weekday says.
+	Holidays HolidaySources
 }
 
 // Store is the database. It is safe for concurrent use.

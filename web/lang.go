@@ -567,6 +567,7 @@ var texts = store.Texts{
 	"job.statuses":           {"статусы", "statuses"},
 	"job.logins":             {"ящики, которые не читаются", "mailboxes that cannot be read"},
 	"job.addressbooks":       {"адресные книги", "address books"},
+	"job.holidays":           {"праздники и переносы", "holidays"},
 	"job.outbox":             {"отправка почты", "delivery of mail"},
 	"job.webhooks":           {"события другим программам", "events to other programs"},
 	"job.classify":           {"классификация", "classification"},

@@ -73,7 +73,7 @@ func (b *AddressBookConfig) options(ctx context.Context, st *store.Store) (excha
 
 // bookSync brings in what has changed in the address books of the settings;
 // nil where they name none. One that fails holds up no other.
-func bookSync(st *store.Store, books []AddressBookConfig) scheduler.BookSync {
+func bookSync(st *store.Store, books []AddressBookConfig) scheduler.Chore {
 	if len(books) == 0 {
 		return nil
 	}

@@ -38,6 +38,7 @@ type Config struct {
 	AddressBooks     []AddressBookConfig
 	SMTP             *SMTPConfig       // nil: mails wait in the outbox
 	Jobs             map[string]string // name → cron expression, "" never
+	Holidays         store.HolidaySources
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
 	Reminders        store.Reminders
@@ -182,6 +183,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
 	c.reminders(root.table("reminders"))
+	c.holidays(root.table("holidays"))
 	c.classification(root.table("classification"))
 	c.keepInTouch(root.table("keep_in_touch"))
 	c.exchange(root.table("exchange"))

@@ -33,6 +33,7 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		PrivateWebhooks: cfg.PrivateWebhooks,
 		Version:         version,
 		Books:           bookSync(st, cfg.AddressBooks),
+		Holidays:        holidayFetch(st, cfg.Holidays.Addresses),
 		Log:             log.With("part", "jobs"),
 		Grace:           stopTime / 2,
 	}

@@ -113,6 +113,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.outboxCommand(),
 		p.backupCommand(),
 		p.restoreCommand(),
+		p.holidaysCommand(),
 		p.versionCommand(),
 	)
 	return root

@@ -64,6 +64,7 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 		Log:              log,
 		MinutesPerLetter: cfg.MinutesPerLetter,
 		Currency:         cfg.Currency,
+		Holidays:         cfg.Holidays,
 		Now:              clock,
 	}
 }

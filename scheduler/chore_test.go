@@ -50,20 +50,20 @@ func testBooks(t *testing.T, c *clock, st *store.Store) {
 			t.Errorf("%s: asked %d times, want %d; ledger\n%s, want\n%s", step, asked, times, got, want)
 		}
 	}
-	s.tick(t.Context(), s.jobs[booksJob])
-	s.tick(t.Context(), s.jobs[booksJob])
+	s.tick(t.Context(), s.jobs["addressbooks"])
+	s.tick(t.Context(), s.jobs["addressbooks"])
 	restarted := fresh()
-	restarted.tick(t.Context(), restarted.jobs[booksJob])
+	restarted.tick(t.Context(), restarted.jobs["addressbooks"])
 	ledger("the first slot", 1, `2026-11-23T08:00 empty ""; `)
 	c.add(15 * time.Minute)
-	s.tick(t.Context(), s.jobs[booksJob])
+	s.tick(t.Context(), s.jobs["addressbooks"])
 	ledger("nothing again", 2, `2026-11-23T08:15 empty ""; `)
 	c.add(15 * time.Minute)
 	said = "office: 1 new"
-	s.tick(t.Context(), s.jobs[booksJob])
+	s.tick(t.Context(), s.jobs["addressbooks"])
 	c.add(15 * time.Minute)
 	said, failure = "office: 1 changed", errors.New("home: the server does not answer")
-	s.tick(t.Context(), s.jobs[booksJob])
+	s.tick(t.Context(), s.jobs["addressbooks"])
 	ledger("something", 4, `2026-11-23T08:45 failed "office: 1 changed; home: the server does not answer"; 2026-11-23T08:30 done "office: 1 new"; `)
 	c.add(time.Second)
 	said, failure = "", nil
@@ -75,6 +75,6 @@ func testBooks(t *testing.T, c *clock, st *store.Store) {
 	cut, cancel := context.WithCancel(t.Context())
 	cancel()
 	c.add(15 * time.Minute)
-	s.tick(cut, s.jobs[booksJob])
+	s.tick(cut, s.jobs["addressbooks"])
 	ledger("interrupted", 5, `2026-11-23 empty ""; 2026-11-23T08:45 failed "office: 1 changed; home: the server does not answer"; 2026-11-23T08:30 done "office: 1 new"; `)
 }
