@@ -10,10 +10,45 @@ import (
 
 // What a mail shows of a report where the page has all of it.
 
-// Check says what is wrong with a request, as Run would, and computes nothing.
-func Check(ctx context.Context, st *store.Store, req Request) error {
-	_, err := newRun(ctx, st, req)
-	return err
+// Asked is what a request asks for as people say it, a line each: the period,
+// the groupings, the filters. It computes nothing; errors are those of Run.
+func Asked(ctx context.Context, st *store.Store, req Request) ([]string, error) {
+	r, err := newRun(ctx, st, req)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	if !r.all {
+		days := r.days(r.period)
+		name := r.Params.Get("period")
+		if r.Params.Get("from") == "" && name == "" {
+			name = r.report.period
+		}
+		if word := r.t("period." + name); slices.Contains(periodWords, name) {
+			days = word
+		}
+		lines = append(lines, days)
+	}
+	if r.Params.Get("by") != "" {
+		var by []string
+		for _, g := range r.by {
+			by = append(by, r.t("by."+g))
+		}
+		lines = append(lines, r.t("grouped", strings.Join(by, ", ")))
+	}
+	for _, name := range optionNames(r.report.options) {
+		for _, value := range r.Params[name] {
+			word := r.t("option." + value)
+			if word == "option."+value {
+				word = value
+			}
+			lines = append(lines, r.t("option."+name)+": "+word)
+		}
+	}
+	if r.rows {
+		lines = append(lines, r.t("about.records"))
+	}
+	return append(lines, r.selected()...), nil
 }
 
 // Only is the table with those of its columns alone, in the order of the table.

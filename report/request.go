@@ -396,10 +396,19 @@ func (f *filters) say(filter, value string) { f.said = append(f.said, [2]string{
 
 // about are the lines under the title: the period and the filters.
 func (r *run) about() []string {
-	var lines []string
+	lines := r.selected()
 	if !r.all {
-		lines = append(lines, r.days(r.period))
+		lines = append([]string{r.days(r.period)}, lines...)
 	}
+	if r.Viewer.Role != store.RoleHead {
+		lines = append(lines, r.t("by.manager")+": "+r.Viewer.Name)
+	}
+	return lines
+}
+
+// selected are the filters, a line each.
+func (r *run) selected() []string {
+	var lines []string
 	said := map[string][]string{}
 	var order []string
 	for _, s := range r.filter.said {
@@ -412,9 +421,6 @@ func (r *run) about() []string {
 	for _, name := range order {
 		slices.Sort(said[name])
 		lines = append(lines, name+": "+strings.Join(said[name], ", "))
-	}
-	if r.Viewer.Role != store.RoleHead {
-		lines = append(lines, r.t("by.manager")+": "+r.Viewer.Name)
 	}
 	return lines
 }

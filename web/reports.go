@@ -37,6 +37,7 @@ type reportView struct {
 	Table            template.HTML
 	Downloads        []download
 	Figures          string // where the figures are whose records these are
+	Save             string // where it is saved
 }
 
 type groupSelect struct {
@@ -115,6 +116,9 @@ func (s *server) report(v *visit) error {
 			}
 			view.Downloads = append(view.Downloads, download{label, "?" + with.Encode()})
 		}
+		kept := cloned(params)
+		kept.Set("report", view.Name)
+		view.Save = "/reports/saved/new?" + kept.Encode()
 		if q.Get("rows") != "" {
 			back := cloned(q)
 			back.Del("rows")

@@ -166,8 +166,12 @@ func fileRows(say voice, files []store.ExchangeFile) []fileRow {
 	return out
 }
 
-// slot makes a run's slot readable: the intended local day or minute.
+// slot makes a run's slot readable: the intended local day or minute, behind
+// the number of a saved report.
 func slot(say voice, s string) string {
+	if number, rest, ok := strings.Cut(s, " "); ok && strings.HasPrefix(s, "#") {
+		return number + " " + slot(say, rest)
+	}
 	day, clock, _ := strings.Cut(s, "T")
 	if d, err := store.ParseDate(day); err == nil {
 		s = say.day(d)

@@ -56,6 +56,8 @@ type Options struct {
 	// FeedPath is where a calendar is read by its secret; without it the pages
 	// give no feeds out.
 	FeedPath func(secret string) string
+	// ReportMail mails saved reports; nil: they are only shown.
+	ReportMail *ReportMail
 	// Version of the program, for the status page.
 	Version string
 	// Log receives failures; slog.Default when nil.
@@ -132,6 +134,11 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /deals/{id}/events/{event}", s.editEvent)
 	page("GET /reports", s.reports)
 	page("GET /reports/{name}", s.report)
+	page("GET /reports/saved", s.savedReports)
+	page("POST /reports/saved", s.makeSavedReport)
+	page("GET /reports/saved/new", s.newSavedReport)
+	page("GET /reports/saved/{id}", s.savedReport)
+	page("POST /reports/saved/{id}", s.editSavedReport)
 	page("GET /status", s.status)
 	page("GET /questions", s.questions)
 	page("POST /status/jobs/{name}", s.askJob)

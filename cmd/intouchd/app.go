@@ -13,6 +13,7 @@ import (
 	"intouch/caldav"
 	"intouch/exchange"
 	"intouch/mailsync"
+	"intouch/scheduler"
 	"intouch/store"
 	"intouch/web"
 )
@@ -114,6 +115,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			BookPath:      caldav.BookPath,
 			PrincipalPath: caldav.PrincipalPath,
 			FeedPath:      caldav.FeedPath,
+			ReportMail:    &web.ReportMail{Check: scheduler.CheckSavedCron, Send: jobs.MailReport},
 		}),
 		readyHandler(a.st, a.workerStates),
 	)
