@@ -145,12 +145,17 @@ func (m *Message) content() (entity, error) {
 	}
 	parts := []entity{body}
 	for _, f := range m.Files {
-		if _, _, err := mime.ParseMediaType(f.Type); err != nil || !plain(f.Type) || f.Name == "" || !plain(f.Name) {
+		if _, _, err := mime.ParseMediaType(f.Type); err != nil || !printable(f.Type) || f.Name == "" || !printable(f.Name) {
 			return entity{}, fmt.Errorf("file %q of type %q: not a name or type that a mail can carry", OneLine(f.Name, 80), OneLine(f.Type, 80))
 		}
 		parts = append(parts, fileEntity(f.Type, "attachment", f.Name, f.Data))
 	}
 	return m.multipart("mixed", parts)
+}
+
+// printable reports whether the text is printable ASCII.
+func printable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
 func textEntity(kind, text string) entity {

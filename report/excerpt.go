@@ -127,6 +127,43 @@ func (t *Table) First(n int) *Table {
 	return &out
 }
 
+// Turned is a wide and low table with its columns as rows, so that it fits a
+// mail: the indicators of a few managers, say. Any other comes back as it is.
+// Its figures lead nowhere.
+func (t *Table) Turned() *Table {
+	const wide, low = 9, 8
+	n := len(t.Rows)
+	if t.Total != nil {
+		n++
+	}
+	if len(t.Groups) != 1 || len(t.Columns) < wide || n > low || n == 0 || slices.ContainsFunc(t.Columns, func(c Column) bool { return !c.Type.numeric() }) {
+		return t
+	}
+	out := *t
+	out.Columns, out.Rows, out.Total = nil, make([]Row, len(t.Columns)), nil
+	for i, c := range t.Columns {
+		out.Rows[i] = Row{Leaf: true, Path: []Value{text(c.Title)}}
+	}
+	add := func(title string, values []Value) {
+		out.Columns = append(out.Columns, Column{Key: title, Title: title, Type: Amount})
+		for i, v := range values {
+			out.Rows[i].Values = append(out.Rows[i].Values, Value{Text: t.Said(i, v), Said: true})
+		}
+	}
+	for i := range t.Rows {
+		title := ""
+		if path := t.Rows[i].Path; len(path) > 0 {
+			title = path[len(path)-1].Text
+		}
+		add(title, t.Rows[i].Values)
+	}
+	if t.Total != nil {
+		add(voice{t.Lang}.t("total"), t.Total)
+	}
+	out.Groups = []Column{{Key: "indicator", Title: voice{t.Lang}.t("indicator"), Type: Text}}
+	return &out
+}
+
 // Empty reports whether there is nothing in the table.
 func (t *Table) Empty() bool {
 	return len(t.Rows) == 0 && !slices.ContainsFunc(t.Sections, func(s Table) bool { return !s.Empty() })

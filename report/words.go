@@ -124,6 +124,7 @@ var texts = store.Texts{
 	"nothing":     {"За этот период ничего нет.", "There is nothing in this period."},
 	"unknown":     {"неизвестно", "unknown"},
 	"only first":  {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
+	"indicator":   {"Показатель", "Indicator"},
 	"grouped":     {"По: %s", "By: %s"},
 	"shown first": {"Показаны первые %s строк из %s; остальные — на странице отчёта.", "The first %s rows of %s are shown; the others are on the page of the report."},
 	"tax":         {"Налог неизвестен у %s из %s отгрузок и возвратов: они учтены в выручке целиком.", "Tax is unknown for %s of %s shipments and returns: they count as revenue in full."},

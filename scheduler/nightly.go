@@ -253,7 +253,7 @@ func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
 			p.Notes = append(p.Notes, w.t("cannot be made", name, mailer.OneLine(saved.Wrong, longError)))
 			continue
 		}
-		if err := add(name, saved.Report.Path(), saved.Table, saved.Report.Params); err != nil {
+		if err := add(name, saved.Report.Path(), saved.Table.Turned(), saved.Report.Params); err != nil {
 			return nil, err
 		}
 	}

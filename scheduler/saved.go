@@ -181,7 +181,7 @@ func (s *Scheduler) reportPage(r store.SavedReport, reader store.Manager, t *rep
 	loc := r.Owner.Location()
 	w := writer{voice: voice{lang: reader.Language, loc: loc, year: at.In(loc).Year()}, base: s.opt.PublicURL, at: at}
 	name := mailer.OneLine(r.Name, longName)
-	p := &page{Lang: reader.Language, Title: name, Summary: []string{t.Title}, Wide: len(t.Columns) > 6}
+	p := &page{Lang: reader.Language, Title: name, Summary: []string{t.Title}, Wide: len(t.Turned().Columns) > 6}
 	p.Subject = strings.ReplaceAll("Intouch: "+name+" — "+w.date(store.DateOf(at, loc)), "\u00a0", " ")
 	table, err := s.reportTable(t, r, reader)
 	if err != nil {
@@ -221,7 +221,7 @@ func (s *Scheduler) reportPage(r store.SavedReport, reader store.Manager, t *rep
 // reportTable is the table of a saved report as a part of a page.
 func (s *Scheduler) reportTable(t *report.Table, r store.SavedReport, reader store.Manager) (reportTable, error) {
 	opt := report.HTMLOptions{For: report.Mail, Base: s.opt.PublicURL, Request: r.Params, Unlinked: reader.ID == 0 || s.opt.PublicURL == ""}
-	return tableFor(link{}, t.First(savedRows), opt)
+	return tableFor(link{}, t.First(savedRows).Turned(), opt)
 }
 
 // tableFor writes a table for both forms of a mail, under that heading; without

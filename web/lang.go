@@ -69,7 +69,8 @@ var texts = store.Texts{
 
 	// Saved reports.
 	"saved":               {"Сохранённые отчёты", "Saved reports"},
-	"saved.intro":         {"Отчёт сохраняют на его странице: «Сохранить этот отчёт». Здесь все сохранённые:", "A report is saved on its own page, by “Save this report”. All that are saved:"},
+	"saved.intro":         {"Чтобы сохранить отчёт, откройте его и выберите «Сохранить этот отчёт».", "To save a report, open it and choose “Save this report”."},
+	"saved.byhand":        {"только вручную", "only by hand"},
 	"saved.none":          {"Сохранённых отчётов пока нет.", "No report is saved yet."},
 	"saved.save":          {"Сохранить этот отчёт и присылать по почте…", "Save this report, and have it mailed…"},
 	"saved.new":           {"Сохранить отчёт", "Save a report"},

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,6 +73,7 @@ func (s *server) savedReports(v *visit) error {
 		if r.Nightly {
 			row.When = strings.Trim(row.When+"; "+v.say.t("saved.innightly"), "; ")
 		}
+		row.When = cmp.Or(row.When, v.say.t("saved.byhand"))
 		if last := r.Last; !last.Started.IsZero() {
 			row.Failed = last.Outcome == "failed"
 			row.Last = v.say.moment(last.Started) + ": " + known(v.say, "outcome.", last.Outcome)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -104,9 +105,12 @@ func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *p
 	if err != nil {
 		return err
 	}
-	// Before the digest, which tells what the rules have planned; after the
+	if err := saveDemoReport(ctx, st, head); err != nil {
+		return fmt.Errorf("save a report: %w", err)
+	}
+	// Before the digests, which tell what the rules have planned; after the
 	// first pass, which tells whom one was in touch with.
-	for _, job := range []string{"classify", "digest"} {
+	for _, job := range []string{"classify", "digest", "nightly"} {
 		if _, err := jobs.RunJob(ctx, job, time.Time{}, ""); err != nil {
 			return fmt.Errorf("%s: %w", job, err)
 		}
@@ -115,6 +119,20 @@ func (d *demo) play(ctx context.Context, cfg *Config, st *store.Store, office *p
 		d.say("mail from Intouch, from before: %s", already[len(already)-1])
 	}
 	return d.arrivals(ctx, st, head, office)
+}
+
+// saveDemoReport keeps a report of the head's, mailed on Mondays and a part of
+// the nightly digest.
+func saveDemoReport(ctx context.Context, st *store.Store, head store.Manager) error {
+	have, err := st.SavedReports(ctx, head)
+	if err != nil || len(have) > 0 {
+		return err
+	}
+	_, err = st.SaveReport(ctx, store.Actor{ManagerID: head.ID, Origin: store.FromWeb}, head.ID, 0, store.SavedReportEdit{
+		Name: "Просроченные сделки", Report: "open-deals", Params: url.Values{"by": {"manager"}, "status": {string(store.StatusOverdue)}},
+		Schedule: "0 9 * * 1", Recipients: []string{head.Login}, Attach: store.AttachXLSX, Nightly: true,
+	})
+	return err
 }
 
 // awaitFirstPass waits until each mailbox was read to its end once, at most

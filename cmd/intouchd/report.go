@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,11 +32,8 @@ func (p *program) reportCommand() *cobra.Command {
 			"--rows writes the records behind the figures.",
 		Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !slices.Contains(reportFormats, format) {
-				return usage("report: unknown format %q: it is one of %s", format, strings.Join(reportFormats, ", "))
-			}
-			if excel && format != "csv" {
-				return usage("report: --excel goes with --format csv")
+			if err := checkReportFormat(format, excel); err != nil {
+				return err
 			}
 			if !slices.Contains(report.Names(), args[0]) {
 				return usage("report: unknown report %q: it is one of %s", args[0], strings.Join(report.Names(), ", "))
@@ -60,20 +58,7 @@ func (p *program) reportCommand() *cobra.Command {
 				}
 				viewer.Language = store.Language(language)
 			}
-			table, err := report.Run(cmd.Context(), st, report.Request{Name: args[0], Viewer: viewer, Now: clock(), Currency: cfg.Currency, Params: asked})
-			var wrong *report.Invalid
-			if errors.As(err, &wrong) {
-				return usage("report: %v", wrong)
-			}
-			if err != nil {
-				return fmt.Errorf("report %s: %w", args[0], err)
-			}
-			if err := writeReport(p.out, table, format, excel, cfg.Server.PublicURL); errors.As(err, &wrong) {
-				return usage("report: %v", wrong)
-			} else if err != nil {
-				return fmt.Errorf("write report %s: %w", args[0], err)
-			}
-			return nil
+			return p.runReport(cmd.Context(), st, cfg, report.Request{Name: args[0], Viewer: viewer, Params: asked}, format, excel)
 		},
 	}
 	flags := cmd.Flags()
@@ -82,11 +67,46 @@ func (p *program) reportCommand() *cobra.Command {
 	flags.StringVar(&manager, "as", "", "as the manager with that `LOGIN` sees it")
 	flags.StringVar(&language, "language", "", "`LANG` of the titles: ru or en")
 	flags.BoolVar(&rows, "rows", false, "the records behind the figures")
+	reportParamFlags(flags, asked)
+	cmd.AddCommand(p.savedReportCommand())
+	return cmd
+}
+
+// reportParamFlags are the parameters of all reports as flags.
+func reportParamFlags(flags *pflag.FlagSet, into url.Values) {
 	for _, name := range report.Params() {
-		flags.Var(paramFlag{asked, name}, name, "")
+		flags.Var(paramFlag{into, name}, name, "")
 		flags.Lookup(name).Usage = report.ParamUsage(name)
 	}
-	return cmd
+}
+
+func checkReportFormat(format string, excel bool) error {
+	if !slices.Contains(reportFormats, format) {
+		return usage("report: unknown format %q: it is one of %s", format, strings.Join(reportFormats, ", "))
+	}
+	if excel && format != "csv" {
+		return usage("report: --excel goes with --format csv")
+	}
+	return nil
+}
+
+// runReport computes a report as of now and writes it to stdout.
+func (p *program) runReport(ctx context.Context, st *store.Store, cfg *Config, req report.Request, format string, excel bool) error {
+	req.Now, req.Currency = clock(), cfg.Currency
+	table, err := report.Run(ctx, st, req)
+	var wrong *report.Invalid
+	if errors.As(err, &wrong) {
+		return usage("report: %v", wrong)
+	}
+	if err != nil {
+		return fmt.Errorf("report %s: %w", req.Name, err)
+	}
+	if err := writeReport(p.out, table, format, excel, cfg.Server.PublicURL); errors.As(err, &wrong) {
+		return usage("report: %v", wrong)
+	} else if err != nil {
+		return fmt.Errorf("write report %s: %w", req.Name, err)
+	}
+	return nil
 }
 
 // paramFlag adds to the parameters of a report.
