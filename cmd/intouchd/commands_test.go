@@ -44,7 +44,7 @@ func command(t *testing.T, stdin string, args ...string) output {
 }
 
 // settings writes a settings file into a fresh directory.
-func settings(t *testing.T, text string) string {
+func settings(t testing.TB, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "config.toml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -197,13 +197,13 @@ func (s *said) String() string {
 	return string(s.text)
 }
 
-func startDaemon(t *testing.T, args ...string) *daemon {
+func startDaemon(t testing.TB, args ...string) *daemon {
 	t.Helper()
 	return startDaemonIn(t, nil, args...)
 }
 
 // startDaemonIn adds settings like "SSL_CERT_FILE=…" to the environment.
-func startDaemonIn(t *testing.T, environment []string, args ...string) *daemon {
+func startDaemonIn(t testing.TB, environment []string, args ...string) *daemon {
 	t.Helper()
 	d := &daemon{cmd: exec.Command(os.Args[0], args...), stdout: &said{}, stderr: &said{}}
 	d.cmd.Env = append(append(os.Environ(), "INTOUCHD_RUN_MAIN=1"), environment...)

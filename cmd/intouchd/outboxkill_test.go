@@ -23,6 +23,8 @@ import (
 // deadlyPost is an SMTP server that counts what it takes, and in each round
 // kills the daemon that talks to it, at some point of some mail.
 type deadlyPost struct {
+	talks sync.WaitGroup // connections that are open
+
 	mu    sync.Mutex
 	taken map[string]int // Message-ID → how often it was answered with 250, as far as this side knows
 	last  string         // the mail that was taken last
@@ -64,7 +66,7 @@ type deadlySession struct{ *deadlyPost }
 func (s deadlySession) Mail(string, *smtp.MailOptions) error { s.reach("MAIL"); return nil }
 func (s deadlySession) Rcpt(string, *smtp.RcptOptions) error { s.reach("RCPT"); return nil }
 func (deadlySession) Reset()                                 {}
-func (deadlySession) Logout() error                          { return nil }
+func (s deadlySession) Logout() error                        { s.talks.Done(); return nil }
 func (s deadlySession) Data(r io.Reader) error {
 	s.reach("DATA")
 	m, err := netmail.ReadMessage(r)
@@ -100,6 +102,7 @@ func TestOutbox_Killed(t *testing.T) {
 	}
 	post := &deadlyPost{taken: map[string]int{}}
 	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		post.talks.Add(1)
 		post.reach("connect")
 		return deadlySession{post}, nil
 	}))
@@ -145,6 +148,7 @@ func TestOutbox_Killed(t *testing.T) {
 		post.kill = func() { d.cmd.Process.Kill() }
 		post.mu.Unlock()
 		d.wait(t)
+		post.talks.Wait() // the text may lie there whole
 		post.mu.Lock()
 		if post.kill == nil {
 			reached[post.stage]++

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"intouch/caldav"
+	"intouch/mailer/smtptest"
+	"intouch/store"
+)
+
+// BenchmarkOutbox_Digests computes and delivers the morning digests of 1,000
+// managers with 50 items each to a Postfix on this machine, with the daemon's
+// own command, and prints how long that takes and how much memory beyond that
+// of the same command with nothing to do. At most 60 s and 100 MB are wanted.
+func BenchmarkOutbox_Digests(b *testing.B) {
+	const managers, items = 1000, 50
+	post := smtptest.StartPostfix(b, "", "")
+	config := settings(b, fmt.Sprintf("time_zone = \"Europe/Moscow\"\n[company]\ndomains = [\"vector.test\"]\n[smtp]\nurl = \"smtp+insecure://%s\"\nfrom = \"intouch@vector.test\"\n", post.Plain))
+	st, err := store.Open(b.Context(), store.Options{URL: "sqlite:" + filepath.Join(filepath.Dir(config), "intouch.db"), Render: caldav.NewRenderer("http://127.0.0.1:8080")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	day := time.Date(2026, 11, 25, 0, 0, 0, 0, time.UTC)
+	for m := range managers {
+		login := fmt.Sprintf("m%03d", m)
+		if _, _, err := st.SaveManager(b.Context(), store.Actor{Origin: store.FromImport}, store.ManagerRow{ID: login, Login: login, Name: "Менеджер " + login, Emails: []string{login + "@vector.test"}}); err != nil {
+			b.Fatal(err)
+		}
+		err := st.Import(b.Context(), store.Actor{Origin: store.FromImport}, false, func(im *store.Import) error {
+			client := store.ClientRow{ID: login, Name: "ООО «Клиент " + login + "»", Manager: login}
+			if _, err := im.Client(client); err != nil {
+				return err
+			}
+			for i := range items {
+				start := day.Add(time.Duration(i*17-600) * 3 * time.Minute)
+				if _, err := im.PutContact(store.ContactRow{ID: fmt.Sprintf("%s/%d", login, i), Kind: store.Call, Client: login, Managers: []string{login},
+					Subject: fmt.Sprintf("Согласовать условия поставки № %d и сроки оплаты", i), When: store.Span{Start: start, End: start.Add(30 * time.Minute)}}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := st.Close(); err != nil {
+		b.Fatal(err)
+	}
+	type cost struct {
+		wall, cpu time.Duration
+		memory    int64 // kB, the highest
+	}
+	run := func(args ...string) cost {
+		b.Helper()
+		d := startDaemon(b, append([]string{"--config", config}, args...)...)
+		started := time.Now()
+		done := make(chan error, 1)
+		go func() { done <- d.cmd.Wait() }()
+		if err := <-done; err != nil {
+			b.Fatalf("%v\n%s", err, tail(d.stderr.String()))
+		}
+		use := d.cmd.ProcessState.SysUsage().(*syscall.Rusage)
+		return cost{time.Since(started), d.cmd.ProcessState.UserTime() + d.cmd.ProcessState.SystemTime(), use.Maxrss}
+	}
+	var table strings.Builder
+	for n := 1; b.Loop(); n++ {
+		idle := run("job", "webhooks")
+		at := day.AddDate(0, 0, 7*(n-1)).Add(9 * time.Hour).Format(time.RFC3339)
+		got := run("job", "digest", "--at", at)
+		for deadline := time.Now().Add(time.Minute); len(post.Taken(b)) < n*managers; time.Sleep(100 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				b.Fatalf("Postfix took %d mails of %d", len(post.Taken(b)), n*managers)
+			}
+		}
+		fmt.Fprintf(&table, "%d digests of %d items, computed and delivered to Postfix: %.1f s, %.1f s of processor time, %d MB at most, %d MB with nothing to do (wanted: 60 s, 100 MB more)\n",
+			managers, items, got.wall.Seconds(), got.cpu.Seconds(), got.memory>>10, idle.memory>>10)
+		b.ReportMetric(got.wall.Seconds(), "s/1000")
+		b.ReportMetric(float64(got.memory-idle.memory)/1024, "MB-above-idle")
+	}
+	io.WriteString(b.Output(), table.String())
+}
+
