@@ -86,4 +86,3 @@ func BenchmarkOutbox_Digests(b *testing.B) {
 	}
 	io.WriteString(b.Output(), table.String())
 }
-
