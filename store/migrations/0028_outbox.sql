@@ -14,7 +14,7 @@ ALTER TABLE outbox ADD COLUMN owner_id BIGINT NOT NULL DEFAULT 0;
 -- When it is given up.
 ALTER TABLE outbox ADD COLUMN until BIGINT NOT NULL DEFAULT 0;
 UPDATE outbox SET until = created + 172800;
-CREATE INDEX outbox_failed ON outbox (owner_id, id) WHERE state = 'failed';
+CREATE INDEX outbox_failed_owner ON outbox (owner_id, id) WHERE state = 'failed';
 
 -- +goose Down
 -- Forward only: a daemon that is older than its database refuses to start.
