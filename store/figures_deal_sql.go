@@ -81,6 +81,9 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 	contacts.add("c.start_at >= ?", q.From.Add(-24*time.Hour).Unix())
 	contacts.add("c.start_at < ?", q.To.Add(24*time.Hour).Unix())
 	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
+	if q.Filter.NoLetters {
+		contacts.add("c.message_key = ''")
+	}
 	events := conditions{parts: []string{"e.state IN " + states, "d.status <> 'cancelled'"}}
 	events.add(eventDay+" >= ?", days[0])
 	events.add(eventDay+" <= ?", days[1])

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -23,13 +24,17 @@ type calendarForm struct {
 	Client   string
 	From, To string
 	Errors   map[string]string
-	Active   bool // something differs from the plain calendar
+	Active   bool       // something differs from the plain calendar
+	Layout   string     // one of layouts
+	Day      store.Date // that the day, week or month holds; "" in a list
+	Group    string     // one of groupings, of a list
 
 	Managers    []option
 	Types       []option
 	Statuses    []option
 	Kinds       []option
 	Importances []option
+	Groups      []option
 }
 
 type option struct {
@@ -58,10 +63,25 @@ func readCalendarForm(say voice, who store.Manager, team []store.Manager, q url.
 	f.Filter.Importances = chosen(q["importance"], allImportances)
 	f.Filter.Statuses = chosen(q["status"], allStatuses)
 	f.Active = len(f.Filter.Types)+len(f.Filter.Kinds)+len(f.Filter.Importances) > 0 || f.Client+f.From+f.To != ""
-	if len(f.Filter.Statuses) == 0 {
-		f.Filter.Statuses = slices.Clone(openStatuses)
+	f.Layout, f.Group = layouts[0], groupings[0]
+	if names := chosen([]string{q.Get("layout")}, layouts); len(names) == 1 {
+		f.Layout = names[0]
 	}
-	f.Active = f.Active || !slices.Equal(f.Filter.Statuses, openStatuses)
+	if names := chosen([]string{q.Get("group")}, groupings); len(names) == 1 {
+		f.Group = names[0]
+	}
+	usual := openStatuses
+	if f.Layout != "list" { // a day shows what was done in it
+		usual = allStatuses
+		f.Day = say.today()
+		if day, err := store.ParseDate(q.Get("day")); err == nil && day > "1971" && day < "2199" {
+			f.Day = day
+		}
+	}
+	if len(f.Filter.Statuses) == 0 {
+		f.Filter.Statuses = slices.Clone(usual)
+	}
+	f.Active = f.Active || !slices.Equal(f.Filter.Statuses, usual) || f.Group != groupings[0]
 	// As the Done calendar: captured letters would drown it.
 	f.Filter.DoneDays, f.Filter.NoLetters = 90, !slices.Contains(f.Filter.Kinds, store.Letter)
 
@@ -106,6 +126,11 @@ func readCalendarForm(say voice, who store.Manager, team []store.Manager, q url.
 	f.Kinds = options(say, "kind.", allKinds, f.Filter.Kinds)
 	f.Statuses = options(say, "status.", allStatuses, f.Filter.Statuses)
 	f.Importances = options(say, "importance.", allImportances, f.Filter.Importances)
+	for _, name := range groupings {
+		if name != "manager" || who.Role == store.RoleHead {
+			f.Groups = append(f.Groups, option{name, say.t("group." + name), name == f.Group})
+		}
+	}
 	return f
 }
 
@@ -142,13 +167,17 @@ func options[T ~string](say voice, prefix string, all, on []T) []option {
 
 type calendarView struct {
 	Form     calendarForm
+	Layouts  []layoutLink
+	Grid     *grid // nil in a list
 	Sections []section
 	Limit    string // a word when there is more
 	Plan     planForm
 }
 
-// section is one status with its days.
+// section is one group of a list, by status if nothing else was asked, with
+// its days.
 type section struct {
+	Key    string // of the address within the page
 	Status store.Status
 	Name   string
 	Count  string
@@ -161,36 +190,119 @@ type dayRows struct {
 	Rows  []row
 }
 
+// groupings are what a list may be grouped by, the usual first.
+var groupings = []string{"status", "day", "type", "client", "importance", "manager"}
+
+// groupOf names the group of an item, and says where it stands among others.
+func groupOf(say voice, it *store.Item, by string, names map[int64]string) (name string, rank int) {
+	switch by {
+	case "day":
+		when := it.WhenIn(say.loc)
+		if when.IsZero() {
+			return say.t("no date"), 1
+		}
+		return "", 0 // the days are headings themselves
+	case "type":
+		if it.Contact != nil {
+			return store.Word(say.lang, "kind."+string(it.Contact.Kind)), slices.Index(allKinds, it.Contact.Kind)
+		}
+		return store.Word(say.lang, "type."+string(it.Type)), len(allKinds) + slices.Index(allTypes, it.Type)
+	case "client":
+		switch {
+		case it.ClientName != "":
+			return it.ClientName, 0
+		case it.Contact != nil && it.Contact.ClientText != "":
+			return it.Contact.ClientText, 0
+		}
+		return say.t("group.noclient"), 1
+	case "importance":
+		return store.Word(say.lang, "importance."+string(it.Importance)), it.Importance.Rank()
+	case "manager":
+		whose := int64(0)
+		if it.Contact != nil {
+			whose = it.Contact.ManagerID
+		} else if it.Deal != nil {
+			whose = it.Deal.ManagerID
+		}
+		if names[whose] == "" {
+			return say.t("group.nomanager"), 1
+		}
+		return names[whose], 0
+	}
+	return store.Word(say.lang, "status."+string(it.Status)), it.Status.Rank()
+}
+
 // agenda groups items, sorted by status and time, into sections and days. Of
-// what is done the newest comes first.
-func agenda(say voice, items []store.Item, names map[int64]string, back string) []section {
+// what is done the newest comes first. Within a group by anything but status
+// the days come in their order.
+func agenda(say voice, items []store.Item, by string, names map[int64]string, back string) []section {
 	var out []section
 	if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Status == store.StatusDone }); i >= 0 {
 		slices.Reverse(items[i:])
 	}
+	if by != groupings[0] {
+		type place struct {
+			name string
+			rank int
+			day  store.Date
+		}
+		places := make(map[*store.Item]place, len(items))
+		sorted := make([]*store.Item, len(items))
+		for i := range items {
+			it := &items[i]
+			name, rank := groupOf(say, it, by, names)
+			places[it] = place{name, rank, dayOf(say, it)}
+			sorted[i] = it
+		}
+		slices.SortStableFunc(sorted, func(a, b *store.Item) int {
+			p, q := places[a], places[b]
+			return cmp.Or(cmp.Compare(p.rank, q.rank), strings.Compare(strings.ToLower(p.name), strings.ToLower(q.name)), cmp.Compare(p.name, q.name), cmp.Compare(p.day, q.day))
+		})
+		again := make([]store.Item, len(items))
+		for i, it := range sorted {
+			again[i] = *it
+		}
+		items = again
+	}
 	n := 0
 	for i := range items {
 		it := &items[i]
-		if len(out) == 0 || out[len(out)-1].Status != it.Status {
-			out = append(out, section{Status: it.Status, Name: store.Word(say.lang, "status."+string(it.Status))})
+		name, _ := groupOf(say, it, by, names)
+		if len(out) == 0 || out[len(out)-1].Name != name {
+			out = append(out, section{Key: strconv.Itoa(len(out)), Name: name})
+			if by == groupings[0] {
+				out[len(out)-1].Key, out[len(out)-1].Status = string(it.Status), it.Status
+			}
 			n = 0
 		}
 		sec := &out[len(out)-1]
 		n++
 		sec.Count = say.count(int64(n), "item")
 		r := itemRow(say, it, names, back)
-		r.Left, r.StatusWord = say.hours(it.WhenIn(say.loc)), "" // the headings say the rest
-		name := say.t("no date")
+		r.Left = say.hours(it.WhenIn(say.loc))
+		if by == groupings[0] {
+			r.StatusWord = "" // the heading says it
+		}
+		day := say.t("no date")
 		if r.Day != "" {
-			name = say.near(r.Day)
+			day = say.near(r.Day)
 		}
-		if len(sec.Days) == 0 || sec.Days[len(sec.Days)-1].Name != name {
-			sec.Days = append(sec.Days, dayRows{Name: name, Today: r.Day == say.today()})
+		if len(sec.Days) == 0 || sec.Days[len(sec.Days)-1].Name != day {
+			sec.Days = append(sec.Days, dayRows{Name: day, Today: r.Day == say.today()})
 		}
-		day := &sec.Days[len(sec.Days)-1]
-		day.Rows = append(day.Rows, r)
+		last := &sec.Days[len(sec.Days)-1]
+		last.Rows = append(last.Rows, r)
 	}
 	return out
+}
+
+// dayOf is the day on which an item begins; "" without a time.
+func dayOf(say voice, it *store.Item) store.Date {
+	when := it.WhenIn(say.loc)
+	if when.IsZero() {
+		return ""
+	}
+	return store.DateOf(when.Begins(say.loc), say.loc)
 }
 
 func (s *server) calendar(v *visit) error {
@@ -204,7 +316,7 @@ func (s *server) calendar(v *visit) error {
 		}
 	}
 	form := readCalendarForm(v.say, v.who, team, v.URL.Query())
-	if form.Manager != "" {
+	if form.Manager != "" || form.Group == "manager" {
 		names = map[int64]string{}
 		for _, m := range team {
 			names[m.ID] = m.Name
@@ -226,13 +338,20 @@ func (s *server) calendar(v *visit) error {
 			form.Errors["client"] = v.say.t("filter.noclient")
 		}
 	}
-	view := calendarView{Form: form, Plan: newPlanForm(v.say, "/")}
-	if form.Client == "" || len(form.Filter.Clients) > 0 {
+	view := calendarView{Form: form, Plan: newPlanForm(v.say, v.here()), Layouts: layoutLinks(v)}
+	switch {
+	case form.Client != "" && len(form.Filter.Clients) == 0:
+	case form.Layout != layouts[0]:
+		var err error
+		if view.Grid, err = s.grid(v, &form, names); err != nil {
+			return err
+		}
+	default:
 		items, err := s.st.Agenda(v.ctx, form.query(v.say, v.who))
 		if err != nil {
 			return err
 		}
-		view.Sections = agenda(v.say, items, names, v.here())
+		view.Sections = agenda(v.say, items, form.Group, names, v.here())
 		if len(items) >= agendaLimit {
 			view.Limit = v.say.t("calendar.limit", agendaLimit)
 		}
