@@ -14,20 +14,20 @@ import (
 // error.
 type Chore func(ctx context.Context) (said string, err error)
 
-// chore makes a job of what the options have. It is done by hand as often as
-// asked, also for a day that the ledger has, since who asks wants to see what
-// has come since.
-func chore(name, cron string, late time.Duration, of func(*Options) Chore, lacks string) job {
+// chore makes a job of a Chore; lacks says why there is none where of gives
+// nil. It is done by hand as often as asked, also for a day that the ledger
+// has, since who asks wants to see what has come since.
+func chore(name, cron string, late time.Duration, of func(*Scheduler) Chore, lacks string) job {
 	return job{
 		name: name, of: theHouse, cron: cron, late: late, again: true,
 		lacks: func(s *Scheduler) error {
-			if of(&s.opt) == nil {
-				return errors.New("the settings have no " + lacks)
+			if of(s) == nil {
+				return errors.New(lacks)
 			}
 			return nil
 		},
 		run: func(s *Scheduler, ctx context.Context, _ store.Manager, slot string, _ time.Time) (store.Run, error) {
-			return s.runChore(ctx, name, slot, of(&s.opt))
+			return s.runChore(ctx, name, slot, of(s))
 		},
 	}
 }
@@ -48,4 +48,12 @@ func (s *Scheduler) runChore(ctx context.Context, name, slot string, do Chore) (
 		run.Outcome = "empty"
 	}
 	return run, s.st.RecordQuietRun(ctx, run)
+}
+
+// cleanUp removes what grows without end.
+func (s *Scheduler) cleanUp() Chore {
+	return func(ctx context.Context) (string, error) {
+		r, err := s.st.CleanUp(ctx, s.opt.Kept)
+		return r.String(), err
+	}
 }

@@ -43,6 +43,8 @@ type job struct {
 	loop bool
 }
 
+const day = 24 * time.Hour
+
 // owners are those for whom a job is done.
 type owners int
 
@@ -59,8 +61,10 @@ var jobs = []job{
 	{name: nightlyJob, of: eachHead, cron: "0 2 * * *", late: 6 * time.Hour, run: (*Scheduler).runNightly},
 	{name: store.SavedReportsJob, of: eachManager, due: (*Scheduler).dueReports},
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
-	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(o *Options) Chore { return o.Books }, "[[addressbook]]"),
-	chore("holidays", "40 3 * * *", 24*time.Hour, func(o *Options) Chore { return o.Holidays }, "holidays.urls"),
+	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(s *Scheduler) Chore { return s.opt.Books }, "the settings have no [[addressbook]]"),
+	chore("holidays", "40 3 * * *", day, func(s *Scheduler) Chore { return s.opt.Holidays }, "the settings have no holidays.urls"),
+	chore("backups", "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),
+	chore("clean-up", "15 4 * * *", day, (*Scheduler).cleanUp, ""),
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},
 	{name: loginsJob, of: eachManager, due: (*Scheduler).dueLogins},
 	{name: "outbox", of: theHouse, loop: true, lacks: lacksServer, due: (*Scheduler).dueMails},

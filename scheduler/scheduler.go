@@ -16,7 +16,8 @@
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read
-//	chore.go      jobs of the house that others do: address books, holidays
+//	chore.go      jobs of the house that others do: address books, holidays,
+//	              backups, clean-up
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //
@@ -63,6 +64,8 @@ type Options struct {
 	Version         string // of the program, as webhooks are told
 	Books           Chore  // reads address books of other servers; nil: the settings name none
 	Holidays        Chore  // fetches calendars of holidays; nil: the settings name none
+	Backups         Chore  // copies the database; nil: it is PostgreSQL
+	Kept            store.Kept
 	Log             *slog.Logger
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.

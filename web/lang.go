@@ -647,6 +647,8 @@ var texts = store.Texts{
 	"job.statuses":           {"статусы", "statuses"},
 	"job.logins":             {"ящики, которые не читаются", "mailboxes that cannot be read"},
 	"job.addressbooks":       {"адресные книги", "address books"},
+	"job.backups":            {"резервные копии", "backups"},
+	"job.clean-up":           {"чистка", "clean-up"},
 	"job.holidays":           {"праздники и переносы", "holidays"},
 	"job.outbox":             {"отправка почты", "delivery of mail"},
 	"job.webhooks":           {"события другим программам", "events to other programs"},

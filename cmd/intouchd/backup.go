@@ -1,13 +1,69 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"intouch/scheduler"
 	"intouch/store"
 )
+
+// Backups are those that the job makes.
+type Backups struct {
+	Dir  string
+	Keep int // how many
+}
+
+func (c *reading) backups(t *table) {
+	c.cfg.Backups = Backups{Dir: c.path(t.text("dir", "backups")), Keep: t.number("keep", 7, 1, 1000)}
+	if !t.has("dir") { // beside the database
+		c.cfg.Backups.Dir = filepath.Join(c.cfg.StateDir, "backups")
+	}
+	if st, err := os.Stat(c.cfg.Backups.Dir); err == nil && !st.IsDir() {
+		t.fault("dir", "%s is a file, and must be a directory", c.cfg.Backups.Dir)
+	}
+	if t.has("dir") && c.cfg.StoreURL != "" && !store.KeepsBackups(c.cfg.StoreURL) {
+		t.fault("dir", "%v", store.ErrNoBackup)
+	}
+}
+
+// cleanUp reads for how long is kept what grows without end.
+func (c *reading) cleanUp(t *table) {
+	days := func(key string, usual, least int) time.Duration {
+		return time.Duration(t.number(key, usual, least, 36500)) * 24 * time.Hour
+	}
+	c.cfg.Kept = store.Kept{
+		Ledger:  days("ledger_days", 400, int(store.MinLedger.Hours())/24),
+		Mails:   days("mail_days", 90, 7),
+		Senders: days("sender_days", 730, 30),
+	}
+}
+
+// backupChore makes a backup of the settings' directory; nil for PostgreSQL.
+func backupChore(st *store.Store, cfg *Config) scheduler.Chore {
+	if !store.KeepsBackups(cfg.StoreURL) {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		file, removed, err := st.BackupInto(ctx, cfg.Backups.Dir, cfg.Backups.Keep)
+		if file == "" {
+			return "", err
+		}
+		said := file
+		if info, err := os.Stat(file); err == nil {
+			said = fmt.Sprintf("%s, %d bytes, checked", file, info.Size())
+		}
+		if removed > 0 {
+			said += fmt.Sprintf("; %d old removed", removed)
+		}
+		return said, err
+	}
+}
 
 func (p *program) backupCommand() *cobra.Command {
 	return &cobra.Command{

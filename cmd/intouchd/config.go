@@ -39,6 +39,8 @@ type Config struct {
 	SMTP             *SMTPConfig       // nil: mails wait in the outbox
 	Jobs             map[string]string // name → cron expression, "" never
 	Holidays         store.HolidaySources
+	Backups          Backups
+	Kept             store.Kept
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
 	Reminders        store.Reminders
@@ -184,6 +186,8 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.jobs(root.table("jobs"))
 	c.reminders(root.table("reminders"))
 	c.holidays(root.table("holidays"))
+	c.backups(root.table("backups"))
+	c.cleanUp(root.table("clean_up"))
 	c.classification(root.table("classification"))
 	c.keepInTouch(root.table("keep_in_touch"))
 	c.exchange(root.table("exchange"))

@@ -34,6 +34,8 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Version:         version,
 		Books:           bookSync(st, cfg.AddressBooks),
 		Holidays:        holidayFetch(st, cfg.Holidays.Addresses),
+		Backups:         backupChore(st, cfg),
+		Kept:            cfg.Kept,
 		Log:             log.With("part", "jobs"),
 		Grace:           stopTime / 2,
 	}
