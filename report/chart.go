@@ -473,7 +473,7 @@ func (c *Chart) total(i int) Value {
 // has all figures.
 const maxAlt = 1000
 
-// Alt is the chart in words, for those who do not see it.
+// Alt is the chart in words, for those who listen to it.
 func (c *Chart) Alt() string {
 	var b strings.Builder
 	for i, label := range c.Labels {

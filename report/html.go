@@ -78,7 +78,7 @@ type htmlTable struct {
 // htmlPicture is a chart that a mail brings along.
 type htmlPicture struct {
 	URL   template.URL
-	Alt   string
+	Alt   string // its title: the figures stand below
 	Width int
 }
 
@@ -134,7 +134,7 @@ func (h *htmlTable) draw(c *Chart, opt HTMLOptions) error {
 		}
 		h.Chart = template.HTML(b.String()) // escaped by WriteSVG
 	case opt.Picture != "":
-		h.Picture = htmlPicture{template.URL(opt.Picture), c.Title + ". " + c.Alt(), PNGWidth}
+		h.Picture = htmlPicture{template.URL(opt.Picture), c.Title, PNGWidth}
 	}
 	return nil
 }

@@ -19,13 +19,21 @@ func (e *addressError) Unwrap() error { return e.err }
 // compose makes a page the mail of that key, dated in the recipient's zone. An
 // address that is none gives an *addressError.
 func (s *Scheduler) compose(p *page, key string, to mail.Address, loc *time.Location) (store.Mail, error) {
-	html, err := p.html()
-	if err != nil {
-		return store.Mail{}, fmt.Errorf("render %s: %w", key, err)
-	}
 	from := s.opt.From
 	_, domain, _ := strings.Cut(from.Address, "@")
 	id := mailer.MessageID(key, domain)
+	pictures, err := p.draw(id)
+	if err != nil {
+		return store.Mail{}, fmt.Errorf("render %s: %w", key, err)
+	}
+	html, err := p.html(pictures)
+	if err != nil {
+		return store.Mail{}, fmt.Errorf("render %s: %w", key, err)
+	}
+	var images []mailer.Image
+	for _, picture := range pictures {
+		images = append(images, picture.Image)
+	}
 	headers := []mailer.Header{
 		{Name: "Auto-Submitted", Value: "auto-generated"}, // RFC 3834 section 5
 		{Name: "X-Auto-Response-Suppress", Value: "All"},  // what Exchange heeds instead
@@ -38,7 +46,7 @@ func (s *Scheduler) compose(p *page, key string, to mail.Address, loc *time.Loca
 		headers = append(headers, mailer.Header{Name: "Reply-To", Value: p.ReplyTo.String()}) // as encoded words where ASCII does not do
 	}
 	bytes, err := mailer.Compose(mailer.Message{
-		From: from, To: []mail.Address{to}, Subject: p.Subject, Text: p.text(), HTML: html,
+		From: from, To: []mail.Address{to}, Subject: p.Subject, Text: p.text(), HTML: html, Images: images,
 		MessageID: id, Date: s.st.Now().In(loc), Headers: headers, Files: p.Files,
 	})
 	if err != nil {

@@ -28,6 +28,7 @@ var texts = store.Texts{
 	"under a hour": {"меньше часа", "less than an hour"},
 	"partly":       {"осталось %s из %s", "%s of %s left"},
 
+	"contacts":    {"Контакты", "Contacts"},
 	"letters in":  {"Входящие письма", "Letters in"},
 	"letters out": {"Исходящие письма", "Letters out"},
 	"calls":       {"Звонки", "Calls"},

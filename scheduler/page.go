@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"intouch/mailer"
+	"intouch/report"
 	"intouch/store"
 )
 
@@ -18,7 +19,8 @@ type page struct {
 	Title    string   // "Понедельник, 23 ноября"
 	Summary  []string // "3 просрочено", "5 на сегодня", …
 	Sections []section
-	Advice   []string // what to do, under the sections
+	Advice   []string        // what to do, under the sections
+	Charts   []*report.Chart // pictures above the figures, which say the same
 	Figures  []figures
 	Tables   []reportTable
 	Notes    []string // under the figures and tables
@@ -112,6 +114,11 @@ func (d *Digest) page(publicURL string) *page {
 	for i, per := range d.Periods {
 		if t := w.figures([]string{"yesterday", "month"}[i], per); len(t.Rows) > 0 {
 			p.Figures = append(p.Figures, t)
+		}
+	}
+	if len(d.Periods) > 1 {
+		if c := w.chart("month", d.Periods[1]); c != nil {
+			p.Charts = append(p.Charts, c)
 		}
 	}
 	if len(p.Figures) > 0 {

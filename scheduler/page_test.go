@@ -63,7 +63,11 @@ func morning(lang store.Language) *Digest {
 func TestDigest_Golden(t *testing.T) {
 	for _, lang := range []store.Language{store.Russian, store.English} {
 		p := morning(lang).page("https://crm.vector.test")
-		html, err := p.html()
+		pictures, err := p.draw("<digest@vector.test>")
+		if err != nil || len(pictures) != 1 {
+			t.Fatalf("%d pictures, %v", len(pictures), err)
+		}
+		html, err := p.html(pictures)
 		if err != nil {
 			t.Fatal(err)
 		}
