@@ -28,15 +28,15 @@ func ImageID(messageID string, n int) string {
 
 // Bounds of pictures: a mail is to pass everywhere, and to load on a phone.
 const (
-	maxImages = 10
-	maxImage  = 512 << 10 // bytes of one
-	maxAll    = 2 << 20   // bytes of all
+	MaxImages    = 10
+	MaxImage     = 512 << 10 // bytes of one
+	MaxAllImages = 2 << 20   // bytes of all
 )
 
 // checkImages wants pictures that HTML shows, that are PNG and within bounds.
 func checkImages(m *Message) error {
-	if len(m.Images) > maxImages {
-		return fmt.Errorf("%d pictures are more than %d", len(m.Images), maxImages)
+	if len(m.Images) > MaxImages {
+		return fmt.Errorf("%d pictures are more than %d", len(m.Images), MaxImages)
 	}
 	all, seen := 0, map[string]bool{}
 	for i, image := range m.Images {
@@ -51,8 +51,8 @@ func checkImages(m *Message) error {
 			return fmt.Errorf("picture %d has the Content-ID of another one", i+1)
 		case !bytes.HasPrefix(image.PNG, []byte("\x89PNG\r\n\x1a\n")):
 			return fmt.Errorf("picture %d is no PNG", i+1)
-		case len(image.PNG) > maxImage || all > maxAll:
-			return fmt.Errorf("picture %d: %d bytes, %d with those before it, are more than %d and %d", i+1, len(image.PNG), all, maxImage, maxAll)
+		case len(image.PNG) > MaxImage || all > MaxAllImages:
+			return fmt.Errorf("picture %d: %d bytes, %d with those before it, are more than %d and %d", i+1, len(image.PNG), all, MaxImage, MaxAllImages)
 		case !strings.Contains(m.HTML, image.URL()):
 			return fmt.Errorf("picture %d is not shown by the page", i+1)
 		}

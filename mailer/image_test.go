@@ -86,9 +86,9 @@ func TestCompose_Pictures(t *testing.T) {
 
 func TestCompose_BadPictures(t *testing.T) {
 	for name, spoil := range map[string]func(m *Message){
-		"pictures are more":             func(m *Message) { *m = withPictures(t, maxImages+1) },
+		"pictures are more":             func(m *Message) { *m = withPictures(t, MaxImages+1) },
 		"is no PNG":                     func(m *Message) { m.Images[1].PNG = []byte("GIF89a") },
-		"bytes, ":                       func(m *Message) { m.Images[1].PNG = append(m.Images[0].PNG, make([]byte, maxImage)...) },
+		"bytes, ":                       func(m *Message) { m.Images[1].PNG = append(m.Images[0].PNG, make([]byte, MaxImage)...) },
 		"is not a Content-ID":           func(m *Message) { m.Images[1].ID = "a@b>\r\nX: y" },
 		"is not the name of a file":     func(m *Message) { m.Images[1].Name = "../a\r\n.png" },
 		"has the Content-ID of another": func(m *Message) { m.Images[1].ID = m.Images[0].ID },

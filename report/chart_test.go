@@ -305,18 +305,3 @@ func TestChart_StyleSheet(t *testing.T) {
 		}
 	}
 }
-
-// A mail shows the chart that it brings along; without one there is no picture.
-func TestChart_Mail(t *testing.T) {
-	table := managersOf(store.Russian, []string{`<b>"Анна"`}, []Value{roubles(10)}, []Value{roubles(5)})
-	for picture, want := range map[string]int{"": 0, "cid:intouch.1@vector.test": 1} {
-		var b bytes.Buffer
-		if err := table.WriteHTML(&b, HTMLOptions{For: Mail, Picture: picture}); err != nil {
-			t.Fatal(err)
-		}
-		got := b.String()
-		if strings.Count(got, "<img ") != want || strings.Count(got, `src="cid:intouch.1@vector.test" alt="Выручка и прибыль по менеджерам" width="460"`) != want || strings.Contains(got, "<svg") || strings.Contains(got, "<b>") {
-			t.Errorf("%q: %s", picture, got)
-		}
-	}
-}

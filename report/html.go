@@ -32,9 +32,6 @@ type HTMLOptions struct {
 	Request url.Values
 	// Unlinked writes no links at all: for people who cannot open the pages.
 	Unlinked bool
-	// Picture is where a mail has the chart as PNG: "cid:…"; "": it has none.
-	// On pages and in documents the chart is drawn within them.
-	Picture string
 }
 
 // inline are the styles of a mail for the classes of a page.
@@ -43,7 +40,6 @@ var inline = map[string]string{
 	"about":   "margin:0 0 4px;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"note":    "margin:8px 0 0;font:13px/1.4 Arial,sans-serif;color:#616161",
 	"wide":    "margin:12px 0",
-	"picture": "margin:12px 0",
 	"section": "margin:20px 0 4px;font:bold 16px/1.4 Arial,sans-serif;color:#212121",
 	"head":    "padding:4px 10px;text-align:left;vertical-align:bottom;border-bottom:2px solid #212121",
 	"headnum": "padding:4px 10px;text-align:right;vertical-align:bottom;border-bottom:2px solid #212121",
@@ -71,15 +67,7 @@ type htmlTable struct {
 	Total        []htmlCell
 	Sections     []htmlTable
 	Chart        template.HTML // drawn within
-	Picture      htmlPicture
 	Style        template.CSS
-}
-
-// htmlPicture is a chart that a mail brings along.
-type htmlPicture struct {
-	URL   template.URL
-	Alt   string // its title: the figures stand below
-	Width int
 }
 
 type htmlRow struct {
@@ -117,26 +105,14 @@ func (t *Table) WriteHTML(w io.Writer, opt HTMLOptions) error {
 		name = "document"
 	}
 	out := t.htmlTable(opt)
-	if err := out.draw(t.Chart(), opt); err != nil {
-		return err
-	}
-	return tmpl.ExecuteTemplate(w, name, out)
-}
-
-// draw puts the chart of the table above it.
-func (h *htmlTable) draw(c *Chart, opt HTMLOptions) error {
-	switch {
-	case c == nil:
-	case opt.For != Mail:
+	if c := t.Chart(); c != nil && opt.For != Mail { // a mail has it as PNG beside
 		var b strings.Builder
 		if err := c.WriteSVG(&b); err != nil {
 			return err
 		}
-		h.Chart = template.HTML(b.String()) // escaped by WriteSVG
-	case opt.Picture != "":
-		h.Picture = htmlPicture{template.URL(opt.Picture), c.Title, PNGWidth}
+		out.Chart = template.HTML(b.String()) // escaped by WriteSVG
 	}
-	return nil
+	return tmpl.ExecuteTemplate(w, name, out)
 }
 
 func (t *Table) htmlTable(opt HTMLOptions) htmlTable {

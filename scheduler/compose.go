@@ -22,17 +22,13 @@ func (s *Scheduler) compose(p *page, key string, to mail.Address, loc *time.Loca
 	from := s.opt.From
 	_, domain, _ := strings.Cut(from.Address, "@")
 	id := mailer.MessageID(key, domain)
-	pictures, err := p.draw(id)
+	images, err := p.draw(id)
 	if err != nil {
 		return store.Mail{}, fmt.Errorf("render %s: %w", key, err)
 	}
-	html, err := p.html(pictures)
+	html, err := p.html()
 	if err != nil {
 		return store.Mail{}, fmt.Errorf("render %s: %w", key, err)
-	}
-	var images []mailer.Image
-	for _, picture := range pictures {
-		images = append(images, picture.Image)
 	}
 	headers := []mailer.Header{
 		{Name: "Auto-Submitted", Value: "auto-generated"}, // RFC 3834 section 5

@@ -182,7 +182,7 @@ func TestLoginNews_Golden(t *testing.T) {
 			box("evil \u202e\r\nBcc: x@y.test", "<script>alert(1)</script>\r\n"+strings.Repeat("long ", 300), false, time.Time{})}}
 		for name, news := range map[string]loginNews{"login": one, "logins": many} {
 			p := news.page("https://crm.vector.test")
-			html, err := p.html(nil)
+			html, err := p.html()
 			if err != nil {
 				t.Fatal(err)
 			}

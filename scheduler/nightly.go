@@ -232,19 +232,19 @@ func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
 			p.Figures = append(p.Figures, t)
 		}
 	}
-	add := func(title, path string, t *report.Table, request url.Values) error {
-		made, err := tableFor(link{title, w.url("%s", path)}, t.First(nightlyRows), report.HTMLOptions{For: report.Mail, Base: s.opt.PublicURL, Request: request, Unlinked: s.opt.PublicURL == ""})
+	add := func(title, path string, chart *report.Chart, t *report.Table, request url.Values) error {
+		made, err := tableFor(link{title, w.url("%s", path)}, chart, t.First(nightlyRows), report.HTMLOptions{For: report.Mail, Base: s.opt.PublicURL, Request: request, Unlinked: s.opt.PublicURL == ""})
 		p.Tables = append(p.Tables, made)
 		return err
 	}
 	month := n.Periods[1]
 	asked := url.Values{"from": {string(month.Now.First)}, "to": {string(month.Now.Last)}}
 	performance := month.Tables[0].Only("letter out", "call", "meeting", "unanswered", "deals", "deal sum", "payment sum", "profit", "overdue debt")
-	if err := add(w.t("performance"), report.ReportPath+"managers?"+asked.Encode(), performance, asked); err != nil {
+	if err := add(w.t("performance"), report.ReportPath+"managers?"+asked.Encode(), month.Tables[0].Chart(), performance, asked); err != nil {
 		return nil, err
 	}
 	deals := n.Deals.Summary().Whole().Only("deals", "sum", "left to ship", "left to pay")
-	if err := add(w.t("current deals"), report.ReportPath+"open-deals?by=manager", deals, url.Values{"by": {"manager"}}); err != nil {
+	if err := add(w.t("current deals"), report.ReportPath+"open-deals?by=manager", n.Deals.Chart(), deals, url.Values{"by": {"manager"}}); err != nil {
 		return nil, err
 	}
 	for _, saved := range n.Saved {
@@ -253,7 +253,7 @@ func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
 			p.Notes = append(p.Notes, w.t("cannot be made", name, mailer.OneLine(saved.Wrong, longError)))
 			continue
 		}
-		if err := add(name, saved.Report.Path(), saved.Table.Turned(), saved.Report.Params); err != nil {
+		if err := add(name, saved.Report.Path(), saved.Table.Chart(), saved.Table.Turned(), saved.Report.Params); err != nil {
 			return nil, err
 		}
 	}

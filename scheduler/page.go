@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"intouch/mailer"
-	"intouch/report"
 	"intouch/store"
 )
 
@@ -19,8 +18,8 @@ type page struct {
 	Title    string   // "Понедельник, 23 ноября"
 	Summary  []string // "3 просрочено", "5 на сегодня", …
 	Sections []section
-	Advice   []string        // what to do, under the sections
-	Charts   []*report.Chart // pictures above the figures, which say the same
+	Advice   []string // what to do, under the sections
+	Chart    *picture // above the figures, which say the same
 	Figures  []figures
 	Tables   []reportTable
 	Notes    []string // under the figures and tables
@@ -36,6 +35,7 @@ type page struct {
 // reportTable is a report's table under a heading.
 type reportTable struct {
 	Title link
+	Chart *picture // above the table
 	HTML  template.HTML
 	Text  string // with its own heading
 }
@@ -117,9 +117,7 @@ func (d *Digest) page(publicURL string) *page {
 		}
 	}
 	if len(d.Periods) > 1 {
-		if c := w.chart("month", d.Periods[1]); c != nil {
-			p.Charts = append(p.Charts, c)
-		}
+		p.Chart = pictureOf(w.chart("month", d.Periods[1]))
 	}
 	if len(p.Figures) > 0 {
 		p.Notes = []string{w.t("estimate")}

@@ -67,7 +67,7 @@ func TestDigest_Golden(t *testing.T) {
 		if err != nil || len(pictures) != 1 {
 			t.Fatalf("%d pictures, %v", len(pictures), err)
 		}
-		html, err := p.html(pictures)
+		html, err := p.html()
 		if err != nil {
 			t.Fatal(err)
 		}

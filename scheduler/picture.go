@@ -9,25 +9,50 @@ import (
 	"intouch/store"
 )
 
-// picture is a chart as a mail shows it.
+// picture is a chart as a page shows it; what it says stands in words below.
+// Without ID the mail has no room for it.
 type picture struct {
+	Chart *report.Chart
 	mailer.Image
-	Alt   string // its title: the figures stand below
-	Width int    // in pixels of a page
+}
+
+// pictureOf is the picture of a chart, of a report say; nil where there is none.
+func pictureOf(c *report.Chart) *picture {
+	if c == nil {
+		return nil
+	}
+	return &picture{Chart: c}
 }
 
 // Src is the address of the picture within the mail.
-func (p picture) Src() template.URL { return template.URL(p.URL()) }
+func (p *picture) Src() template.URL { return template.URL(p.URL()) }
 
-// draw makes pictures of the page's charts for the mail with that Message-ID.
-func (p *page) draw(messageID string) ([]picture, error) {
-	var all []picture
-	for i, c := range p.Charts {
-		png, err := c.PNG()
-		if err != nil {
-			return nil, fmt.Errorf("draw the chart %s: %w", c.Name, err)
+// Width is how wide it is shown, in pixels of a page.
+func (p *picture) Width() int { return report.PNGWidth }
+
+// draw draws the page's pictures for the mail with that Message-ID, as many as a
+// mail may have.
+func (p *page) draw(messageID string) ([]mailer.Image, error) {
+	shown := []*picture{p.Chart}
+	for _, t := range p.Tables {
+		shown = append(shown, t.Chart)
+	}
+	var all []mailer.Image
+	size := 0
+	for _, one := range shown {
+		if one == nil || len(all) == mailer.MaxImages {
+			continue
 		}
-		all = append(all, picture{mailer.Image{ID: mailer.ImageID(messageID, i+1), PNG: png, Name: c.Name + ".png"}, c.Title, report.PNGWidth})
+		png, err := one.Chart.PNG()
+		if err != nil {
+			return nil, fmt.Errorf("draw the chart %s: %w", one.Chart.Name, err)
+		}
+		if len(png) > mailer.MaxImage || size+len(png) > mailer.MaxAllImages {
+			continue
+		}
+		size += len(png)
+		one.Image = mailer.Image{ID: mailer.ImageID(messageID, len(all)+1), PNG: png, Name: one.Chart.Name + ".png"}
+		all = append(all, one.Image)
 	}
 	return all, nil
 }

@@ -30,12 +30,9 @@ var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 
 // html is the page for mail programs: tables and inline styles, no script, no
 // picture but those that the mail brings along, nothing loaded from anywhere.
-func (p *page) html(pictures []picture) (string, error) {
+func (p *page) html() (string, error) {
 	var b strings.Builder
-	if err := pageTemplate.Execute(&b, struct {
-		*page
-		Pictures []picture
-	}{p, pictures}); err != nil {
+	if err := pageTemplate.Execute(&b, p); err != nil {
 		return "", err
 	}
 	return b.String(), nil

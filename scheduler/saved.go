@@ -221,18 +221,18 @@ func (s *Scheduler) reportPage(r store.SavedReport, reader store.Manager, t *rep
 // reportTable is the table of a saved report as a part of a page.
 func (s *Scheduler) reportTable(t *report.Table, r store.SavedReport, reader store.Manager) (reportTable, error) {
 	opt := report.HTMLOptions{For: report.Mail, Base: s.opt.PublicURL, Request: r.Params, Unlinked: reader.ID == 0 || s.opt.PublicURL == ""}
-	return tableFor(link{}, t.First(savedRows).Turned(), opt)
+	return tableFor(link{}, t.Chart(), t.First(savedRows).Turned(), opt)
 }
 
-// tableFor writes a table for both forms of a mail, under that heading; without
-// one the page has said what it is.
-func tableFor(title link, t *report.Table, opt report.HTMLOptions) (out reportTable, err error) {
+// tableFor writes a table for both forms of a mail, under that heading and the
+// chart; without a heading the page has said what it is.
+func tableFor(title link, chart *report.Chart, t *report.Table, opt report.HTMLOptions) (out reportTable, err error) {
 	var html, text bytes.Buffer
 	if err := errors.Join(t.WriteHTML(&html, opt), t.WriteText(&text)); err != nil {
 		return out, err
 	}
-	out.Title, out.HTML = title, template.HTML(html.String()) // escaped by report's own template
-	_, rest, _ := strings.Cut(text.String(), "\n")            // behind its own title
+	out.Title, out.Chart, out.HTML = title, pictureOf(chart), template.HTML(html.String()) // escaped by report's own template
+	_, rest, _ := strings.Cut(text.String(), "\n")                                         // behind its own title
 	out.Text = strings.TrimLeft(title.Text+"\n", "\n") + strings.TrimRight(rest, "\n")
 	return out, nil
 }
