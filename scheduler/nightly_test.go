@@ -47,6 +47,11 @@ func TestNightly(t *testing.T) {
 		if !ok || len(got) != 1 {
 			t.Fatalf("mails to %v", got)
 		}
+		// Of the current deals and of the saved report of them there is a chart each;
+		// without revenue managers have none.
+		if n := strings.Count(l.page, `<img src="cid:intouch.`); n != 2 || !strings.Contains(l.page, `alt="Deals by manager and status"`) || len(l.files["open-deals.png"]) == 0 {
+			t.Errorf("%d pictures in\n%s", n, l.page)
+		}
 		for _, form := range []string{l.text, l.page} {
 			for _, want := range []string{"Report on 22 November", "1 deal", "no space", "backup", "B-18", "Boris&#39;s deals|Boris's deals", "The saved report “Gone” cannot be made: there is no client", "1,250", "250", "Boris Brown",
 				"Анна Соколова", "1–22 November", "https://crm.vector.test/reports/managers?"} {
