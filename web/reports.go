@@ -58,6 +58,7 @@ type download struct{ Label, URL string }
 var reportFiles = map[string]string{
 	"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 	"json": "application/json", "text": "text/plain; charset=utf-8", "vcard": "text/vcard; charset=utf-8",
+	"svg": "image/svg+xml", "png": "image/png",
 }
 
 func (s *server) report(v *visit) error {
@@ -104,8 +105,8 @@ func (s *server) report(v *visit) error {
 			return err
 		}
 		view.Table = template.HTML(buf.String()) // escaped by report's own template
-		for _, f := range []string{"xlsx", "csv", "text", "json", "vcard"} {
-			if f == "vcard" && !view.Persons {
+		for _, f := range []string{"xlsx", "csv", "text", "json", "vcard", "png", "svg"} {
+			if f == "vcard" && !view.Persons || (f == "png" || f == "svg") && table.Chart() == nil {
 				continue
 			}
 			with := cloned(q)
@@ -238,7 +239,7 @@ func writeReportFile(v *visit, t *report.Table, format string) error {
 	var buf bytes.Buffer
 	write := map[string]func(io.Writer) error{
 		"csv":  func(w io.Writer) error { return t.WriteCSV(w, v.say.lang == store.Russian) },
-		"xlsx": t.WriteXLSX, "json": t.WriteJSON, "text": t.WriteText, "vcard": t.WriteVCard,
+		"xlsx": t.WriteXLSX, "json": t.WriteJSON, "text": t.WriteText, "vcard": t.WriteVCard, "svg": t.WriteSVG, "png": t.WritePNG,
 	}[format]
 	if err := write(&buf); err != nil {
 		var wrong *report.Invalid

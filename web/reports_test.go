@@ -17,12 +17,19 @@ func TestReports_Pages(t *testing.T) {
 	}
 	deals := anna.get("/reports/open-deals?by=client&by=&by=status")
 	deals.has(t, "634\u00a0567,00\u00a0₽", "rows=1", "format=xlsx")
-	deals.lacks(t, "format=vcard")
+	deals.has(t, `role="img"`, "Сделки по клиентам и статусам", "format=png")
+	deals.lacks(t, "format=vcard", "style=")
+	for format, begins := range map[string]string{"png": "\x89PNG", "svg": "<svg "} {
+		if a := anna.get("/reports/open-deals?format=" + format); a.code != 200 || !strings.HasPrefix(a.body, begins) || !strings.HasPrefix(a.header.Get("Content-Type"), "image/") {
+			t.Errorf("%s: %d %v", format, a.code, a.header)
+		}
+	}
+	anna.get("/reports/persons").lacks(t, "format=png", "<svg")
 	anna.get(fmt.Sprintf("/reports/deal?deal=%%23%d", h.deal)).has(t, "Анализ сделки № A-17", "Кофе зерновой", "УПД-4")
 	if a := anna.get("/reports/open-deals?by=nothing"); a.code != 400 || !strings.Contains(a.body, "unknown grouping") {
 		t.Errorf("unknown grouping: %d", a.code)
 	}
-	for _, path := range []string{"/reports/nothing", "/reports/open-deals?format=vcard", "/reports/persons?format=pdf"} {
+	for _, path := range []string{"/reports/nothing", "/reports/open-deals?format=vcard", "/reports/persons?format=pdf", "/reports/persons?format=png"} {
 		if a := anna.get(path); a.code != 404 {
 			t.Errorf("%s: %d", path, a.code)
 		}
