@@ -3,11 +3,15 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/xuri/excelize/v2"
+
+	"intouch/store"
 )
 
 // maxXLSXRows is what one sheet holds, less the head and the total.
@@ -72,6 +76,26 @@ func (s *sheet) figures() []figure {
 	return out
 }
 
+// Sizes of a sheet.
+const (
+	textWidth   = 30 // of a column, in letters
+	numberWidth = 16
+	lineHeight  = 16 // in points
+)
+
+// inWidth puts the words of a title into lines of so many letters.
+func inWidth(title string, letters int) []string {
+	var lines []string
+	for _, word := range strings.Fields(title) {
+		if n := len(lines); n > 0 && utf8.RuneCountInString(lines[n-1]+" "+word) <= letters {
+			lines[n-1] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
+}
+
 const mainSheet = "Sheet1"
 
 // sheetName is a title as Excel takes it for a sheet: at most 31 letters.
@@ -91,54 +115,99 @@ func sheetName(title string) string {
 // formats are the number formats of the types.
 var formats = map[Type]string{Count: "#,##0", Minutes: "[h]:mm", Sum: "#,##0.00", Percent: "0.00", Day: "dd.mm.yyyy", Moment: "dd.mm.yyyy hh:mm", Amount: "#,##0.###"}
 
+// look is what a cell is for.
+type look string
+
+const (
+	figureLook look = "figure"
+	totalLook  look = "total"
+	headLook   look = "head"
+	titleLook  look = "title"
+)
+
 // style is a style of the file, made once.
-func (s *sheet) style(kind Type, bold bool) (int, error) {
-	key := fmt.Sprint(kind, bold)
+func (s *sheet) style(look look, kind Type) (int, error) {
+	key := string(look) + " " + string(kind)
 	if id, ok := s.styles[key]; ok {
 		return id, nil
 	}
-	style := &excelize.Style{Font: &excelize.Font{Bold: bold}, Alignment: &excelize.Alignment{Vertical: "top"}}
-	if format, ok := formats[kind]; ok {
-		style.CustomNumFmt = &format
+	// Without family and size spreadsheet programs take another font than that of
+	// the cells without a style.
+	style := &excelize.Style{Font: &excelize.Font{Family: "Calibri", Size: 11, Bold: look != figureLook}, Alignment: &excelize.Alignment{Vertical: "top"}}
+	switch {
+	case kind.numeric():
+		style.Alignment.Horizontal = "right"
+	case kind != "":
+		style.Alignment.Horizontal, style.Alignment.Indent = "left", 1 // off the figures before it
 	}
-	if bold {
+	switch look {
+	case titleLook:
+		style.Font.Size = 14
+	case headLook:
+		style.Alignment.Vertical, style.Alignment.WrapText = "bottom", true
+		style.Border = []excelize.Border{{Type: "bottom", Color: "212121", Style: 1}}
+	case totalLook:
 		style.Border = []excelize.Border{{Type: "top", Color: "212121", Style: 1}}
-		style.Alignment.WrapText = kind == ""
+	}
+	if format, ok := formats[kind]; ok && look != headLook {
+		style.CustomNumFmt = &format
 	}
 	id, err := s.file.NewStyle(style)
 	s.styles[key] = id
 	return id, err
 }
 
+// page has a sheet printed across, as many columns on a page as can be read, and
+// on each page the head, where there is one, and the names of the rows.
+func (s *sheet) page(name string, columns, head int) error {
+	const readable = 12
+	yes, across, wide, any := true, "landscape", (columns+readable-1)/readable, 0
+	if err := s.file.SetSheetProps(name, &excelize.SheetPropsOptions{FitToPage: &yes}); err != nil {
+		return err
+	}
+	if err := s.file.SetPageLayout(name, &excelize.PageLayoutOptions{Orientation: &across, FitToWidth: &wide, FitToHeight: &any}); err != nil {
+		return err
+	}
+	if head == 0 {
+		return nil
+	}
+	return s.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: fmt.Sprintf("'%s'!$A:$A,'%s'!$%d:$%d", name, name, head, head), Scope: name})
+}
+
 func (s *sheet) write() error {
+	head := len(s.About) + 3 // its row: the title, the lines about it, a blank one
+	figures := s.figures()
+	if err := s.page(s.name, len(s.Groups)+len(figures), head); err != nil {
+		return err
+	}
 	out, err := s.file.NewStreamWriter(s.name)
 	if err != nil {
 		return err
 	}
-	figures := s.figures()
 	for i := range s.Groups {
-		if err := out.SetColWidth(i+1, i+1, 28); err != nil {
+		if err := out.SetColWidth(i+1, i+1, textWidth); err != nil {
 			return err
 		}
 	}
+	lines := 1 // of the head
 	for i, f := range figures {
-		width := 16.0
+		width := float64(numberWidth)
 		if s.Columns[f.column].Type == Text {
-			width = 32
+			width = textWidth
 		}
+		lines = max(lines, len(inWidth(f.title, int(width)-2)))
 		if err := out.SetColWidth(len(s.Groups)+i+1, len(s.Groups)+i+1, width); err != nil {
 			return err
 		}
 	}
-	head := len(s.About) + 3 // its row: the title, the lines about it, a blank one
 	if err := out.SetPanes(&excelize.Panes{Freeze: true, YSplit: head, TopLeftCell: fmt.Sprintf("A%d", head+1), ActivePane: "bottomLeft"}); err != nil {
 		return err
 	}
-	bold, err := s.style("", true)
+	title, err := s.style(titleLook, "")
 	if err != nil {
 		return err
 	}
-	if err := out.SetRow("A1", []any{excelize.Cell{Value: s.Title, StyleID: bold}}); err != nil {
+	if err := out.SetRow("A1", []any{excelize.Cell{Value: s.Title, StyleID: title}}); err != nil {
 		return err
 	}
 	for i, line := range s.About {
@@ -147,13 +216,22 @@ func (s *sheet) write() error {
 		}
 	}
 	var titles []any
+	add := func(title string, kind Type) error {
+		id, err := s.style(headLook, kind)
+		titles = append(titles, excelize.Cell{Value: title, StyleID: id})
+		return err
+	}
 	for _, g := range s.Groups {
-		titles = append(titles, excelize.Cell{Value: g.Title, StyleID: bold})
+		if err := add(g.Title, ""); err != nil {
+			return err
+		}
 	}
 	for _, f := range figures {
-		titles = append(titles, excelize.Cell{Value: f.title, StyleID: bold})
+		if err := add(f.title, s.Columns[f.column].Type); err != nil {
+			return err
+		}
 	}
-	if err := out.SetRow(fmt.Sprintf("A%d", head), titles); err != nil {
+	if err := out.SetRow(fmt.Sprintf("A%d", head), titles, excelize.RowOpts{Height: float64(lines * lineHeight)}); err != nil {
 		return err
 	}
 	at := head
@@ -196,7 +274,7 @@ func (s *sheet) write() error {
 // cell is a value as a cell: a number, a date, or a text that is no formula.
 func (s *sheet) cell(f figure, v Value) (any, error) {
 	kind := s.Columns[f.column].Type
-	id, err := s.style(kind, false)
+	id, err := s.style(figureLook, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -204,8 +282,9 @@ func (s *sheet) cell(f figure, v Value) (any, error) {
 	switch {
 	case v.None:
 		return nil, nil
-	case v.Unknown:
-		cell.Value = s.t("unknown")
+	case v.Unknown: // as text, so that nobody adds up what is known of it
+		v.Sums = slices.DeleteFunc(slices.Clone(v.Sums), func(m store.Money) bool { return m.Currency != f.currency })
+		cell.Value = s.show(kind, v, s.Zone)
 		return cell, nil
 	}
 	switch kind {
@@ -250,10 +329,16 @@ func (s *sheet) cell(f figure, v Value) (any, error) {
 	return cell, nil
 }
 
+// partly reports whether rows of the column are known in part, or nothing of it
+// is known: then no formula gives its total.
+func (s *sheet) partly(column int) bool {
+	return len(s.Total[column].Sums) == 0 || slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Leaf && r.Values[column].Unknown && len(r.Values[column].Sums) > 0 })
+}
+
 // total writes the row of totals: formulas that also hold when rows are
 // filtered out.
 func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last int) error {
-	bold, err := s.style("", true)
+	bold, err := s.style(totalLook, "")
 	if err != nil {
 		return err
 	}
@@ -268,7 +353,7 @@ func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last 
 	for i, f := range figures {
 		kind := s.Columns[f.column].Type
 		v := s.Total[f.column]
-		id, err := s.style(kind, true)
+		id, err := s.style(totalLook, kind)
 		if err != nil {
 			return err
 		}
@@ -278,9 +363,7 @@ func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last 
 		case err != nil:
 			return err
 		case v.None:
-		case v.Unknown && len(v.Sums) == 0:
-			cell.Value = s.t("unknown")
-		case s.Columns[f.column].NoSum:
+		case s.Columns[f.column].NoSum || kind == Percent || v.Unknown && s.partly(f.column): // rounded shares come to 100.02, say
 			given, err := s.cell(f, v)
 			if err != nil {
 				return err
@@ -288,8 +371,11 @@ func (s *sheet) total(out *excelize.StreamWriter, figures []figure, first, last 
 			if c, ok := given.(excelize.Cell); ok {
 				cell.Value = c.Value
 			}
-		case kind == Count || kind == Minutes || kind == Sum || kind == Percent:
+		case kind == Count || kind == Minutes || kind == Sum:
 			cell.Formula = fmt.Sprintf("SUBTOTAL(109,%s%d:%s%d)", name, first, name, last)
+		}
+		if len(cells) == 0 && cell.Value == nil && cell.Formula == "" { // no group says it
+			cell.Value = s.t("total")
 		}
 		cells = append(cells, cell)
 	}
@@ -308,6 +394,9 @@ func (s *sheet) chart() error {
 	}
 	name := s.t("chart")
 	if _, err := s.file.NewSheet(name); err != nil {
+		return err
+	}
+	if err := s.page(name, 1, 0); err != nil {
 		return err
 	}
 	head := []any{""}
@@ -341,7 +430,7 @@ func (s *sheet) chart() error {
 		if err != nil {
 			return err
 		}
-		style, err := s.style(c.Series[n].Type, false)
+		style, err := s.style(figureLook, c.Series[n].Type)
 		if err != nil {
 			return err
 		}
