@@ -1,10 +1,12 @@
 package report
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"sync"
 
 	"intouch/store"
 )
@@ -25,10 +27,8 @@ var managersReport = report{
 
 // performance are the figures of one manager, or one client of a manager.
 type performance struct {
-	manager, client store.GroupKey
-
 	care     store.CareGroup
-	contacts map[string]int64 // done, by kind; letters by "letter in", "letter out"
+	contacts [len(contactKinds)]int64 // done
 	minutes  Value
 	response store.ResponseGroup
 
@@ -52,9 +52,6 @@ func (p *performance) add(o *performance) {
 	p.care.Persons += o.care.Persons
 	p.care.PersonData += o.care.PersonData
 	for kind, n := range o.contacts {
-		if p.contacts == nil {
-			p.contacts = map[string]int64{}
-		}
 		p.contacts[kind] += n
 	}
 	p.minutes = p.minutes.plus(o.minutes)
@@ -78,7 +75,21 @@ func (p *performance) add(o *performance) {
 }
 
 // contactKinds are how done contacts are counted.
-var contactKinds = []string{"letter in", "letter out", "call", "meeting", "visit", "other"}
+var contactKinds = [...]string{"letter in", "letter out", "call", "meeting", "visit", "other"}
+
+// contactKind is the place of a contact in contactKinds.
+func contactKind(kind, direction string) int {
+	switch {
+	case kind == string(store.Letter) && direction == string(store.In):
+		kind = "letter in"
+	case kind == string(store.Letter):
+		kind = "letter out"
+	}
+	if at := slices.Index(contactKinds[:], kind); at >= 0 {
+		return at
+	}
+	return len(contactKinds) - 1
+}
 
 // performanceColumns are the indicators, in their order.
 func (r *run) performanceColumns() []Column {
@@ -113,15 +124,16 @@ func (r *run) performanceColumns() []Column {
 
 // values are the indicators as performanceColumns names them.
 func (p *performance) values() []Value {
-	all := []Value{count(p.care.Clients), none(), none()}
+	all := make([]Value, 0, 31) // one for each column: there may be many clients
+	all = append(all, count(p.care.Clients), none(), none())
 	if p.care.Clients > 0 {
 		all[1] = share(p.care.ClientData, p.care.Clients*store.ClientKinds)
 	}
 	if p.care.Persons > 0 {
 		all[2] = share(p.care.PersonData, p.care.Persons*store.PersonKinds)
 	}
-	for _, kind := range contactKinds {
-		all = append(all, count(p.contacts[kind]))
+	for _, n := range p.contacts {
+		all = append(all, count(n))
 	}
 	all = append(all, p.minutes)
 	for _, q := range []float64{0.5, 0.9} {
@@ -160,65 +172,110 @@ func rounded(n, d int64) int64 {
 
 // performances are the figures of a period, by manager and, with perClient, by
 // client.
-func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance, error) {
-	found := map[[2]int64]*performance{}
-	of := func(manager, client store.GroupKey) *performance {
-		k := [2]int64{manager.ID, client.ID}
-		if found[k] == nil {
-			found[k] = &performance{manager: manager, client: client, contacts: map[string]int64{}}
+func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performance, error) {
+	found := map[store.Owner]*performance{}
+	of := func(o store.Owner) *performance {
+		if found[o] == nil {
+			found[o] = &performance{}
 		}
-		return found[k]
+		return found[o]
 	}
 	q := store.SaleSelection{From: p.From, To: p.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: perClient}
 	from, to := p.Bounds(r.loc)
-
-	if err := r.st.CareGroups(r.ctx, q, func(g store.CareGroup) error { of(g.Manager, g.Client).care = g; return nil }); err != nil {
-		return nil, err
-	}
 	contacts := store.ContactSelection{Viewer: store.Manager{Role: store.RoleHead, TimeZone: r.Viewer.TimeZone}, From: from, To: to, Managers: q.Managers, Clients: q.Clients, States: []store.State{store.Done}}
 	by := []store.Grouping{store.ByManager, store.ByKind, store.ByDirection}
 	if perClient {
 		by = append(by, store.ByClient)
 	}
-	err := r.st.ContactGroups(r.ctx, contacts, by, func(g store.ContactGroup) error {
-		client := store.GroupKey{}
-		if perClient {
-			client = g.Keys[3]
-		}
-		kind := g.Keys[1].Text
-		if kind == string(store.Letter) {
-			kind += " out"
-			if g.Keys[2].Text == string(store.In) {
-				kind = "letter in"
-			}
-		}
-		m := of(g.Keys[0], client)
-		m.contacts[kind] += g.Contacts
-		m.minutes = m.minutes.plus(minutes(g.Minutes, g.Estimated))
-		return nil
-	})
+	before := min(p.To.Add(1), r.today)
+
+	// What does not depend on the other is read side by side. Sums are added up
+	// later: a rate is read for those of other currencies.
+	var one sync.Mutex
+	var deals []store.DealGroup
+	var sales []store.SaleGroup
+	var debts []store.DebtGroup
+	var late []store.OverdueGroup
+	err := r.together(
+		func(ctx context.Context) error {
+			return r.st.ResponseGroups(ctx, q, from, to, func(g *store.ResponseGroup) error {
+				one.Lock()
+				defer one.Unlock()
+				of(g.Owner).response.Add(g)
+				return nil
+			})
+		},
+		func(ctx context.Context) error {
+			return r.st.CareGroups(ctx, q, func(g store.CareGroup) error {
+				one.Lock()
+				defer one.Unlock()
+				of(g.Owner).care = g
+				return nil
+			})
+		},
+		func(ctx context.Context) error {
+			return r.st.ContactGroups(ctx, contacts, by, func(g store.ContactGroup) error {
+				o := store.Owner{Manager: g.Keys[0].ID}
+				if perClient {
+					o.Client = g.Keys[3].ID
+				}
+				one.Lock()
+				defer one.Unlock()
+				m := of(o)
+				m.contacts[contactKind(g.Keys[1].Text, g.Keys[2].Text)] += g.Contacts
+				m.minutes = m.minutes.plus(minutes(g.Minutes, g.Estimated))
+				return nil
+			})
+		},
+		func(ctx context.Context) error {
+			return r.st.Positions(ctx, q, func(g store.PositionPair) error {
+				one.Lock()
+				defer one.Unlock()
+				m := of(store.Owner{Manager: g.Manager.ID, Client: g.Client.ID})
+				switch g.Now.Since(g.Former) {
+				case store.Improved:
+					m.improved += g.Clients
+				case store.Worsened:
+					m.worsened += g.Clients
+				case store.Unchanged:
+					m.same += g.Clients
+				case store.New:
+					m.news += g.Clients
+				}
+				return nil
+			})
+		},
+		func(ctx context.Context) (err error) {
+			late, err = gather(func(each func(store.OverdueGroup) error) error {
+				return r.st.OverdueGroups(ctx, q, before, before == r.today, each)
+			})
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			sales, err = gather(func(each func(store.SaleGroup) error) error { return r.st.SaleGroups(ctx, q, r.Currency, each) })
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			deals, err = gather(func(each func(store.DealGroup) error) error { return r.st.DealGroups(ctx, q, r.Currency, each) })
+			return err
+		},
+		func(ctx context.Context) (err error) {
+			debts, err = gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(ctx, q, each) })
+			return err
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.st.ResponseGroups(r.ctx, q, from, to, func(g *store.ResponseGroup) error { m := of(g.Manager, g.Client); m.response.Add(g); return nil }); err != nil {
-		return nil, err
-	}
-	deals, err := gather(func(each func(store.DealGroup) error) error { return r.st.DealGroups(r.ctx, q, r.Currency, each) })
-	if err != nil {
-		return nil, err
-	}
+
 	for _, g := range deals {
-		m := of(g.Manager, g.Client)
+		m := of(g.Owner)
 		m.deals += g.Deals
 		m.first += g.First
 		m.dealSum = m.dealSum.plus(r.sum(g.Amount, g.Day))
 	}
-	sales, err := gather(func(each func(store.SaleGroup) error) error { return r.st.SaleGroups(r.ctx, q, r.Currency, each) })
-	if err != nil {
-		return nil, err
-	}
 	for _, g := range sales {
-		m := of(g.Manager, g.Client)
+		m := of(g.Owner)
 		switch g.Kind {
 		case store.PaymentDoc:
 			m.paid += g.Documents
@@ -238,42 +295,17 @@ func (r *run) performances(p Period, perClient bool) (map[[2]int64]*performance,
 			m.tax.add(taxed{g.Documents, g.TaxUnknown})
 		}
 	}
-	debts, err := gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(r.ctx, q, each) })
-	if err != nil {
-		return nil, err
-	}
 	for _, g := range debts {
-		m := of(g.Manager, g.Client)
+		m := of(g.Owner)
 		m.debt = m.debt.plus(r.sum(g.Debt, min(p.To, r.today)))
 	}
-	before := min(p.To.Add(1), r.today)
-	late, err := gather(func(each func(store.OverdueGroup) error) error {
-		return r.st.OverdueGroups(r.ctx, q, before, before == r.today, each)
-	})
-	if err != nil {
-		return nil, err
-	}
 	for _, g := range late {
-		m := of(g.Manager, g.Client)
+		m := of(g.Owner)
 		m.overdue = m.overdue.plus(r.sum(g.Open, before.Add(-1)))
 		m.overduePayments += g.Payments
 		m.overdueDays += g.Payments * int64(g.Day.Days(before))
 	}
-	err = r.st.Positions(r.ctx, q, func(g store.PositionPair) error {
-		m := of(g.Manager, g.Client)
-		switch g.Now.Since(g.Former) {
-		case store.Improved:
-			m.improved += g.Clients
-		case store.Worsened:
-			m.worsened += g.Clients
-		case store.Unchanged:
-			m.same += g.Clients
-		case store.New:
-			m.news += g.Clients
-		}
-		return nil
-	})
-	return found, err
+	return found, nil
 }
 
 func (r *run) managers() (*Table, error) {
@@ -308,12 +340,27 @@ func (r *run) managers() (*Table, error) {
 			add(store.GroupKey{ID: m.ID, Text: m.Name}, &performance{})
 		}
 	}
-	for _, p := range found {
-		if perClient {
-			add(p.manager, p, r.step("client", p.client))
-		} else {
-			add(p.manager, p)
+	managerNames, clientNames := map[int64]string{}, map[int64]string{}
+	for _, m := range everyone {
+		managerNames[m.ID] = m.Name
+	}
+	if perClient {
+		var ids []int64
+		for o := range found {
+			ids = append(ids, o.Client)
 		}
+		if clientNames, err = r.st.ClientNames(r.ctx, ids); err != nil {
+			return nil, err
+		}
+	}
+	for o, p := range found {
+		m := store.GroupKey{ID: o.Manager, Text: managerNames[o.Manager]}
+		if perClient {
+			add(m, p, r.step("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
+		} else {
+			add(m, p)
+		}
+		delete(found, o) // a total has it now: of many clients both would be a lot
 	}
 	total := whole.values()
 	managers := int64(len(whole.inner))
@@ -392,8 +439,8 @@ func (r *run) compared(t *Table, average []Value, managers int64) error {
 			return err
 		}
 		sum := &performance{}
-		for _, p := range found {
-			if r.Viewer.Sees(p.manager.ID) {
+		for o, p := range found {
+			if r.Viewer.Sees(o.Manager) {
 				sum.add(p)
 			}
 		}

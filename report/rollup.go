@@ -133,10 +133,12 @@ func (t *tree[F, P]) add(path []step, f *F) {
 func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }
 
 // rows gives the groups below above, each before its inner ones; those at depth
-// are leaves.
+// are leaves. The tree is used up.
 func (t *tree[F, P]) rows(above Row, depth int, each func(Row)) {
 	order := slices.SortedFunc(maps.Values(t.inner), func(a, b *tree[F, P]) int { return a.step.compare(&b.step) })
-	for _, inner := range order {
+	for i, inner := range order {
+		order[i] = nil // of many groups the figures and the rows together would be a lot
+		delete(t.inner, inner.step.key)
 		row := Row{Path: append(slices.Clone(above.Path), inner.step.title), Values: inner.values(), Leaf: len(above.Path) == depth-1, Link: maps.Clone(above.Link)}
 		if row.Link != nil && !inner.step.link(row.Link) {
 			row.Link = nil

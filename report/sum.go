@@ -1,8 +1,11 @@
 package report
 
 import (
+	"context"
 	"errors"
 	"slices"
+
+	"golang.org/x/sync/errgroup"
 
 	"intouch/store"
 )
@@ -58,6 +61,20 @@ func (r *run) noteTax(t *Table, tax taxed) {
 		say := voice{r.lang}
 		t.Notes = append(t.Notes, r.t("tax", say.number(tax.unknown), say.number(tax.sold)))
 	}
+}
+
+// atOnce is how many figures of one report are read at the same time: the
+// connections are there for others too.
+const atOnce = 2
+
+// together reads figures that do not depend on each other.
+func (r *run) together(reads ...func(context.Context) error) error {
+	g, ctx := errgroup.WithContext(r.ctx)
+	g.SetLimit(atOnce)
+	for _, read := range reads {
+		g.Go(func() error { return read(ctx) })
+	}
+	return g.Wait()
 }
 
 // gather collects what a reader of the store gives, so that nothing else is

@@ -147,6 +147,14 @@ func percent(part, whole int64) int64 {
 // unknown.
 func (v Value) plus(w Value) Value {
 	out := Value{N: v.N + w.N, Unknown: v.Unknown || w.Unknown, None: v.None && w.None, Estimated: v.Estimated || w.Estimated}
+	switch { // sums are never changed in place, so that values may share them
+	case len(w.Sums) == 0:
+		out.Sums = v.Sums
+		return out
+	case len(v.Sums) == 0:
+		out.Sums = w.Sums
+		return out
+	}
 	out.Sums = slices.Clone(v.Sums)
 	for _, m := range w.Sums {
 		at := slices.IndexFunc(out.Sums, func(have store.Money) bool { return have.Currency == m.Currency })

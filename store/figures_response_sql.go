@@ -10,29 +10,28 @@ import (
 // period, by the manager of the letter, else of the client. zones are the
 // managers' own: their working time is counted.
 func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to time.Time, each func(*ResponseGroup) error) error {
-	type key struct{ manager, client int64 }
-	groups := map[key]*ResponseGroup{}
+	groups := map[Owner]*ResponseGroup{}
 	managers, err := s.Managers(ctx)
 	if err != nil {
 		return err
 	}
-	zones, names := map[int64]*time.Location{}, map[int64]string{}
+	zones := map[int64]*time.Location{}
 	for _, m := range managers {
-		zones[m.ID], names[m.ID] = m.Location(), m.Name
+		zones[m.ID] = m.Location()
 	}
 	holidays, err := s.Holidays(ctx)
 	if err != nil {
 		return err
 	}
 	group := func(e exchanged) *ResponseGroup {
-		k := key{manager: e.manager}
+		of := Owner{Manager: e.manager}
 		if q.PerClient {
-			k.client = e.client
+			of.Client = e.client
 		}
-		g := groups[k]
+		g := groups[of]
 		if g == nil {
-			g = &ResponseGroup{Manager: GroupKey{k.manager, names[k.manager]}, Client: GroupKey{ID: k.client}}
-			groups[k] = g
+			g = &ResponseGroup{Owner: of}
+			groups[of] = g
 		}
 		return g
 	}
@@ -76,18 +75,7 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 		return err
 	}
 	r.end()
-	clients := map[int64]string{}
-	if q.PerClient {
-		ids := make([]int64, 0, len(groups))
-		for k := range groups {
-			ids = append(ids, k.client)
-		}
-		if clients, err = s.ClientNames(ctx, ids); err != nil {
-			return err
-		}
-	}
 	for _, g := range groups {
-		g.Client.Text = clients[g.Client.ID]
 		if err := each(g); err != nil {
 			return err
 		}

@@ -14,16 +14,22 @@ type SaleSelection struct {
 	PerClient bool
 }
 
+// Owner is whose a group of figures is: the numbers of the manager, 0 for
+// nobody, and where asked per client of the client.
+type Owner struct{ Manager, Client int64 }
+
+func (o *Owner) into() []any { return []any{idInto{&o.Manager}, &o.Client} }
+
 // SaleGroup are documents of one kind of a manager, and where asked a client.
 type SaleGroup struct {
-	Manager, Client GroupKey
-	Kind            DocumentKind
-	Documents       int64
-	Amount          Money
-	Cost            int64 // in the currency of Amount, of those of which it is known
-	CostUnknown     int64 // how many documents do not tell their cost
-	Tax             int64 // as Cost: the part of Amount that is tax
-	TaxUnknown      int64
+	Owner
+	Kind        DocumentKind
+	Documents   int64
+	Amount      Money
+	Cost        int64 // in the currency of Amount, of those of which it is known
+	CostUnknown int64 // how many documents do not tell their cost
+	Tax         int64 // as Cost: the part of Amount that is tax
+	TaxUnknown  int64
 	// Day is set for other currencies than the house's alone: a group is of one
 	// day then, so that it can be converted.
 	Day Date
@@ -31,13 +37,12 @@ type SaleGroup struct {
 
 const documentManager = `COALESCE(d.manager_id, cl.manager_id)`
 
-// per gives the columns of manager and client, and their names.
-func (q *SaleSelection) per(client string) (columns, names, joins string) {
-	columns, names, joins = documentManager+` AS m`, `g.m, n.name`, ` LEFT JOIN managers n ON n.id = g.m`
-	if q.PerClient {
-		return columns + `, ` + client + ` AS c`, names + `, g.c, nc.name`, joins + ` LEFT JOIN clients nc ON nc.id = g.c`
+// per gives the columns that groups have first: the manager m and the client c.
+func (q *SaleSelection) per(manager, client string) string {
+	if !q.PerClient {
+		client = "0"
 	}
-	return columns + `, 0 AS c`, names + `, g.c, ''`, joins
+	return manager + ` AS m, ` + client + ` AS c`
 }
 
 func (q *SaleSelection) add(c *conditions, d dialect, client string) {
@@ -45,26 +50,24 @@ func (q *SaleSelection) add(c *conditions, d dialect, client string) {
 	c.ids(d, client, q.Clients)
 }
 
-// SaleGroups calls each for the documents of the period. currency is the
-// house's.
+// SaleGroups calls each for the payments, shipments and returns of the period.
+// currency is the house's.
 func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string, each func(SaleGroup) error) error {
 	var where conditions
 	where.add("doc.date >= ?", string(q.From))
 	where.add("doc.date <= ?", string(q.To))
+	where.add("doc.kind <> 'invoice'")
 	q.add(&where, s.dialect, "doc.client_id")
-	columns, names, joins := q.per("doc.client_id")
-	own := where.arg(currency)
-	query := `SELECT ` + names + `, g.kind, g.currency, g.day, g.documents, g.amount, g.cost, g.costless, g.tax, g.taxless FROM (SELECT ` + columns + `, doc.kind AS kind, doc.currency AS currency,
-		CASE WHEN doc.currency = ` + own + ` THEN '' ELSE doc.date END AS day, COUNT(*) AS documents, CAST(SUM(doc.amount) AS BIGINT) AS amount,
-		CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT) AS cost, CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS costless,
-		CAST(SUM(COALESCE(doc.tax, 0)) AS BIGINT) AS tax, CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS taxless
+	query := `SELECT ` + q.per(documentManager, "doc.client_id") + `, doc.kind, doc.currency, CASE WHEN doc.currency = ` + where.arg(currency) + ` THEN '' ELSE doc.date END AS day,
+		COUNT(*), CAST(SUM(doc.amount) AS BIGINT), CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT), CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+		CAST(SUM(COALESCE(doc.tax, 0)) AS BIGINT), CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT)
 		FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id` + where.where() + `
-		GROUP BY m, c, doc.kind, doc.currency, day) g` + joins
+		GROUP BY m, c, doc.kind, doc.currency, day`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g SaleGroup
-			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Kind, &g.Amount.Currency, &g.Day,
-				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown, &g.Tax, &g.TaxUnknown); err != nil {
+			if err := scan(append(g.into(), &g.Kind, &g.Amount.Currency, &g.Day,
+				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown, &g.Tax, &g.TaxUnknown)...); err != nil {
 				return err
 			}
 			return each(g)
@@ -74,10 +77,10 @@ func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string
 
 // DealGroup are the deals of a manager, and where asked a client.
 type DealGroup struct {
-	Manager, Client GroupKey
-	Deals, First    int64 // First: how many are the first one of their client
-	Amount          Money
-	Day             Date // as of a SaleGroup
+	Owner
+	Deals, First int64 // First: how many are the first one of their client
+	Amount       Money
+	Day          Date // as of a SaleGroup
 }
 
 // DealGroups calls each for the deals of the period that were not cancelled.
@@ -87,17 +90,14 @@ func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string
 	where.add("d.date <= ?", string(q.To))
 	where.add("d.status <> 'cancelled'")
 	q.add(&where, s.dialect, "d.client_id")
-	columns, names, joins := q.per("d.client_id")
-	own := where.arg(currency)
-	query := `SELECT ` + names + `, g.currency, g.day, g.deals, g.first, g.amount FROM (SELECT ` + columns + `, d.currency AS currency,
-		CASE WHEN d.currency = ` + own + ` THEN '' ELSE d.date END AS day, COUNT(*) AS deals, CAST(SUM(d.amount) AS BIGINT) AS amount,
+	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, d.currency, CASE WHEN d.currency = ` + where.arg(currency) + ` THEN '' ELSE d.date END AS day, COUNT(*),
 		CAST(SUM(CASE WHEN EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
-			AND (o.date < d.date OR o.date = d.date AND o.id < d.id)) THEN 0 ELSE 1 END) AS BIGINT) AS first
-		FROM deals d JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, d.currency, day) g` + joins
+			AND (o.date < d.date OR o.date = d.date AND o.id < d.id)) THEN 0 ELSE 1 END) AS BIGINT), CAST(SUM(d.amount) AS BIGINT)
+		FROM deals d JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, d.currency, day`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g DealGroup
-			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Amount.Currency, &g.Day, &g.Deals, &g.First, &g.Amount.Minor); err != nil {
+			if err := scan(append(g.into(), &g.Amount.Currency, &g.Day, &g.Deals, &g.First, &g.Amount.Minor)...); err != nil {
 				return err
 			}
 			return each(g)
@@ -107,7 +107,7 @@ func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string
 
 // DebtGroup is what clients owe at the end of a day.
 type DebtGroup struct {
-	Manager, Client GroupKey
+	Owner
 	// Debt is the sum of the balances of clients that owe us, by the client's
 	// manager.
 	Debt Money
@@ -119,17 +119,13 @@ func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtG
 	where.add("b.balance > 0")
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "b.client_id", q.Clients)
-	client, name, group := `0`, `''`, ``
-	if q.PerClient {
-		client, name, group = `cl.id`, `cl.name`, `, cl.id, cl.name`
-	}
-	query := `SELECT cl.manager_id, n.name, ` + client + `, ` + name + `, b.currency, CAST(SUM(b.balance) AS BIGINT) FROM
+	query := `SELECT ` + q.per("cl.manager_id", "cl.id") + `, b.currency, CAST(SUM(b.balance) AS BIGINT) FROM
 		(SELECT client_id, currency, SUM(amount) AS balance FROM settlements WHERE date <= ` + where.arg(string(q.To)) + ` GROUP BY client_id, currency) b
-		JOIN clients cl ON cl.id = b.client_id LEFT JOIN managers n ON n.id = cl.manager_id` + where.where() + ` GROUP BY cl.manager_id, n.name, b.currency` + group
+		JOIN clients cl ON cl.id = b.client_id` + where.where() + ` GROUP BY m, c, b.currency`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g DebtGroup
-			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Debt.Currency, &g.Debt.Minor); err != nil {
+			if err := scan(append(g.into(), &g.Debt.Currency, &g.Debt.Minor)...); err != nil {
 				return err
 			}
 			return each(g)
@@ -140,10 +136,10 @@ func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtG
 // OverdueGroup are payments that were expected on one day and have not come by
 // the end of the period.
 type OverdueGroup struct {
-	Manager, Client GroupKey
-	Day             Date // when they were expected
-	Payments        int64
-	Open            Money // what is missing of them
+	Owner
+	Day      Date // when they were expected
+	Payments int64
+	Open     Money // what is missing of them
 }
 
 // eventDay is DealEvent.Day in SQL.
@@ -158,7 +154,6 @@ func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date,
 	var where conditions
 	where.add("u.open > 0 AND d.status <> 'cancelled' AND u.state <> 'postponed'")
 	q.add(&where, s.dialect, "d.client_id")
-	columns, names, joins := q.per("d.client_id")
 	day := where.arg(string(before))
 	expected := `e.known AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> ''`
 	open := `SELECT e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
@@ -173,14 +168,12 @@ func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date,
 				COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
 				FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND e.deal_id IN (` + short + `) AND ` + expected + `) v`
 	}
-	query := `SELECT ` + names + `, g.day, g.currency, g.payments, g.open FROM (SELECT ` + columns + `, u.day AS day, d.currency AS currency, COUNT(*) AS payments,
-		CAST(SUM(u.open) AS BIGINT) AS open FROM (` + open + `) u
-		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + `
-		GROUP BY m, c, u.day, d.currency) g` + joins
+	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, u.day, d.currency, COUNT(*), CAST(SUM(u.open) AS BIGINT) FROM (` + open + `) u
+		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, u.day, d.currency`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g OverdueGroup
-			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Day, &g.Open.Currency, &g.Payments, &g.Open.Minor); err != nil {
+			if err := scan(append(g.into(), &g.Day, &g.Open.Currency, &g.Payments, &g.Open.Minor)...); err != nil {
 				return err
 			}
 			return each(g)
@@ -191,11 +184,11 @@ func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date,
 // CareGroup are the clients that a manager has in care, and how complete what is
 // known of them is: of how many clients and persons each kind of data is there.
 type CareGroup struct {
-	Manager, Client GroupKey
-	Clients         int64
-	ClientData      int64 // filled of ClientKinds
-	Persons         int64
-	PersonData      int64 // filled of PersonKinds
+	Owner
+	Clients    int64
+	ClientData int64 // filled of ClientKinds
+	Persons    int64
+	PersonData int64 // filled of PersonKinds
 }
 
 // The kinds of data that completeness counts (rules.md section 6.6).
@@ -209,11 +202,6 @@ func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareG
 	var where conditions
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
-	client, name := `0`, `''`
-	group := `cl.manager_id, n.name`
-	if q.PerClient {
-		client, name, group = `cl.id`, `cl.name`, group+`, cl.id, cl.name`
-	}
 	point := func(table, owner, id, kind string) string {
 		return `(CASE WHEN EXISTS (SELECT 1 FROM ` + table + ` x WHERE x.` + owner + ` = ` + id + ` AND x.kind ` + kind + `) THEN 1 ELSE 0 END)`
 	}
@@ -221,15 +209,14 @@ func (s *Store) CareGroups(ctx context.Context, q SaleSelection, each func(CareG
 		` + (CASE WHEN cl.source_id IS NULL THEN 0 ELSE 1 END) + (CASE WHEN COALESCE(p.persons, 0) > 0 THEN 1 ELSE 0 END) + (CASE WHEN cl.attributes = '{}' THEN 0 ELSE 1 END)`
 	person := `(CASE WHEN ps.position <> '' THEN 1 ELSE 0 END) + (CASE WHEN ps.birthday <> '' THEN 1 ELSE 0 END) + ` +
 		point("person_points", "person_id", "ps.id", "= 'email'") + ` + ` + point("person_points", "person_id", "ps.id", "= 'phone'")
-	query := `SELECT cl.manager_id, n.name, ` + client + `, ` + name + `, COUNT(*), CAST(SUM(` + filled + `) AS BIGINT),
+	query := `SELECT ` + q.per("cl.manager_id", "cl.id") + `, COUNT(*), CAST(SUM(` + filled + `) AS BIGINT),
 		CAST(SUM(COALESCE(p.persons, 0)) AS BIGINT), CAST(SUM(COALESCE(p.filled, 0)) AS BIGINT)
-		FROM clients cl LEFT JOIN managers n ON n.id = cl.manager_id
-		LEFT JOIN (SELECT ps.client_id, COUNT(*) AS persons, SUM(` + person + `) AS filled FROM persons ps WHERE ps.merged_into IS NULL GROUP BY ps.client_id) p ON p.client_id = cl.id` +
-		where.where() + ` GROUP BY ` + group
+		FROM clients cl LEFT JOIN (SELECT ps.client_id, COUNT(*) AS persons, SUM(` + person + `) AS filled FROM persons ps WHERE ps.merged_into IS NULL GROUP BY ps.client_id) p ON p.client_id = cl.id` +
+		where.where() + ` GROUP BY m, c`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g CareGroup
-			if err := scan(idInto{&g.Manager.ID}, textInto{&g.Manager.Text}, idInto{&g.Client.ID}, textInto{&g.Client.Text}, &g.Clients, &g.ClientData, &g.Persons, &g.PersonData); err != nil {
+			if err := scan(append(g.into(), &g.Clients, &g.ClientData, &g.Persons, &g.PersonData)...); err != nil {
 				return err
 			}
 			return each(g)

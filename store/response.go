@@ -46,7 +46,7 @@ func (w WorkHours) Minutes(from, to time.Time, loc *time.Location, h *Holidays) 
 
 // ResponseGroup is how the letters of clients were answered.
 type ResponseGroup struct {
-	Manager, Client GroupKey
+	Owner
 	// Waits are the working minutes from the first letter of each that waited
 	// for an answer to that answer, in any order.
 	Waits      []int64
