@@ -65,6 +65,7 @@ var jobs = []job{
 	chore("holidays", "40 3 * * *", day, func(s *Scheduler) Chore { return s.opt.Holidays }, "the settings have no holidays.urls"),
 	chore("backups", "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),
 	chore("clean-up", "15 4 * * *", day, (*Scheduler).cleanUp, ""),
+	{name: remindersJob, of: eachManager, due: (*Scheduler).dueReminders},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},
 	{name: loginsJob, of: eachManager, due: (*Scheduler).dueLogins},
 	{name: "outbox", of: theHouse, loop: true, lacks: lacksServer, due: (*Scheduler).dueMails},

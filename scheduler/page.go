@@ -53,9 +53,12 @@ type section struct {
 type row struct {
 	When  string
 	Title link
-	High  string // "важно" or ""
-	Meta  []link // client, deal, how late; URL may be ""
-	Color string // of When; "" as the text
+	High  string   // "важно" or ""
+	Meta  []link   // client, deal, how late; URL may be ""
+	Color string   // of When; "" as the text
+	Facts []string // under it: what is worth knowing before one acts
+	// Acts are what may be done about it right from the mail.
+	Acts []link
 }
 
 // link is a text that may lead somewhere.

@@ -60,8 +60,14 @@ func (p *page) text() string {
 			if len(meta) > 0 {
 				line("  %s", strings.Join(meta, ", "))
 			}
+			for _, f := range r.Facts {
+				line("  %s", f)
+			}
 			if r.Title.URL != "" {
 				line("  %s", r.Title.URL)
+			}
+			for _, a := range r.Acts {
+				line("  %s: %s", a.Text, a.URL)
 			}
 		}
 		if s.More != "" {

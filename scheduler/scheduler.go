@@ -13,6 +13,7 @@
 //	              render.go: words → text and HTML
 //	saved.go      saved reports by mail
 //	nightly.go    the nightly report digest of heads
+//	reminder.go   what is coming, by mail at its minute
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	logins.go     the mail about mailboxes that cannot be read

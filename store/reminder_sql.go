@@ -36,14 +36,14 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 			if err != nil {
 				return err
 			}
-			after := t.now
-			if alarm, ok := was[id]; ok && alarm <= t.now.Unix() {
+			after := t.minuteEnds()
+			alarm, had := was[id]
+			if had && alarm <= after.Unix() {
 				after = time.Unix(alarm-1, 0)
 			}
-			before, had := was[id]
 			delete(was, id)
 			a, rings := t.nextAlarm(it, m, overlays[id], after)
-			if err := t.saveReminder(k, m, a, rings, had, before); err != nil {
+			if err := t.saveReminder(k, m, a, rings, had); err != nil {
 				return err
 			}
 		}
@@ -56,6 +56,12 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 	return nil
 }
 
+// minuteEnds is the last second of this minute: what rings in it leaves when it
+// begins.
+func (t *tx) minuteEnds() time.Time {
+	return t.now.Truncate(time.Minute).Add(time.Minute - time.Second)
+}
+
 // remindable reports whether there may be anything to be reminded of.
 func (it *Item) remindable() bool {
 	state := it.State()
@@ -63,8 +69,8 @@ func (it *Item) remindable() bool {
 }
 
 // saveReminder writes what is due next of an item for a manager; had: there was
-// something, meant for before.
-func (t *tx) saveReminder(k ItemKey, m *Manager, a Alarm, rings, had bool, before int64) (err error) {
+// something.
+func (t *tx) saveReminder(k ItemKey, m *Manager, a Alarm, rings, had bool) (err error) {
 	switch rules := t.s.opt.Reminders.With(m.Reminders); {
 	case rings && rules.Mail:
 		at := rules.leaves(a.At, m.Location()).Unix()
@@ -153,8 +159,10 @@ type Reminder struct {
 	At   time.Time // when its alarm was meant
 	// Of its client, nil and empty when it has none.
 	Client  *Client
-	Persons []Person  // of the contact first; at most 10
-	Recent  []Contact // last done contacts with the client, newest first; at most 3
+	Persons []Person    // of the contact first; at most 10
+	Recent  []Contact   // last done contacts with the client, newest first; at most 3
+	Balance []Money     // what the client owes, by currency
+	Totals  *DealTotals // of the item's deal; nil without one
 }
 
 // RemindersDue are the managers who have reminders due.
@@ -220,12 +228,12 @@ func (s *Store) Remind(ctx context.Context, m Manager, compose func([]Reminder) 
 			rings, again := false, false
 			if it.remindable() {
 				a, rings = t.nextAlarm(&it, &m, overlays[m.ID], time.Unix(row.alarm-1, 0))
-				next, again = t.nextAlarm(&it, &m, overlays[m.ID], t.now)
+				next, again = t.nextAlarm(&it, &m, overlays[m.ID], t.minuteEnds())
 			}
-			if err := t.saveReminder(row.key, &m, next, again, true, row.alarm); err != nil {
+			if err := t.saveReminder(row.key, &m, next, again, true); err != nil {
 				return err
 			}
-			if !rings || a.At.After(t.now) || !a.useful(row.at, t.now, m.Location()) {
+			if !rings || a.At.After(t.minuteEnds()) || !a.useful(row.at, t.now, m.Location()) {
 				continue
 			}
 			reminder, err := r.reminder(it, &m, a)
@@ -270,9 +278,19 @@ func (r *renewal) reminder(it Item, m *Manager, a Alarm) (Reminder, error) {
 			return out, err
 		}
 		out.Client, out.Persons, out.Recent = &cc.client, cc.persons, cc.recent
+		if out.Balance, err = r.t.balance(it.ClientID); err != nil {
+			return out, err
+		}
 		if it.Contact != nil && len(it.Contact.Persons) > 0 {
 			out.Persons = involved(cc.persons, it.Contact.Persons)
 		}
+	}
+	if it.Deal != nil {
+		totals, err := r.t.dealTotals(it.Deal)
+		if err != nil {
+			return out, err
+		}
+		out.Totals = &totals
 	}
 	return out, nil
 }
