@@ -75,12 +75,15 @@ const (
 // which people read them.
 var ReminderKeys = []string{"mail", "high", "normal", "low", "all_day", "deal_days", "deal_time", "quiet"}
 
+// inRussian are the words of Set as Russians write them.
+var inRussian = strings.NewReplacer("нет", "none", "мин", "m", "м", "m", "ч", "h", "дн", "d", "д", "d", "–", "-")
+
 // Set changes what one key says, as people write it: mail "on" or "off"; high,
 // normal and low a list like "1h 15m"; all_day and deal_time "09:00"; deal_days
-// "3 1"; quiet "21:00-07:00". "none" is no reminder, and no quiet hours. The
+// "3 1"; quiet "21:00-07:00". "none" is no reminder, and no quiet hours; "1ч 15м" and "нет" are understood too. The
 // fault is an *Invalid whose field is the key.
 func (r *Reminders) Set(key, value string) error {
-	value = strings.ToLower(strings.TrimSpace(value))
+	value = inRussian.Replace(strings.ToLower(strings.TrimSpace(value)))
 	var err error
 	switch key {
 	case "mail":

@@ -197,7 +197,7 @@ func TestRemind_Own(t *testing.T) {
 func TestReminders_Set(t *testing.T) {
 	for _, c := range []struct{ key, value, want string }{
 		{"mail", "OFF", "off"}, {"mail", "maybe", "!"},
-		{"high", "15m, 1h", "1h 15m"}, {"high", "90m", "90m"}, {"high", "2d 1d", "2d 1d"}, {"high", "none", "none"}, {"high", "15m 15m", "15m"},
+		{"high", "15m, 1h", "1h 15m"}, {"high", "90m", "90m"}, {"high", "2d 1d", "2d 1d"}, {"high", "none", "none"}, {"high", "1ч 15мин", "1h 15m"}, {"high", "Нет", "none"}, {"high", "15m 15m", "15m"},
 		{"high", "", "!"}, {"high", "15", "!"}, {"high", "-15m", "!"}, {"high", "30s", "!"}, {"high", "31d", "!"}, {"high", "99999999999999d", "!"}, {"high", "1m 2m 3m 4m 5m 6m", "!"}, {"low", "0m", "0m"},
 		{"all_day", "9:30", "09:30"}, {"all_day", "24:00", "!"}, {"all_day", "none", "none"},
 		{"deal_days", "1 3", "3 1"}, {"deal_days", "0", "0"}, {"deal_days", "-1", "!"}, {"deal_days", "none", "none"}, {"deal_days", "x", "!"},

@@ -145,6 +145,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /questions/{id}", s.dropQuestion)
 	page("GET /setup", s.setup)
 	page("GET /setup/intouch.mobileconfig", s.profile)
+	page("GET /reminders", s.reminders)
+	page("POST /reminders", s.saveReminders)
 	page("GET /calendars", s.calendars)
 	page("POST /calendars", s.makeFilter)
 	page("GET /calendars/new", s.newFilter)
