@@ -208,9 +208,12 @@ func (w *writer) item(it *store.Item) row {
 		r.Title = link{w.event(it), w.url("/deals/%d", it.Event.DealID)}
 	} else {
 		c := it.Contact
-		r.Title = link{store.Word(w.lang, "kind."+string(c.Kind)) + ": " + w.subject(c.Subject), w.url("/contacts/%d", c.ID)}
-		if c.Subject == "" {
-			r.Title.Text = store.Word(w.lang, "kind."+string(c.Kind))
+		kind := store.Word(w.lang, "kind."+string(c.Kind))
+		r.Title = link{kind, w.url("/contacts/%d", c.ID)}
+		if subject := mailer.OneLine(c.Subject, longSubject); len(subject) >= len(kind) && strings.EqualFold(subject[:len(kind)], kind) {
+			r.Title.Text = subject // people write "Звонок …" themselves
+		} else if subject != "" {
+			r.Title.Text += ": " + subject
 		}
 	}
 	if name := mailer.OneLine(it.ClientName, longName); name != "" && it.ClientID != 0 {

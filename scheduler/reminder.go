@@ -160,12 +160,12 @@ func (n *reminderNews) page(publicURL string) *page {
 // headline is "Звонок: Обсудить договор, ООО «Вектор»", within a bound that
 // leaves the time in sight.
 func (w *writer) headline(r *store.Reminder, most int) string {
-	r2 := w.item(&r.Item)
-	s := mailer.OneLine(r2.Title.Text, most)
-	if len(r2.Meta) > 0 {
-		s += ", " + mailer.OneLine(r2.Meta[0].Text, most/2)
+	said := w.item(&r.Item)
+	s := mailer.OneLine(said.Title.Text, most)
+	if len(said.Meta) == 0 || r.Item.ClientName != "" && store.TitleWithClient(s, r.Item.ClientName) == s { // named already
+		return s
 	}
-	return s
+	return s + ", " + mailer.OneLine(said.Meta[0].Text, most/2)
 }
 
 // until is "через 30 минут", "завтра", "через 3 дня" or "уже началось".
@@ -234,7 +234,7 @@ func (w *writer) reminder(r *store.Reminder) row {
 	for _, p := range r.Persons[:min(2, len(r.Persons))] {
 		phone := ""
 		if len(p.Phones) > 0 {
-			phone = mailer.OneLine(p.Phones[0], 40)
+			phone = strings.ReplaceAll(mailer.OneLine(p.Phones[0], 40), " ", "\u00a0") // of a number no part alone
 		}
 		fact(mailer.OneLine(p.Name, longName), mailer.OneLine(p.Position, longName), phone)
 	}

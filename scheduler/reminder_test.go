@@ -82,6 +82,22 @@ func TestReminder_Subject(t *testing.T) {
 	}
 }
 
+// What people wrote themselves is not said twice.
+func TestReminder_SubjectOnce(t *testing.T) {
+	for subject, want := range map[string]string{
+		"звонок по счёту": "звонок по счёту, ООО «Ромашка», сейчас — 14:00", "Счёт для ООО «Ромашка»": "Звонок: Счёт для ООО «Ромашка», сейчас — 14:00",
+		"": "Звонок, ООО «Ромашка», сейчас — 14:00",
+	} {
+		n := comingUp(store.Russian)
+		r := n.List[1]
+		r.Item.Contact.Subject, r.Item.When.Start = subject, n.At
+		n.List = []store.Reminder{r}
+		if got := n.page("").Subject; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // By the clock of the bubble: each reminder is queued in its own minute, those
 // of one minute together, what was missed once and only if it is not over.
 func TestScheduler_Run_Reminders(t *testing.T) {
