@@ -67,7 +67,7 @@ var jobs = []job{
 	chore("clean-up", "15 4 * * *", day, (*Scheduler).cleanUp, ""),
 	{name: remindersJob, of: eachManager, due: (*Scheduler).dueReminders},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},
-	{name: loginsJob, of: eachManager, due: (*Scheduler).dueLogins},
+	{name: alertsJob, of: eachManager, due: (*Scheduler).dueAlerts},
 	{name: "outbox", of: theHouse, loop: true, lacks: lacksServer, due: (*Scheduler).dueMails},
 	{name: "webhooks", of: theHouse, loop: true, due: (*Scheduler).dueWebhooks},
 }

@@ -56,7 +56,23 @@ var texts = store.Texts{
 	"check online": {"Что не так и когда всё снова в порядке, говорит команда «intouchd check --online».", "The command “intouchd check --online” says what is wrong, and when all is well again."},
 	"open status":  {"Открыть страницу состояния", "Open the status page"},
 	"why told":     {"Вы получили это письмо, потому что это ваш ящик или вы отвечаете за Intouch.", "You get this because it is your mailbox, or because you are in charge of Intouch."},
-	"told daily":   {"Пока ящик не читается, напоминание приходит раз в сутки.", "While a mailbox cannot be read, a reminder comes once a day."},
+	"told daily":   {"Пока это не исправлено, напоминание приходит раз в сутки, и ещё одно письмо — когда всё снова в порядке.", "Until it is mended a reminder comes once a day, and one more mail when all is well again."},
+
+	"to mend":       {"Нужно исправить", "To be mended"},
+	"is over":       {"Снова в порядке", "Well again"},
+	"told on":       {"сообщалось %s", "told on %s"},
+	"outbox stuck":  {"Исходящая почта стоит: ждёт %s", "Outgoing mail is stuck: %s waiting"},
+	"mail refused":  {"Почта для %s не доставлена", "Mail to %s was not delivered"},
+	"disk low":      {"На диске осталось %d МБ", "The disk has %d MB left"},
+	"backup failed": {"Резервная копия не сделана", "The backup failed"},
+	"box reads":     {"Ящик «%s» снова читается", "Mailbox “%s” is read again"},
+	"outbox goes":   {"Исходящая почта снова уходит", "Outgoing mail leaves again"},
+	"mail arrives":  {"Почта для %s снова доставляется", "Mail to %s is delivered again"},
+	"disk has room": {"На диске снова есть место", "The disk has room again"},
+	"backup made":   {"Резервная копия снова сделана", "The backup was made again"},
+	"see refused":   {"Недоставленные письма показывает команда «intouchd outbox list --state failed», снова отправляет «intouchd outbox retry».", "The command “intouchd outbox list --state failed” shows what was not delivered, “intouchd outbox retry” sends it again."},
+	"make room":     {"Когда места не останется, новые письма и записи не сохранятся: освободите место там, где лежит база.", "When no room is left, new letters and records cannot be stored: make room where the database is."},
+	"back up again": {"После исправления копию делает «intouchd job backup».", "When that is mended, “intouchd job backup” makes one."},
 
 	"upcoming":       {"Предстоит", "Coming up"},
 	"in":             {"через %s", "in %s"},
@@ -100,7 +116,7 @@ var texts = store.Texts{
 	"job classify":     {"классификация", "classification"},
 	"job addressbooks": {"адресные книги", "address books"},
 	"job statuses":     {"статусы", "statuses"},
-	"job logins":       {"ящики, которые не читаются", "mailboxes that cannot be read"},
+	"job alerts":       {"неполадки", "problems"},
 	"job backup":       {"резервная копия", "backup"},
 
 	"file":           {"Приложен файл %s.", "The file %s is attached."},
@@ -136,6 +152,8 @@ var nouns = map[string][5]string{
 	"minutes":    {"минуту", "минуты", "минут", "minute", "minutes"},
 	"reminders":  {"напоминание", "напоминания", "напоминаний", "reminder", "reminders"},
 	"boxes":      {"ящик не читается", "ящика не читаются", "ящиков не читаются", "mailbox cannot be read", "mailboxes cannot be read"},
+	"problems":   {"неполадка", "неполадки", "неполадок", "problem", "problems"},
+	"over":       {"неполадка устранена", "неполадки устранены", "неполадок устранено", "problem is over", "problems are over"},
 	"letters":    {"письмо", "письма", "писем", "letter", "letters"},
 }
 

@@ -16,9 +16,9 @@
 //	reminder.go   what is coming, by mail at its minute
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
-//	logins.go     the mail about mailboxes that cannot be read
 //	chore.go      jobs of the house that others do: address books, holidays,
 //	              backups, clean-up
+//	alerts.go     the mails about what somebody must mend
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //
@@ -51,7 +51,7 @@ type Options struct {
 	SMTP      *mailer.Config    // nil: mails wait in the outbox
 	From      mail.Address      // of our mails; intouch@ the host of PublicURL when empty
 	PublicURL string            // "https://crm.vector.test", for links
-	// Admin is told of mailboxes that cannot be read; the heads when empty. It
+	// Admin is told of what must be mended; the heads when empty. It
 	// is read in Language and TimeZone, unless it is a manager's address.
 	Admin    string
 	Language store.Language

@@ -163,9 +163,10 @@ func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason 
 	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
 }
 
-// MailFailed notes that the mail will not be tried again.
+// MailFailed notes that the mail will not be tried again: from now on NextTry is
+// when that was decided.
 func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2 WHERE id = $1`, id, clip(clean(reason), 1000))
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
 }
 
 func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
@@ -178,19 +179,12 @@ func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) erro
 	})
 }
 
-// FailedMails lists the newest mails, without bytes, that were given up since
-// then: the claim of the last try ends at its next_try.
+// FailedMails lists mails, newest first and without bytes, that were refused or
+// given up since then; NextTry is when.
 func (s *Store) FailedMails(ctx context.Context, since time.Time, limit int) (out []OutboxMail, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT id, key, rcpt_to, subject, tries, next_try, last_error, created FROM outbox WHERE state = 'failed' AND next_try >= $1 ORDER BY next_try DESC, id DESC LIMIT $2`,
-			[]any{since.Unix(), limit}, func(scan func(...any) error) error {
-				m := OutboxMail{State: Failed}
-				if err := scan(&m.ID, &m.Key, &m.To, &m.Subject, &m.Tries, timeInto{&m.NextTry}, &m.LastError, timeInto{&m.Created}); err != nil {
-					return err
-				}
-				out = append(out, m)
-				return nil
-			})
+		out, err = t.mails(`state = 'failed' AND next_try >= $2`, limit, since.Unix())
+		return err
 	})
 	return out, err
 }

@@ -645,7 +645,7 @@ var texts = store.Texts{
 	"job.reports":            {"сохранённый отчёт", "saved report"},
 	"job.reminders":          {"напоминания", "reminders"},
 	"job.statuses":           {"статусы", "statuses"},
-	"job.logins":             {"ящики, которые не читаются", "mailboxes that cannot be read"},
+	"job.alerts":             {"неполадки", "problems"},
 	"job.addressbooks":       {"адресные книги", "address books"},
 	"job.backups":            {"резервные копии", "backups"},
 	"job.clean-up":           {"чистка", "clean-up"},

@@ -72,5 +72,5 @@ func TestOutbox(t *testing.T) {
 	}
 	run(exitDone, "Mails that wait: 2", "outbox", "arm")
 	run(exitFailed, "connect", "job", "outbox") // nobody listens: but now it tries
-	run(exitDone, "1 tries, next", "outbox", "list", "--state", "queued")
+	run(exitDone, "connection refused", "outbox", "list", "--state", "queued")
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"intouch/mailer"
 	"intouch/store"
 	"intouch/store/storetest"
 )
@@ -61,7 +62,7 @@ func (b *boxes) mails(seen *int) string {
 	return strings.Join(out, "\n")
 }
 
-func TestScheduler_Logins(t *testing.T) {
+func TestAlerts(t *testing.T) {
 	c := morningClock()
 	storetest.Each(t, store.Options{Now: c.now, Render: blank}, func(t *testing.T, st *store.Store) {
 		c.t = morningClock().t
@@ -71,7 +72,7 @@ func TestScheduler_Logins(t *testing.T) {
 		}
 		b := newBoxes(t, c, st, map[string]string{"anna": "anna", "info": "", "mute": "mute"})
 		one, two := newScheduler(t, st, nil), newScheduler(t, st, nil) // two daemons
-		tick := func() { one.tick(t.Context(), one.jobs[loginsJob]); two.tick(t.Context(), two.jobs[loginsJob]) }
+		tick := func() { one.tick(t.Context(), one.jobs[alertsJob]); two.tick(t.Context(), two.jobs[alertsJob]) }
 		seen := 0
 		wants := func(what, want string) {
 			t.Helper()
@@ -97,10 +98,11 @@ func TestScheduler_Logins(t *testing.T) {
 		b.pass(10*time.Minute, tick)
 		b.cause["anna"] = errors.New("again")
 		b.pass(2*time.Hour, tick)
-		wants("flapping", "")
+		wants("flapping", "boris@vector.test: Intouch: Mailbox “anna” is read again\nanna@vector.test: Intouch: Ящик «anna» снова читается")
 		clear(b.cause)
 		b.pass(50*time.Hour, tick)
-		wants("all well again", "")
+		// What could not be told is not told to be over.
+		wants("all well again", "boris@vector.test: Intouch: 2 problems are over")
 
 		runs, err := st.Runs(t.Context(), 100)
 		if err != nil {
@@ -108,7 +110,7 @@ func TestScheduler_Logins(t *testing.T) {
 		}
 		failed := 0
 		for _, r := range runs {
-			if r.Outcome == "failed" && r.Detail == "the manager has no e-mail address" && r.Slot == "2026-11-24 mute" {
+			if r.Outcome == "failed" && r.Detail == "the manager has no e-mail address" && r.Slot == "2026-11-24 mailbox mute" {
 				failed++
 			}
 		}
@@ -120,7 +122,7 @@ func TestScheduler_Logins(t *testing.T) {
 
 // The administrator of the settings is told instead of the heads, as a manager
 // where the address is one's.
-func TestScheduler_Logins_Admin(t *testing.T) {
+func TestAlerts_Admin(t *testing.T) {
 	for admin, want := range map[string]string{
 		"Root@vector.test":  "anna@vector.test: Intouch: ящик «anna» не читается с 23 ноября, 08:05\nRoot@vector.test: Intouch: 2 mailboxes cannot be read",
 		"boris@vector.test": "boris@vector.test: Intouch: 2 mailboxes cannot be read\nanna@vector.test: Intouch: ящик «anna» не читается с 23 ноября, 08:05",
@@ -138,49 +140,60 @@ func TestScheduler_Logins_Admin(t *testing.T) {
 		s := newScheduler(t, st, nil)
 		s.opt.Admin, s.opt.Language, s.opt.TimeZone = admin, store.English, "Asia/Yekaterinburg"
 		seen := 0
-		b.pass(70*time.Minute, func() { s.tick(t.Context(), s.jobs[loginsJob]) })
+		b.pass(70*time.Minute, func() { s.tick(t.Context(), s.jobs[alertsJob]) })
 		if got := b.mails(&seen); got != want {
 			t.Errorf("admin %q:\n%s\nwant\n%s", admin, got, want)
 		}
 	}
 }
 
-func TestScheduler_RunJob_Logins(t *testing.T) {
+func TestAlerts_ByHand(t *testing.T) {
 	c := morningClock()
 	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
 	house(t, st)
 	b := newBoxes(t, c, st, map[string]string{"anna": "anna", "boris": "boris"})
 	b.cause["anna"], b.cause["boris"] = errors.New("x"), errors.New("x")
 	s := newScheduler(t, st, nil)
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "empty" {
+	if r, err := s.RunJob(t.Context(), "alerts", time.Time{}, ""); err != nil || r.String() != "empty" {
 		t.Error(r, err)
 	}
 	b.pass(70*time.Minute, func() {})
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, "anna"); err != nil || r.String() != "anna 2026-11-23 anna queued anna@vector.test" {
+	if r, err := s.RunJob(t.Context(), "alerts", time.Time{}, "anna"); err != nil || r.String() != "anna 2026-11-23 mailbox anna queued anna@vector.test" {
 		t.Error(r, err)
 	}
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "boris 2026-11-23 boris queued boris@vector.test" {
+	if r, err := s.RunJob(t.Context(), "alerts", time.Time{}, ""); err != nil || r.String() != "boris 2026-11-23 mailbox boris queued boris@vector.test" {
 		t.Error(r, err)
 	}
-	if r, err := s.RunJob(t.Context(), "logins", time.Time{}, ""); err != nil || r.String() != "empty" {
+	if r, err := s.RunJob(t.Context(), "alerts", time.Time{}, ""); err != nil || r.String() != "empty" {
 		t.Error(r, err)
 	}
 }
 
-func TestLoginNews_Golden(t *testing.T) {
+func TestAlert_Golden(t *testing.T) {
 	at := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 12, 0, 0, time.UTC) }
-	box := func(name, cause string, oauth bool, last time.Time) store.FailingMailbox {
-		return store.FailingMailbox{MailboxState: store.MailboxState{Mailbox: store.Mailbox{Name: name}, LastError: cause, ErrorSince: at(22, 20), LastSuccess: last}, OAuth: oauth}
+	box := func(name, cause string, oauth bool, last time.Time) problem {
+		return problem{kind: failingMailbox, name: name, since: at(22, 20), cause: cause,
+			box: &store.FailingMailbox{MailboxState: store.MailboxState{LastSuccess: last}, OAuth: oauth}}
 	}
+	evil := "<script>alert(1)</script>\r\n" + strings.Repeat("long ", 300)
 	for _, lang := range []store.Language{store.Russian, store.English} {
-		reader := store.Manager{Login: "anna", TimeZone: "Europe/Moscow", Language: lang}
-		one := loginNews{Reader: reader, At: at(23, 6), Boxes: []store.FailingMailbox{
-			box("anna", `token: renew the token: the provider says invalid_grant: Token has been revoked.; run "intouchd mailbox login anna"`, true, at(22, 19))}}
-		many := loginNews{Reader: reader, At: at(23, 6), Boxes: []store.FailingMailbox{
-			box("anna", "login: imap: NO [AUTHENTICATIONFAILED] Invalid credentials", false, at(22, 19)),
-			box("boris", "login: imap: NO (token refused: 401)", true, time.Time{}),
-			box("evil \u202e\r\nBcc: x@y.test", "<script>alert(1)</script>\r\n"+strings.Repeat("long ", 300), false, time.Time{})}}
-		for name, news := range map[string]loginNews{"login": one, "logins": many} {
+		for name, news := range map[string]alert{
+			"alert": {Problems: []problem{
+				box("anna", `token: renew the token: the provider says invalid_grant: Token has been revoked.; run "intouchd mailbox login anna"`, true, at(22, 19))}},
+			"alerts": {Problems: []problem{
+				box("anna", "login: imap: NO [AUTHENTICATIONFAILED] Invalid credentials", false, at(22, 19)),
+				box("boris", "login: imap: NO (token refused: 401)", true, time.Time{}),
+				box("evil \u202e\r\nBcc: x@y.test", evil, false, time.Time{})}},
+			"problems": {Problems: []problem{
+				box("anna", "connect: refused", false, at(22, 19)),
+				{kind: stuckOutbox, since: at(22, 21), count: 12, cause: "connect: dial tcp: i/o timeout"},
+				{kind: refusedMail, name: "gone@vector.test", since: at(22, 22), subject: "Сводка \u202e\r\nBcc: x@y.test", cause: evil},
+				{kind: fullDisk, since: at(23, 6), free: 700 << 20},
+				{kind: failedBackup, since: at(23, 1), cause: "no space left on device"}},
+				Over: []problem{{kind: failingMailbox, name: "info", since: at(22, 9)}}},
+			"over": {Over: []problem{{kind: stuckOutbox, since: at(22, 9)}}},
+		} {
+			news.Reader, news.At = store.Manager{Login: "anna", TimeZone: "Europe/Moscow", Language: lang}, at(23, 6)
 			p := news.page("https://crm.vector.test")
 			html, err := p.html()
 			if err != nil {
@@ -195,4 +208,75 @@ func TestLoginNews_Golden(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Each kind of trouble is told the administrator once a day, and once that it
+// is over.
+func TestAlerts_Kinds(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t
+		house(t, st)
+		p := newPost()
+		addr, stop := p.start(t, "127.0.0.1:0")
+		stop() // the server is away
+		s := newScheduler(t, st, &mailer.Config{Addr: addr, Security: mailer.Insecure})
+		s.opt.Admin, s.opt.Language = "root@vector.test", store.English
+		seen := map[int64]bool{}
+		wants := func(what, want string) {
+			t.Helper()
+			if _, err := s.RunJob(t.Context(), "alerts", time.Time{}, ""); err != nil {
+				t.Error(err)
+			}
+			mails, err := st.OutboxMails(t.Context(), "", 1000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, m := range mails {
+				if strings.HasPrefix(m.Key, "alerts/") && !seen[m.ID] {
+					seen[m.ID] = true
+					got = append(got, m.To+": "+m.Subject)
+				}
+			}
+			if got := strings.Join(got, "\n"); got != want {
+				t.Errorf("%s: %q, want %q", what, got, want)
+			}
+		}
+		deliver := func() { s.RunJob(t.Context(), "outbox", time.Time{}, "") }
+		backup := func(outcome string) {
+			if err := st.RecordRun(t.Context(), store.Run{Job: "backup", Slot: c.now().Format(time.RFC3339), Started: c.now(), Outcome: outcome, Detail: "no space"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+
+		wants("nothing is wrong", "")
+		enqueue(t, st, "anna@vector.test")
+		enqueue(t, st, "gone@vector.test")
+		deliver()
+		wants("just written", "")
+		c.add(time.Hour + time.Minute)
+		deliver()
+		wants("an hour later", "root@vector.test: Intouch: Outgoing mail is stuck: 2 letters waiting")
+		c.add(10 * time.Hour)
+		wants("the same day", "")
+		c.add(14 * time.Hour)
+		wants("the next day", "root@vector.test: Intouch: Outgoing mail is stuck: 3 letters waiting")
+		_, stop = p.start(t, addr)
+		defer stop()
+		c.add(3 * time.Hour)
+		deliver()
+		wants("the server is back, and refuses one", "root@vector.test: Intouch: Mail to gone@vector.test was not delivered")
+		c.add(time.Minute)
+		wants("and no more", "")
+		if p.taken["root@vector.test"] != 2 {
+			t.Errorf("the administrator got %d mails", p.taken["root@vector.test"])
+		}
+		backup("failed")
+		wants("a backup failed", "root@vector.test: Intouch: The backup failed")
+		c.add(time.Hour)
+		backup("done")
+		wants("a backup was made", "root@vector.test: Intouch: The backup was made again")
+		wants("said once", "")
+	})
 }

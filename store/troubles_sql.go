@@ -1,0 +1,72 @@
+package store
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// WaitingMails are those that were written before a moment and still wait.
+func (s *Store) WaitingMails(ctx context.Context, before time.Time) (w WaitingMails, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		if err := t.row(`SELECT COUNT(*), MIN(created) FROM outbox WHERE state = 'queued' AND created < $1`, []any{before.Unix()}, &w.Count, timeInto{&w.Oldest}); err != nil || w.Count == 0 {
+			return err
+		}
+		if why, err := t.outboxLock(); err != nil {
+			return err
+		} else if why != "" {
+			w.LastError = ErrOutboxLocked.Error()
+			return nil
+		}
+		return ignoreNotFound(t.row(`SELECT last_error FROM outbox WHERE state = 'queued' AND created < $1 AND last_error <> '' ORDER BY next_try DESC LIMIT 1`, []any{before.Unix()}, &w.LastError))
+	})
+	return w, err
+}
+
+// RefusedRecipients lists the addresses to which mails written since a moment
+// were refused for good, the newest first, with what is known of the newest.
+func (s *Store) RefusedRecipients(ctx context.Context, since time.Time, limit int) (out []RefusedRecipient, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT f.rcpt_to, f.subject, f.last_error, f.next_try,
+			EXISTS (SELECT 1 FROM outbox s WHERE s.id > f.id AND s.state = 'sent' AND s.rcpt_to = f.rcpt_to)
+			FROM outbox f WHERE f.state = 'failed' AND f.created >= $1
+			AND f.id = (SELECT MAX(o.id) FROM outbox o WHERE o.state = 'failed' AND o.created >= $1 AND o.rcpt_to = f.rcpt_to)
+			ORDER BY f.id DESC LIMIT $2`, []any{since.Unix(), limit}, func(scan func(...any) error) error {
+			var r RefusedRecipient
+			if err := scan(&r.Address, &r.Subject, &r.Reason, timeInto{&r.At}, &r.Delivered); err != nil {
+				return err
+			}
+			out = append(out, r)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// RunsOf lists the runs of one job that were started since a moment, oldest
+// first.
+func (s *Store) RunsOf(ctx context.Context, job string, since time.Time) (out []Run, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs WHERE job = $1 AND started >= $2 ORDER BY started, slot`, []any{job, since.Unix()}, func(scan func(...any) error) error {
+			var r Run
+			if err := scan(&r.Job, &r.OwnerID, &r.Slot, timeInto{&r.Started}, timeInto{&r.Finished}, &r.Outcome, &r.Detail); err != nil {
+				return err
+			}
+			out = append(out, r)
+			return nil
+		})
+	})
+	return out, err
+}
+
+// DiskSpace is how many bytes are free, and how many there are, where the
+// database file is; zeros where that cannot be told: with PostgreSQL it is
+// elsewhere.
+func (s *Store) DiskSpace() (free, total int64) {
+	path, ok := strings.CutPrefix(s.opt.URL, "sqlite:")
+	if !ok {
+		return 0, 0
+	}
+	return diskSpace(filepath.Dir(path))
+}
