@@ -191,9 +191,9 @@ func encodedWords(s string, room int) []string {
 }
 
 // CheckAddress says what is wrong with an address for SMTP: it must be a
-// dot-atom before the @ and a host name after it, in ASCII (RFC 5321 section
-// 4.1.2 without quoted strings). Addresses beyond ASCII before the @ would
-// need SMTPUTF8 on the whole way, and are refused; domains come in their
+// dot-atom before the @ and a host name after it (RFC 5321 section 4.1.2
+// without quoted strings). Before the @ it may have letters beyond ASCII (RFC
+// 6531 section 3.3), which need a server with SMTPUTF8; domains come in their
 // IDNA form.
 func CheckAddress(s string) error {
 	at := strings.LastIndexByte(s, '@')
@@ -212,7 +212,8 @@ func CheckAddress(s string) error {
 			return wrong("a dot stands at an end, or two stand together")
 		}
 		for _, r := range atom {
-			if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)) {
+			if !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r) ||
+				r >= utf8.RuneSelf && r != utf8.RuneError && unicode.In(r, unicode.L, unicode.M, unicode.N)) {
 				return wrong(fmt.Sprintf("%q may not stand before the @", r))
 			}
 		}

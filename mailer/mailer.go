@@ -7,5 +7,6 @@
 //	image.go    pictures within a mail
 //	header.go   header fields: encoded words, folding, nothing injected
 //	smtp.go     one connection to the server: TLS, login, several mails
+//	bearer.go   login with an access token
 //	refused.go  what a server answered when it did not take a mail
 package mailer

@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/mail"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +43,10 @@ func TestInterop_Postfix(t *testing.T) {
 		}
 		for i, c := range []struct{ to, says string }{
 			{"anna@vector.test", ""}, {"later@vector.test", "RCPT refused: 450 4.2.0"}, {"boris@vector.test", ""}, {"gone@vector.test", "RCPT refused: 550 5.1.1"}, {"carla@vector.test", ""},
+			{"борис@vector.test", ""}, // Postfix has SMTPUTF8
 		} {
 			m := sample()
+			m.To = []mail.Address{{Name: "Борис", Address: c.to}}
 			m.MessageID = MessageID(fmt.Sprint(cfg.Security, i), "vector.test")
 			msg, err := Compose(m)
 			if err != nil {

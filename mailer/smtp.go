@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -26,12 +28,16 @@ const (
 
 // Config says how to reach the mail server.
 type Config struct {
-	Addr      string // host:port
-	Security  Security
-	Username  string                 // "" sends without login
-	Password  func() (string, error) // asked at each login, so that a new one is taken without a restart
-	LocalName string                 // for EHLO; the machine's name when empty
-	TLS       *tls.Config            // nil: the system's roots; ServerName is the host of Addr when empty
+	Addr     string // host:port
+	Security Security
+	Username string                 // "" sends without login
+	Password func() (string, error) // asked at each login, so that a new one is taken without a restart
+	// Token, where it is set, gives an access token to log in with instead of
+	// a password (OAUTHBEARER, RFC 7628, or XOAUTH2). refused is one that the
+	// server did not take; then a new one is wanted.
+	Token     func(ctx context.Context, refused string) (string, error)
+	LocalName string      // for EHLO; the machine's name when empty
+	TLS       *tls.Config // nil: the system's roots; ServerName is the host of Addr when empty
 
 	// Timeout is how long one command may take, 1 minute when 0; DataTimeout
 	// how long the server may think after the final dot, 10 minutes when 0: it
@@ -51,6 +57,7 @@ type Session struct {
 	client *smtp.Client
 	conn   *bounded
 	cfg    Config
+	token  string
 	used   bool // a mail was refused half-way: RSET first
 	broken bool
 }
@@ -64,11 +71,40 @@ func (c Config) Dial(ctx context.Context) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	if c.Token == nil || c.Username == "" {
+		return c.dial(ctx, host, "")
+	}
+	token, err := c.token(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.dial(ctx, host, token)
+	var refused *Refused
+	if errors.As(err, &refused) && refused.Stage == StageAuth && refused.Permanent {
+		// It may have been taken back before its time.
+		if token, err = c.token(ctx, token); err == nil {
+			s, err = c.dial(ctx, host, token)
+		}
+	}
+	return s, err
+}
+
+func (c Config) token(ctx context.Context, refused string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	token, err := c.Token(ctx, refused)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	return token, nil
+}
+
+func (c Config) dial(ctx context.Context, host, token string) (*Session, error) {
 	raw, err := (&net.Dialer{Timeout: min(c.Timeout, 30*time.Second)}).DialContext(ctx, "tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	s := &Session{conn: &bounded{Conn: raw}, cfg: c}
+	s := &Session{conn: &bounded{Conn: raw}, cfg: c, token: token}
 	if err := s.open(ctx, host); err != nil {
 		raw.Close()
 		return nil, err
@@ -144,6 +180,9 @@ func (s *Session) login() error {
 	if s.cfg.Username == "" {
 		return nil
 	}
+	if s.cfg.Token != nil {
+		return s.bearer()
+	}
 	password := ""
 	if s.cfg.Password != nil {
 		var err error
@@ -202,8 +241,13 @@ func (s *Session) Send(ctx context.Context, from, to string, msg []byte) error {
 			return &Refused{Code: 552, Enhanced: "5.3.4", Permanent: true, Stage: StageMail,
 				Text: fmt.Sprintf("the mail has %d bytes, the server takes %d", len(msg), limit)}
 		}
+		beyond := !ascii(from) || !ascii(to)
+		if ok, _ := s.client.Extension("SMTPUTF8"); beyond && !ok {
+			return &Refused{Code: 550, Enhanced: "5.6.7", Permanent: true, Stage: StageRcpt,
+				Text: OneLine(fmt.Sprintf("from %s to %s: the mail server takes no addresses beyond ASCII (it lacks SMTPUTF8)", from, to), 300)}
+		}
 		s.used = true
-		if err := s.client.Mail(from, &smtp.MailOptions{Size: int64(len(msg))}); err != nil {
+		if err := s.client.Mail(from, &smtp.MailOptions{Size: int64(len(msg)), UTF8: beyond}); err != nil {
 			return refusal(StageMail, err)
 		}
 		if err := s.client.Rcpt(to, nil); err != nil {
@@ -222,6 +266,10 @@ func (s *Session) Send(ctx context.Context, from, to string, msg []byte) error {
 		s.used = false
 		return nil
 	})
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
 // Broken reports whether the connection is over, also after a *Refused

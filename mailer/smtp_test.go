@@ -391,6 +391,77 @@ func TestSession_Size(t *testing.T) {
 	}
 }
 
+// A server that lacks SMTPUTF8 is not tried with an address that needs it, and
+// the other mails go out. One that only says that it has it refuses by itself.
+func TestSession_BeyondASCII(t *testing.T) {
+	for name, c := range map[string]struct{ hello, mail, want string }{
+		"lacks it": {"250-me\r\n250 SIZE 1000\r\n", "250 ok\r\n", "RCPT refused: 550 5.6.7"},
+		"lies":     {"250-me\r\n250 SMTPUTF8\r\n", "555 5.5.4 what is SMTPUTF8?\r\n", "MAIL refused: 555 5.5.4"},
+	} {
+		script := polite()
+		script["EHLO"], script["MAIL"] = c.hello, c.mail
+		s, err := scripted(t, script).Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Send(t.Context(), "a@b.test", "борис@d.test", []byte("Subject: x\r\n\r\n")); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := s.Send(t.Context(), "a@b.test", "c@d.test", []byte("Subject: x\r\n\r\n")); name == "lacks it" && err != nil {
+			t.Errorf("the next mail: %v", err)
+		}
+		s.Close(t.Context())
+	}
+}
+
+// Servers that promise what they do not keep.
+func TestSession_Lies(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(script map[string]string, cfg *Config)
+		want   string
+	}{
+		"AUTH that it does not know": {func(s map[string]string, c *Config) {
+			s["EHLO"], s["AUTH"] = "250-me\r\n250 AUTH PLAIN\r\n", "502 what?\r\n"
+			c.Username = "x"
+		}, "AUTH refused: 502"},
+		"a challenge that is rubbish": {func(s map[string]string, c *Config) {
+			s["EHLO"], s["AUTH"] = "250-me\r\n250 AUTH LOGIN\r\n", "334 %%%\r\n"
+			c.Username = "x"
+		}, "AUTH"},
+		"STARTTLS without TLS": {func(s map[string]string, c *Config) {
+			s["EHLO"], s["STARTTLS"] = "250-me\r\n250 STARTTLS\r\n", "220 go\r\nrubbish rubbish rubbish\r\n"
+			c.Security = StartTLS
+		}, ""},
+		"STARTTLS, refused then": {func(s map[string]string, c *Config) {
+			s["EHLO"], s["STARTTLS"] = "250-me\r\n250 STARTTLS\r\n", "454 not now\r\n"
+			c.Security = StartTLS
+		}, "454"},
+		"any size, refused after all": {func(s map[string]string, c *Config) {
+			s["EHLO"], s["dot"] = "250-me\r\n250 SIZE 0\r\n", "552 5.3.4 too big\r\n"
+		}, "DATA refused: 552"},
+		"a size that is no number": {func(s map[string]string, c *Config) { s["EHLO"] = "250-me\r\n250 SIZE huge\r\n" }, "delivered"},
+		"words of its own": {func(s map[string]string, c *Config) {
+			s["EHLO"] = "250-me\r\n250-PIPELINING CHUNKING\r\n250 \x00\xff\r\n"
+		}, "delivered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := polite()
+			var change Config
+			c.change(script, &change)
+			cfg := scripted(t, script)
+			cfg.Username = change.Username
+			if change.Security != "" {
+				cfg.Security = change.Security
+			}
+			err := deliver(t, cfg)
+			if c.want == "delivered" && err != nil || c.want != "delivered" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
 // Cancelling ends a delivery wherever it hangs.
 func TestSession_Cancel(t *testing.T) {
 	for _, stage := range []string{"greeting", "EHLO", "MAIL", "dot"} {

@@ -67,7 +67,7 @@ func (p *program) checkOnline(ctx context.Context, cfg *Config) error {
 		probes = append(probes, probe{"addressbook " + b.Name, b.check})
 	}
 	if cfg.SMTP != nil {
-		probes = append(probes, probe{"smtp " + cfg.SMTP.Server.Addr, mailServer(cfg.SMTP).CheckLogin})
+		probes = append(probes, probe{"smtp " + cfg.SMTP.Server.Addr, mailServer(cfg.SMTP, st).CheckLogin})
 	}
 	errs := make([]error, len(probes))
 	var all sync.WaitGroup

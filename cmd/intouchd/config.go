@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,6 +112,7 @@ type SMTPConfig struct {
 	Server   Endpoint
 	Username string // "" sends without login
 	Password Secret
+	Mailbox  *MailboxConfig // whose tokens log in instead of a password; nil
 	From     mail.Address
 }
 
@@ -365,7 +367,8 @@ func (c *reading) smtp(root *table) {
 		Server:   endpoint(t, "url", "smtp", "465", "587"),
 		Username: t.text("username", ""),
 	}
-	s.Password = c.secret(t, s.Username != "")
+	c.tokensForSMTP(t, s)
+	s.Password = c.secret(t, s.Username != "" && s.Mailbox == nil)
 	from := t.text("from", "")
 	if parsed, err := mail.ParseAddress(from); err == nil {
 		s.From = *parsed
@@ -373,6 +376,32 @@ func (c *reading) smtp(root *table) {
 		t.fault("from", `%q is not an address like "Intouch <intouch@vector.test>"`, from)
 	}
 	c.cfg.SMTP = s
+}
+
+// tokensForSMTP reads whose tokens are used, where a provider takes no password.
+func (c *reading) tokensForSMTP(t *table, s *SMTPConfig) {
+	name := t.text("mailbox", "")
+	if name == "" {
+		return
+	}
+	i := slices.IndexFunc(c.cfg.Mailboxes, func(m MailboxConfig) bool { return m.Name == name })
+	switch {
+	case i < 0:
+		t.fault("mailbox", "there is no mailbox %q", name)
+		return
+	case c.cfg.Mailboxes[i].OAuth == nil:
+		t.fault("mailbox", "mailbox %q is opened with a password: give username and password here", name)
+		return
+	}
+	for _, key := range []string{"password", "password_file", "password_env"} {
+		if t.has(key) {
+			t.fault(key, "there is either a password or a mailbox whose tokens log in")
+		}
+	}
+	s.Mailbox = &c.cfg.Mailboxes[i]
+	if s.Username == "" {
+		s.Username = s.Mailbox.Username
+	}
 }
 
 func (c *reading) jobs(t *table) {

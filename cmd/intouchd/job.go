@@ -40,20 +40,25 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Grace:           stopTime / 2,
 	}
 	if cfg.SMTP != nil {
-		server := mailServer(cfg.SMTP)
+		server := mailServer(cfg.SMTP, st)
 		opt.SMTP, opt.From = &server, cfg.SMTP.From
 	}
 	return scheduler.New(st, opt)
 }
 
-// mailServer is the mail server of the settings as mailer takes it.
-func mailServer(s *SMTPConfig) mailer.Config {
-	return mailer.Config{
+// mailServer is the mail server of the settings as mailer takes it. Tokens
+// come from st.
+func mailServer(s *SMTPConfig, st *store.Store) mailer.Config {
+	server := mailer.Config{
 		Addr:     s.Server.Addr,
 		Security: mailer.Security(s.Server.Security),
 		Username: s.Username,
 		Password: s.Password.Reveal,
 	}
+	if s.Mailbox != nil {
+		server.Token = s.Mailbox.token(st)
+	}
+	return server
 }
 
 func (p *program) jobCommand() *cobra.Command {
