@@ -29,9 +29,6 @@ const (
 	toldBack    = 8 * 24 * time.Hour
 	refusedBack = 3 * 24 * time.Hour
 	mostRefused = 100
-	// lowDisk is the room that must be left for the database; on a small disk
-	// the tenth part of it.
-	lowDisk = 1 << 30
 	// backupJob is the one whose failure is told.
 	backupJob = "backup"
 )
@@ -116,14 +113,11 @@ func (s *Scheduler) check(ctx context.Context, at time.Time) (h health, err erro
 		}
 	}
 
-	if free, total := s.st.DiskSpace(); total > 0 {
-		low := min(lowDisk, total/10)
-		switch {
-		case free < low:
-			h.problems = append(h.problems, problem{kind: fullDisk, since: at, free: free})
-		case free > low+low/5: // not by a file that comes and goes
-			h.well[string(fullDisk)] = at
-		}
+	switch disk := s.st.Disk(); {
+	case disk.Low():
+		h.problems = append(h.problems, problem{kind: fullDisk, since: at, free: disk.Free})
+	case disk.Free > disk.Limit()*6/5: // not by a file that comes and goes
+		h.well[string(fullDisk)] = at
 	}
 
 	backups, err := s.st.RunsOf(ctx, backupJob, at.Add(-toldBack))

@@ -19,12 +19,12 @@ func fileHome(path string) string {
 	return fmt.Sprintf("%d/%d.%09d", st.Ino, st.Btime.Sec, st.Btime.Nsec)
 }
 
-// diskSpace is what is free for us, and all there is, on a directory's file
-// system; zeros where it does not tell.
-func diskSpace(dir string) (free, total int64) {
+// diskOf is what is free for us, and all there is, on a directory's file
+// system; zero where it does not tell.
+func diskOf(dir string) Disk {
 	var st sys.Statfs_t
 	if err := sys.Statfs(dir, &st); err != nil {
-		return 0, 0
+		return Disk{}
 	}
-	return int64(st.Bavail) * st.Bsize, int64(st.Blocks) * st.Bsize
+	return Disk{Free: int64(st.Bavail) * st.Bsize, Total: int64(st.Blocks) * st.Bsize}
 }

@@ -19,3 +19,13 @@ type RefusedRecipient struct {
 	// Delivered says that a later mail to it was taken.
 	Delivered bool
 }
+
+// Disk is the room on a file system, in bytes.
+type Disk struct{ Free, Total int64 }
+
+// Limit is how little room is too little for a database that grows: 1 GiB, on
+// a small disk the tenth part of it.
+func (d Disk) Limit() int64 { return min(1<<30, d.Total/10) }
+
+// Low reports whether there is too little room.
+func (d Disk) Low() bool { return d.Free < d.Limit() }

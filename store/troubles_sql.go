@@ -60,13 +60,12 @@ func (s *Store) RunsOf(ctx context.Context, job string, since time.Time) (out []
 	return out, err
 }
 
-// DiskSpace is how many bytes are free, and how many there are, where the
-// database file is; zeros where that cannot be told: with PostgreSQL it is
-// elsewhere.
-func (s *Store) DiskSpace() (free, total int64) {
+// Disk is the room where the database file is; zero where that cannot be told:
+// with PostgreSQL it is elsewhere.
+func (s *Store) Disk() Disk {
 	path, ok := strings.CutPrefix(s.opt.URL, "sqlite:")
 	if !ok {
-		return 0, 0
+		return Disk{}
 	}
-	return diskSpace(filepath.Dir(path))
+	return diskOf(filepath.Dir(path))
 }

@@ -605,6 +605,7 @@ var texts = store.Texts{
 	"status.sent":            {"Отправлено", "Sent"},
 	"status.failed":          {"Не доставлено", "Failed"},
 	"status.oldest":          {"самое старое с %s", "the oldest since %s"},
+	"status.disk":            {"На диске, где лежит база, осталось %d МБ.", "The disk with the database has %d MB left."},
 	"status.locked.restored": {"Эта база восстановлена из резервной копии, и ничего не отправляется: посмотрите «intouchd outbox list», затем выполните «intouchd outbox arm».", "This database was restored from a backup, and nothing is sent: look at “intouchd outbox list”, then run “intouchd outbox arm”."},
 	"status.locked.copied":   {"Эта база скопирована или перенесена на другой диск или сервер, и ничего не отправляется: посмотрите «intouchd outbox list», затем выполните «intouchd outbox arm».", "This database was copied, or moved to another disk or server, and nothing is sent: look at “intouchd outbox list”, then run “intouchd outbox arm”."},
 	"status.undelivered":     {"Недоставленные письма вам", "Mails to you that were not delivered"},

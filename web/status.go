@@ -29,6 +29,7 @@ type statusView struct {
 	Senders   []senderRow
 	Days      int
 	Files     []fileRow // that an accounting system sent
+	Disk      string    // that it is nearly full
 	Questions int       // open ones of imports; heads see them
 }
 
@@ -285,6 +286,9 @@ func (s *server) status(v *visit) error {
 			return err
 		}
 		view.Outbox = newOutboxView(v.say, &outbox)
+		if disk := s.st.Disk(); disk.Low() {
+			view.Disk = v.say.t("status.disk", disk.Free>>20)
+		}
 		files, err := s.st.ExchangeFiles(v.ctx, filesShown)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ type Readiness struct {
 	Workers   []Part        `json:"workers"`
 	Mailboxes []MailboxPart `json:"mailboxes"`
 	Outbox    OutboxPart    `json:"outbox"`
+	Disk      *DiskPart     `json:"disk,omitempty"`
 }
 
 // Part of the daemon. Error is shown only to this machine.
@@ -47,6 +48,13 @@ type OutboxPart struct {
 	Sent   int64      `json:"sent"`
 	Failed int64      `json:"failed"`
 	Oldest *time.Time `json:"oldest_queued,omitempty"`
+}
+
+// DiskPart is the room for the database, in bytes; not OK when it is nearly
+// used up. There is none where the database is elsewhere.
+type DiskPart struct {
+	Part
+	Free int64 `json:"free"`
 }
 
 // mailWaits is how long a mail may wait before /readyz shows the outbox as
@@ -111,6 +119,9 @@ func readiness(ctx context.Context, st *store.Store) Readiness {
 			r.Outbox.OK = false
 			break
 		}
+	}
+	if disk := st.Disk(); disk.Total > 0 {
+		r.Disk = &DiskPart{Part: Part{OK: !disk.Low()}, Free: disk.Free}
 	}
 	r.Ready, r.Store = true, Part{OK: true}
 	return r
