@@ -50,13 +50,11 @@ var ours = map[string]bool{
 	"sender": true, "cc": true, "bcc": true,
 }
 
-// MessageID makes the Message-ID of the mail with that key: always the same
-// for the same key and domain, so that a mail that has to be sent twice can
-// be told to be one (RFC 5322 section 3.6.4).
-func MessageID(key, domain string) string {
-	sum := sha256.Sum256([]byte(key))
-	return "<intouch." + hex.EncodeToString(sum[:16]) + "@" + domain + ">"
-}
+// MessageID makes the Message-ID of the mail with that token of hexadecimal
+// digits: always the same for the same token and domain, so that a mail that
+// has to be sent twice can be told to be one (RFC 5322 section 3.6.4), and so
+// that an answer, which names it in References, can be told to be one.
+func MessageID(token, domain string) string { return "<intouch." + token + "@" + domain + ">" }
 
 // Compose gives the message as RFC 5322 bytes with CRLF line ends: text
 // alone, or multipart/alternative of text and HTML, both quoted-printable in

@@ -271,9 +271,15 @@ func (s *Scheduler) tell(ctx context.Context, r reader, h *health, told map[stri
 	}
 	outcome, detail := "queued", r.Email()
 	var mails []store.Mail
-	if r.Email() == "" {
-		outcome, detail = "failed", "the manager has no e-mail address"
-	} else {
+	off, err := s.unwanted(ctx, r.ID, store.AlertsMail)
+	switch {
+	case err != nil:
+		return nil, err
+	case off: // recorded, so that nothing old is told once it is turned on again
+		outcome, detail = "off", notWanted
+	case r.Email() == "":
+		outcome, detail = "failed", noAddress
+	default:
 		composed, err := s.compose(news.page(s.opt.PublicURL), alertsJob+"/"+r.name()+"/"+slots[0], mail.Address{Name: r.Name, Address: r.Email()}, r.Location())
 		var refused *addressError
 		switch {
@@ -324,7 +330,7 @@ const (
 func (a *alert) page(publicURL string) *page {
 	loc := a.Reader.Location()
 	w := writer{voice: voice{lang: a.Reader.Language, loc: loc, year: a.At.In(loc).Year()}, base: publicURL, at: a.At}
-	p := &page{Lang: a.Reader.Language, Open: link{w.t("open status"), w.url("/status")}, Why: []string{w.t("why told"), w.t("told daily")}}
+	p := &page{Lang: a.Reader.Language, Open: link{w.t("open status"), w.url("/status")}, Why: []string{w.t("why told"), w.t("told daily")}, Manager: a.Reader.ID, Kind: store.AlertsMail}
 	var boxes, others []problem
 	for _, b := range a.Problems {
 		if b.kind == failingMailbox {

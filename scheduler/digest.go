@@ -154,6 +154,12 @@ func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slot string,
 		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
 		return s.record(ctx, run)
 	}
+	if off, err := s.unwanted(ctx, m.ID, store.DigestMail); err != nil {
+		return run, err
+	} else if off {
+		run.Outcome, run.Detail = "off", notWanted
+		return s.record(ctx, run)
+	}
 	d, err := s.collect(ctx, m, s.lastSlot("digest", m, at), at)
 	if err != nil {
 		return run, err

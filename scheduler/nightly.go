@@ -81,6 +81,12 @@ func (s *Scheduler) runNightly(ctx context.Context, m store.Manager, slot string
 		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
 		return s.record(ctx, run)
 	}
+	if off, err := s.unwanted(ctx, m.ID, store.NightlyMail); err != nil {
+		return run, err
+	} else if off {
+		run.Outcome, run.Detail = "off", notWanted
+		return s.record(ctx, run)
+	}
 	n, err := s.collectNightly(ctx, m, at)
 	if err != nil {
 		return run, err
@@ -259,7 +265,7 @@ func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
 	}
 	p.Open = link{w.t("open reports"), w.url("/reports")}
 	p.Settings = link{w.t("saved reports"), w.url("/reports/saved")}
-	p.Setup = p.Settings.URL
+	p.Manager, p.Kind = n.Head.ID, store.NightlyMail
 	p.Why = []string{w.t("why nightly", n.Head.Login), w.t("stop nightly")}
 	return p, nil
 }

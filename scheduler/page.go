@@ -26,10 +26,19 @@ type page struct {
 	Open     link     // the calendar
 	Why      []string // why it was sent, how to stop it
 	Settings link
-	Setup    string        // the page of Settings
 	Wide     bool          // for a table of many columns
 	ReplyTo  *mail.Address // nil: the sender
 	Files    []mailer.File
+
+	// Whose mail it is: it can be answered then (compose.go), and turned off
+	// when it has a kind. Manager 0 reads what nobody answers.
+	Manager int64
+	Kind    store.MailKind
+	Reply   []string // how to answer by mail
+	// Of an answer: the Message-IDs of what it answers and of those before.
+	InReplyTo  string
+	References []string
+	Stop       link // turns this kind off
 }
 
 // reportTable is a report's table under a heading.
@@ -57,9 +66,22 @@ type row struct {
 	Meta  []link   // client, deal, how late; URL may be ""
 	Color string   // of When; "" as the text
 	Facts []string // under it: what is worth knowing before one acts
-	// Acts are what may be done about it right from the mail.
-	Acts []link
+
+	// What can be done about it: a target with the words of its links, a
+	// store.MailLink's Do each. The number and the links come of compose.
+	Target store.AnswerTarget
+	Do     []string
+	No     int
+	Acts   []link
 }
+
+// The links of a row, few: the last one leads to a page with all.
+var (
+	doItem   = []string{"done", "tomorrow", "+1w", ""}
+	doLetter = []string{"read", "tomorrow", ""}
+	doSender = []string{"client", ""}
+	doMoved  = []string{""}
+)
 
 // link is a text that may lead somewhere.
 type link struct{ Text, URL string }
@@ -127,8 +149,8 @@ func (d *Digest) page(publicURL string) *page {
 	}
 	p.Open = link{w.t("open"), w.url("/")}
 	p.Settings = link{w.t("setup"), w.url("/setup")}
-	p.Setup = p.Settings.URL
 	p.Why = []string{w.t("why", d.Manager.Login), w.t("stop")}
+	p.Manager, p.Kind = d.Manager.ID, store.DigestMail
 	return p
 }
 
@@ -200,7 +222,7 @@ func (w *writer) clock(t time.Time) string { return t.In(w.loc).Format("15:04") 
 
 // item is what all lists say of one: what, with whom, of which deal.
 func (w *writer) item(it *store.Item) row {
-	r := row{}
+	r := row{Target: it.Target(), Do: doItem}
 	if it.Importance == store.High {
 		r.High = w.t("high")
 	}
@@ -251,7 +273,8 @@ func (w *writer) subject(s string) string {
 }
 
 func (w *writer) letter(c *store.Contact) row {
-	r := row{When: w.date(store.DateOf(c.When.Start, w.loc)), Title: link{w.subject(c.Subject), w.url("/contacts/%d", c.ID)}}
+	r := row{When: w.date(store.DateOf(c.When.Start, w.loc)), Title: link{w.subject(c.Subject), w.url("/contacts/%d", c.ID)}, Do: doLetter,
+		Target: store.AnswerTarget{Item: store.ItemKey{ID: c.ID}, Version: c.Version}}
 	if c.Importance == store.High {
 		r.High = w.t("high")
 	}
@@ -266,7 +289,7 @@ func (w *writer) letter(c *store.Contact) row {
 }
 
 func (w *writer) sender(s store.Sender) row {
-	r := row{When: w.date(store.DateOf(s.Last, w.loc)), Title: link{Text: mailer.OneLine(s.Address, longName)}}
+	r := row{When: w.date(store.DateOf(s.Last, w.loc)), Title: link{Text: mailer.OneLine(s.Address, longName)}, Target: store.AnswerTarget{Sender: s.Address}, Do: doSender}
 	if name := mailer.OneLine(s.Name, longName); name != "" && name != r.Title.Text {
 		r.Title.Text = name
 		r.Meta = append(r.Meta, link{Text: mailer.OneLine(s.Address, longName)})
@@ -283,6 +306,7 @@ func (w *writer) sender(s store.Sender) row {
 
 func (w *writer) moved(it *store.Item) row {
 	r := w.item(it)
+	r.Do = doMoved
 	r.When = w.t("moved to", w.date(it.Event.MovedFrom()), w.date(it.Event.Day()))
 	return r
 }

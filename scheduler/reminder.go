@@ -48,10 +48,17 @@ func (s *Scheduler) dueReminders(ctx context.Context, _ time.Time, only []store.
 // is no address that can, is not tried again: its time is over by then.
 func (s *Scheduler) remind(ctx context.Context, m store.Manager) (Result, error) {
 	result, total := Result{Manager: m.Login}, 0
+	off, err := s.unwanted(ctx, m.ID, store.ReminderMail)
+	if err != nil {
+		return result, err
+	}
 	for more := true; more; {
 		var n int
 		var err error
 		n, more, err = s.st.Remind(ctx, m, func(list []store.Reminder) (mail *store.Mail, err error) {
+			if off { // its time passes all the same
+				return nil, nil
+			}
 			defer func() {
 				if r := recover(); r != nil {
 					s.panicked(s.jobs[remindersJob], m, r)
@@ -69,6 +76,9 @@ func (s *Scheduler) remind(ctx context.Context, m store.Manager) (Result, error)
 			return result, err
 		}
 		total += n
+	}
+	if total > 0 && off {
+		result.Outcome, result.Detail = "off", notWanted
 	}
 	if total > 0 && result.Outcome == "" {
 		result.Outcome, result.Detail = "queued", fmt.Sprintf("%d to %s", total, m.Email())
@@ -115,9 +125,8 @@ func (n *reminderNews) key() string {
 func (n *reminderNews) page(publicURL string) *page {
 	loc := n.Reader.Location()
 	w := writer{voice: voice{lang: n.Reader.Language, loc: loc, year: n.At.In(loc).Year()}, base: publicURL, at: n.At, today: store.DateOf(n.At, loc)}
-	p := &page{Lang: n.Reader.Language, Open: link{w.t("open"), w.url("/")}, Why: []string{w.t("why remind", n.Reader.Login), w.t("stop remind")}}
+	p := &page{Lang: n.Reader.Language, Open: link{w.t("open"), w.url("/")}, Why: []string{w.t("why remind", n.Reader.Login), w.t("stop remind")}, Manager: n.Reader.ID, Kind: store.ReminderMail}
 	p.Settings = link{w.t("setup remind"), w.url("/reminders")}
-	p.Setup = p.Settings.URL
 
 	slices.SortStableFunc(n.List, func(a, b store.Reminder) int {
 		return a.Item.When.Begins(loc).Compare(b.Item.When.Begins(loc))
@@ -255,9 +264,6 @@ func (w *writer) reminder(r *store.Reminder) row {
 			said += ": " + subject
 		}
 		fact(w.t("last contact", said))
-	}
-	if out.Title.URL != "" {
-		out.Acts = []link{{w.t("act"), out.Title.URL}}
 	}
 	return out
 }

@@ -52,7 +52,11 @@ func (p *page) text() string {
 			if r.High != "" {
 				high = " (" + r.High + ")"
 			}
-			line("* %s%s  %s", r.When, high, r.Title.Text)
+			mark := "*"
+			if r.No > 0 {
+				mark = fmt.Sprintf("%d.", r.No)
+			}
+			line("%s %s%s  %s", mark, r.When, high, r.Title.Text)
 			var meta []string
 			for _, m := range r.Meta {
 				meta = append(meta, m.Text)
@@ -66,8 +70,8 @@ func (p *page) text() string {
 			if r.Title.URL != "" {
 				line("  %s", r.Title.URL)
 			}
-			for _, a := range r.Acts {
-				line("  %s: %s", a.Text, a.URL)
+			if n := len(r.Acts); n > 0 { // the page of one has the others too
+				line("  %s: %s", r.Acts[n-1].Text, r.Acts[n-1].URL)
 			}
 		}
 		if s.More != "" {
@@ -76,6 +80,9 @@ func (p *page) text() string {
 	}
 	for _, a := range p.Advice {
 		line("\n%s", a)
+	}
+	for _, t := range p.Reply {
+		line("\n%s", t)
 	}
 	for _, f := range p.Figures {
 		line("")
@@ -97,8 +104,10 @@ func (p *page) text() string {
 	for _, w := range p.Why {
 		line("%s", w)
 	}
-	if p.Settings.URL != "" {
-		line("%s: %s", p.Settings.Text, p.Settings.URL)
+	for _, l := range []link{p.Stop, p.Settings} {
+		if l.URL != "" {
+			line("%s: %s", l.Text, l.URL)
+		}
 	}
 	return b.String()
 }

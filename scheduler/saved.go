@@ -132,6 +132,12 @@ func (s *Scheduler) runReport(ctx context.Context, r store.SavedReport, slot str
 			lost = append(lost, to.String()+" has no e-mail address")
 			continue
 		}
+		if off, err := s.unwanted(ctx, reader.ID, store.ReportMail); err != nil {
+			return run, err
+		} else if off {
+			lost = append(lost, to.String()+" does not want it")
+			continue
+		}
 		table := tables[reader.Language]
 		if table == nil {
 			viewer := r.Owner
@@ -213,7 +219,7 @@ func (s *Scheduler) reportPage(r store.SavedReport, reader store.Manager, t *rep
 	if reader.ID != 0 {
 		p.Open = link{w.t("open report"), w.url("%s", r.Path())}
 		p.Settings = link{w.t("saved reports"), w.url("/reports/saved")}
-		p.Setup = p.Settings.URL
+		p.Manager, p.Kind = reader.ID, store.ReportMail
 	}
 	return p, nil
 }

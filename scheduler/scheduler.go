@@ -51,6 +51,7 @@ type Options struct {
 	SMTP      *mailer.Config    // nil: mails wait in the outbox
 	From      mail.Address      // of our mails; intouch@ the host of PublicURL when empty
 	PublicURL string            // "https://crm.vector.test", for links
+	Replies   Replies           // where answers to our mails go
 	// Admin is told of what must be mended; the heads when empty. It
 	// is read in Language and TimeZone, unless it is a manager's address.
 	Admin    string
@@ -71,6 +72,12 @@ type Options struct {
 	// Grace is how long a mail that is being handed over when Run is cancelled
 	// may still take; 6 s when 0.
 	Grace time.Duration
+}
+
+// Replies is the mailbox from which answers to our mails are read.
+type Replies struct {
+	Address string // "": they are not read
+	Plus    bool   // the server takes name+anything@ too
 }
 
 // Scheduler runs the jobs on a store.

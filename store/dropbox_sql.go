@@ -224,14 +224,22 @@ func (o *obedience) complete() (bool, error) {
 	return any, nil
 }
 
-// source sets the lead source of the letter's contacts and clients: the one
-// whose external id is slug, else the only one with that name. False when
-// there is none.
+// source sets the lead source of the letter's contacts and clients. False when
+// there is none of that name.
 func (o *obedience) source(slug string) (bool, error) {
-	t := o.t
+	source, names, err := o.t.sourceNamed(slug)
+	if err != nil || source == 0 || len(o.contacts)+len(o.clients) == 0 {
+		return false, err
+	}
+	return true, o.t.setSource(o.actor, o.contacts, o.clients, source, names)
+}
+
+// sourceNamed finds a lead source: the one whose external id is slug, else the
+// only one with that name; 0 when there is none. names are those of all, by id.
+func (t *tx) sourceNamed(slug string) (source int64, names map[int64]string, err error) {
 	var byID, byName []int64
-	names := map[int64]string{}
-	err := t.rows(`SELECT id, external_id, name FROM sources ORDER BY id`, nil, func(scan func(...any) error) error {
+	names = map[int64]string{}
+	err = t.rows(`SELECT id, external_id, name FROM sources ORDER BY id`, nil, func(scan func(...any) error) error {
 		var id int64
 		var external, name string
 		if err := scan(&id, &external, &name); err != nil {
@@ -246,51 +254,53 @@ func (o *obedience) source(slug string) (bool, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return false, err
-	}
 	if len(byID) == 0 {
 		byID = byName
 	}
-	if len(byID) != 1 || len(o.contacts)+len(o.clients) == 0 {
-		return false, nil
+	if err != nil || len(byID) != 1 {
+		return 0, names, err
 	}
-	source := byID[0]
-	for _, id := range o.contacts {
+	return byID[0], names, nil
+}
+
+// setSource sets the lead source of contacts and clients; names gives those of
+// sources by id.
+func (t *tx) setSource(actor Actor, contacts, clients []int64, source int64, names map[int64]string) error {
+	for _, id := range contacts {
 		c, err := t.contact(id)
 		if err != nil {
-			return false, err
+			return err
 		}
 		if c.SourceID == source {
 			continue
 		}
 		if _, err := t.exec(`UPDATE contacts SET source_id = $1, changed = $2, version = version + 1 WHERE id = $3`, source, t.now.Unix(), id); err != nil {
-			return false, err
+			return err
 		}
-		if err := t.remember(o.actor, "contact", id, "changed", changes{"source": {names[c.SourceID], names[source]}}); err != nil {
-			return false, err
+		if err := t.remember(actor, "contact", id, "changed", changes{"source": {names[c.SourceID], names[source]}}); err != nil {
+			return err
 		}
 		if err := t.touchShown(ItemKey{ID: id}); err != nil {
-			return false, err
+			return err
 		}
 	}
-	for _, id := range o.clients {
+	for _, id := range clients {
 		c, err := t.client(id)
 		if errors.Is(err, ErrNotFound) || err == nil && c.SourceID == source {
 			continue
 		}
 		if err != nil {
-			return false, err
+			return err
 		}
 		if _, err := t.exec(`UPDATE clients SET source_id = $1, changed = $2, version = version + 1 WHERE id = $3`, source, t.now.Unix(), id); err != nil {
-			return false, err
+			return err
 		}
-		if err := t.remember(o.actor, "client", id, "changed", changes{"source": {idText(c.SourceID), idText(source)}}); err != nil {
-			return false, err
+		if err := t.remember(actor, "client", id, "changed", changes{"source": {idText(c.SourceID), idText(source)}}); err != nil {
+			return err
 		}
 		if err := t.touchClient(id); err != nil {
-			return false, err
+			return err
 		}
 	}
-	return true, nil
+	return nil
 }

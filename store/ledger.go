@@ -11,7 +11,7 @@ type Run struct {
 	Slot     string
 	Started  time.Time
 	Finished time.Time
-	Outcome  string // "queued" in the outbox, "empty", "done", "failed"
+	Outcome  string // "queued" in the outbox, "empty", "off" (not wanted), "done", "failed"
 	Detail   string
 }
 
@@ -25,6 +25,15 @@ type Mail struct {
 	Subject   string // for the status page
 	Bytes     []byte
 	OwnerID   int64 // manager whose mail it is: the one of the run that wrote it; 0 the house
+
+	// Who reads it and as what: a kind that a manager has turned off is not
+	// queued. 0 and "": it is always sent.
+	ManagerID int64
+	Kind      MailKind
+	// How it may be answered: the token that its Message-ID and its Reply-To
+	// carry, and what its numbers stand for, the first one 1. "": not at all.
+	ReplyToken string
+	Targets    []AnswerTarget
 }
 
 // OutboxState of a mail.

@@ -65,6 +65,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.Close()
 		return nil, fmt.Errorf("open store: %w", hideAddress(err))
 	}
+	if err := s.loadMailKey(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("read the key of mails: %w", hideAddress(err))
+	}
 	return s, nil
 }
 

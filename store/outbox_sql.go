@@ -50,8 +50,15 @@ func (s *Store) RecordQuietRun(ctx context.Context, r Run) error {
 	})
 }
 
-// putMail queues a mail; a key that is there already queues nothing.
+// putMail queues a mail; a key that is there already queues nothing, nor does a
+// kind of mail that its manager has turned off.
 func (t *tx) putMail(m Mail) error {
+	if wanted, err := t.wanted(m); err != nil || !wanted {
+		return err
+	}
+	if err := t.saveSheet(m); err != nil {
+		return err
+	}
 	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, owner_id, state, next_try, created, until) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $8, $9)
 		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, m.OwnerID, t.now.Unix(), t.now.Add(GiveUp).Unix())
 	return err

@@ -1,8 +1,14 @@
 package store
 
-import "time"
+import (
+	"regexp"
+	"strconv"
+	"time"
+)
 
 // Snooze is a word that moves an item to a later time (rules.md section 2.2).
+// People who type words may count: "+3d", "+45m", "+6w" and "+2m" (months up
+// to 12, minutes from 15 on) are understood as well as those that are offered.
 type Snooze string
 
 // Snoozes are all words, in the order in which they are offered.
@@ -17,15 +23,8 @@ func (s Span) Snooze(word Snooze, now time.Time, loc *time.Location) (Span, bool
 	if s.IsZero() || base.Before(now) {
 		base = now
 	}
-	var minutes time.Duration
-	switch word {
-	case "+30m":
-		minutes = 30 * time.Minute
-	case "+1h":
-		minutes = time.Hour
-	case "+2h":
-		minutes = 2 * time.Hour
-	}
+	n, unit := word.step()
+	minutes := map[byte]time.Duration{'i': time.Minute, 'h': time.Hour}[unit] * time.Duration(n)
 	if minutes > 0 {
 		if s.AllDay {
 			return s, false
@@ -39,21 +38,19 @@ func (s Span) Snooze(word Snooze, now time.Time, loc *time.Location) (Span, bool
 
 	today, from := now.In(loc), base.In(loc)
 	var day time.Time // its date counts, read as UTC
-	switch word {
-	case "tomorrow":
+	switch {
+	case word == "tomorrow":
 		day = laterDay(today, 0, 1)
-	case "+2d":
-		day = laterDay(from, 0, 2)
-	case "monday":
+	case word == "monday":
 		day = laterDay(today, 0, 1+(7-int(today.Weekday()))%7) // Sunday is 0
-	case "+1w":
-		day = laterDay(from, 0, 7)
-	case "+2w":
-		day = laterDay(from, 0, 14)
-	case "month":
+	case word == "month":
 		day = time.Date(today.Year(), today.Month()+1, 1, 0, 0, 0, 0, time.UTC)
-	case "+1m":
-		day = laterDay(from, 1, 0)
+	case unit == 'd':
+		day = laterDay(from, 0, n)
+	case unit == 'w':
+		day = laterDay(from, 0, 7*n)
+	case unit == 'm':
+		day = laterDay(from, n, 0)
 	default:
 		return s, false
 	}
@@ -63,6 +60,25 @@ func (s Span) Snooze(word Snooze, now time.Time, loc *time.Location) (Span, bool
 	}
 	clock := s.Start.In(loc)
 	return s.Move(WallTime(day.Year(), day.Month(), day.Day(), clock.Hour(), clock.Minute(), loc), loc), true
+}
+
+var snoozeStep = regexp.MustCompile(`^\+([1-9][0-9]{0,2})([mhdw])$`)
+
+// step is the count of a counting word and its unit: 'i' minutes, 'h', 'd',
+// 'w', 'm' months; 0 and 0 for the others.
+func (word Snooze) step() (n int, unit byte) {
+	m := snoozeStep.FindStringSubmatch(string(word))
+	if m == nil {
+		return 0, 0
+	}
+	n, _ = strconv.Atoi(m[1]) // three digits
+	switch unit = m[2][0]; {
+	case unit == 'm' && n >= 15:
+		unit = 'i'
+	case unit == 'm' && n > 12:
+		return 0, 0 // months or minutes: nobody knows
+	}
+	return n, unit
 }
 
 // laterDay is t's day, months and days later; the 31st of a month that has none

@@ -59,6 +59,7 @@ type Store struct {
 	remembered  remembered
 	entries     entryCache
 	refusals    refusals
+	mailKey     MailKey // set when the store is opened
 	gathering   gathering
 	answers     atomic.Int64 // Idempotency-Keys looked up
 	changed     notifier
@@ -127,6 +128,8 @@ const (
 	FromWeb      Origin = "web"
 	FromImport   Origin = "import"
 	FromExchange Origin = "exchange"
+	FromLink     Origin = "link"  // a signed link in one of our mails
+	FromReply    Origin = "reply" // a reply to one of our mails
 )
 
 // now is the transaction's time: UTC, whole seconds.

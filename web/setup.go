@@ -17,6 +17,7 @@ type setupView struct {
 	Steps    []setupSteps
 	Profile  bool        // there is one for Apple devices
 	Records  []dnsRecord // to publish; none for an address without TLS
+	Mails    []mailSwitch
 }
 
 // dnsRecord lets programs find the server by the domain of an address
@@ -77,6 +78,10 @@ func (s *server) setup(v *visit) error {
 	v.name = "setup"
 	base := s.base(v)
 	view := newSetupView(v.say, base, v.who.Login)
+	var err error
+	if view.Mails, err = s.mailSwitches(v); err != nil {
+		return err
+	}
 	if s.opt.FeedPath != nil {
 		view.Steps = append(view.Steps,
 			setupSteps{v.say.t("setup.google"), []string{v.say.t("setup.feed"), v.say.t("setup.google1"), v.say.t("setup.google2")}},

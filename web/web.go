@@ -144,6 +144,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /status/jobs/{name}", s.askJob)
 	page("POST /questions/{id}", s.dropQuestion)
 	page("GET /setup", s.setup)
+	page("POST /setup/mails", s.switchMail)
 	page("GET /setup/intouch.mobileconfig", s.profile)
 	page("GET /reminders", s.reminders)
 	page("POST /reminders", s.saveReminders)
@@ -153,6 +154,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /calendars/{id}", s.savedFilter)
 	page("POST /calendars/{id}", s.editCalendar)
 	page("/", s.nowhere)
+	s.mux.Handle("GET "+store.LinkPath+"{token}", s.byLink(s.linkPage))
+	s.mux.Handle("POST "+store.LinkPath+"{token}", s.byLink(s.followLink))
 	s.mux.Handle("/api/", newAPI(st, opt.Log))
 	s.mux.Handle("GET /static/", s.guard(http.HandlerFunc(s.pages.static)))
 	return s.mux
@@ -191,7 +194,7 @@ func (s *server) serve(h func(*visit) error, login bool) http.Handler {
 		v := s.visit(w, r)
 		defer func() {
 			if p := recover(); p != nil {
-				s.log.Error("page panicked", "request", v.id, "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+				s.log.Error("page panicked", "request", v.id, "path", LogPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 				s.fail(v, errors.New("panic"))
 			}
 		}()
@@ -278,7 +281,7 @@ func (s *server) fail(v *visit, err error) {
 		s.errorPage(v, http.StatusBadRequest, "error.form")
 	case v.ctx.Err() != nil: // the browser went away
 	default:
-		s.log.Error("page failed", "request", v.id, "method", v.Method, "path", v.URL.Path, "err", err)
+		s.log.Error("page failed", "request", v.id, "method", v.Method, "path", LogPath(v.URL.Path), "err", err)
 		s.errorPage(v, http.StatusInternalServerError, "error.internal")
 	}
 }

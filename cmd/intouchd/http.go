@@ -11,6 +11,7 @@ import (
 
 	"intouch/caldav"
 	"intouch/exchange"
+	"intouch/web"
 )
 
 // routes shares the one listener out: what calendar programs ask goes to dav,
@@ -69,17 +70,20 @@ func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler
 			}
 			id := out.Header().Get("X-Request-Id") // the page's own, where it has one
 			if p != nil {
-				log.Error("request panicked", "request", id, "method", r.Method, "path", caldav.LogPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
+				log.Error("request panicked", "request", id, "method", r.Method, "path", logPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 				if out.status == 0 {
 					http.Error(out, "internal error, request "+id, http.StatusInternalServerError)
 				}
 			}
-			log.Debug("request served", "request", id, "method", r.Method, "path", caldav.LogPath(r.URL.Path), "status", out.status,
+			log.Debug("request served", "request", id, "method", r.Method, "path", logPath(r.URL.Path), "status", out.status,
 				"bytes", out.bytes, "duration", time.Since(started).Round(time.Microsecond), "remote", r.RemoteAddr, "agent", r.UserAgent())
 		}()
 		next.ServeHTTP(out, r)
 	})
 }
+
+// logPath is a request's path as it may stand in a log: some are secrets.
+func logPath(path string) string { return web.LogPath(caldav.LogPath(path)) }
 
 // forwardedFor is the address that the proxy in front saw: the last one of
 // X-Forwarded-For, since those before it are the client's own claim.
