@@ -147,9 +147,6 @@ func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time
 // mailed is recorded as failed with the reason.
 func (s *Scheduler) runDigest(ctx context.Context, m store.Manager, slot string, at time.Time) (store.Run, error) {
 	run := store.Run{Job: "digest", OwnerID: m.ID, Slot: slot, Started: s.st.Now()}
-	if ran, err := s.st.Ran(ctx, run.Job, m.ID, slot); err != nil || ran {
-		return store.Run{Outcome: alreadyRan}, err
-	}
 	if m.Email() == "" {
 		run.Outcome, run.Detail = "failed", "the manager has no e-mail address"
 		return s.record(ctx, run)

@@ -185,7 +185,7 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 				began = true
 				defer func() { p.round.end(s.st.Now()) }()
 			}
-			_, err = s.once(ctx, p, m, slot.name, now)
+			_, err = s.once(ctx, p, m, slot.name, now, false)
 		}
 		if errors.Is(err, errRunning) {
 			continue
@@ -242,9 +242,10 @@ func (s *Scheduler) working(ctx context.Context, p *timed) (func(store.Date) boo
 	}, nil
 }
 
-// once runs a job for an owner and a slot, and logs what came of it. A panic,
-// which the same rows would cause again each minute, is an outcome too.
-func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot string, at time.Time) (run store.Run, err error) {
+// once runs a job for an owner and a slot, unless the ledger has it (or again
+// does not mind), and logs what came of it. A panic, which the same rows would
+// cause again each minute, is an outcome too.
+func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot string, at time.Time, again bool) (run store.Run, err error) {
 	started := s.st.Now()
 	defer func() {
 		switch {
@@ -260,6 +261,11 @@ func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot st
 			return run, err
 		}
 		defer free()
+	}
+	if !again { // another daemon may have done it meanwhile
+		if ran, err := s.st.Ran(ctx, p.name, m.ID, slot); err != nil || ran {
+			return store.Run{Outcome: alreadyRan}, err
+		}
 	}
 	func() {
 		defer func() {
@@ -461,7 +467,7 @@ func (s *Scheduler) byHand(ctx context.Context, p *timed, m store.Manager, at ti
 	if slot, ok := p.latest(m.Location(), at, farBack); ok && !p.again {
 		r.Slot = slot.name
 	}
-	run, err := s.once(ctx, p, m, r.Slot, at)
+	run, err := s.once(ctx, p, m, r.Slot, at, p.again)
 	r.Outcome, r.Detail = run.Outcome, run.Detail
 	if err != nil {
 		r.Outcome, r.Detail = "failed", err.Error()

@@ -3,9 +3,12 @@ package scheduler
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -154,4 +157,72 @@ func TestScheduler_Holidays(t *testing.T) {
 	if n := strings.Count(said.String(), "no calendar of holidays knows this year"); n != 1 || !strings.Contains(said.String(), "year=2030") {
 		t.Errorf("said %d times: %s", n, said.String())
 	}
+}
+
+// Two daemons on one database: each slot is done once, a job of the house by
+// one of them alone, and one that died holds up the other for its lease only.
+func TestScheduler_TwoDaemons(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t
+		house(t, st)
+		c.add(4 * time.Hour) // 8 o'clock has come also in London
+		var asked, running atomic.Int32
+		daemons := make([]*Scheduler, 4)
+		for i := range daemons {
+			s, err := New(st, Options{PublicURL: "https://crm.vector.test", TimeZone: "Europe/Moscow", Log: logTo(t),
+				Books: func(context.Context) (string, error) {
+					asked.Add(1)
+					if running.Add(1) > 1 {
+						t.Error("two at once")
+					}
+					time.Sleep(20 * time.Millisecond)
+					running.Add(-1)
+					return "1 new", nil
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			daemons[i] = s
+		}
+		all := func(job string) {
+			var work sync.WaitGroup
+			for _, s := range daemons {
+				work.Go(func() { s.tick(t.Context(), s.jobs[job]) })
+			}
+			work.Wait()
+		}
+		for range 3 {
+			all("addressbooks")
+			all("digest")
+			c.add(15 * time.Minute)
+		}
+		if asked.Load() != 3 {
+			t.Errorf("the address books were read %d times for 3 slots", asked.Load())
+		}
+		out, err := st.Outbox(t.Context(), 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ledger(t, st); strings.Count(got, "queued") != int(out.Queued) || out.Queued != 2 {
+			t.Errorf("%d mails; ledger\n%s", out.Queued, got)
+		}
+
+		// A daemon that died within the job.
+		if held, err := st.HoldJob(t.Context(), "addressbooks", jobLease, false); !held || err != nil {
+			t.Fatal(held, err)
+		}
+		if _, err := daemons[0].RunJob(t.Context(), "addressbooks", time.Time{}, ""); !errors.Is(err, errRunning) {
+			t.Error(err)
+		}
+		all("addressbooks")
+		if asked.Load() != 3 {
+			t.Error("it ran while another held it")
+		}
+		c.add(jobLease)
+		all("addressbooks")
+		if asked.Load() != 4 {
+			t.Errorf("asked %d times: the lease has not ended", asked.Load())
+		}
+	})
 }

@@ -114,7 +114,7 @@ func (s *Scheduler) mailReport(ctx context.Context, r store.SavedReport, slot st
 		run: func(s *Scheduler, ctx context.Context, _ store.Manager, slot string, at time.Time) (store.Run, error) {
 			return s.runReport(ctx, r, slot, at)
 		}}
-	return s.once(ctx, &timed{job: of}, r.Owner, slot, at)
+	return s.once(ctx, &timed{job: of}, r.Owner, slot, at, false)
 }
 
 // runReport computes a report as of a moment and queues it for each recipient.

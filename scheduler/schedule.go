@@ -64,8 +64,10 @@ func (s schedule) never() bool { return s.spec == nil }
 
 // next is the first slot after t in loc. A local time that the clocks skip is
 // at the first moment after the gap, one that comes twice is the first of the
-// two (store.WallTime), so each meant time is one slot on any day.
-func (s schedule) next(loc *time.Location, t time.Time) (slot, bool) {
+// two (store.WallTime), so each meant time is one slot on any day. Of several
+// that come to the same moment, as where a quarterly one meets a gap, the last
+// is the slot.
+func (s schedule) next(loc *time.Location, t time.Time) (n slot, ok bool) {
 	if s.never() {
 		return slot{}, false
 	}
@@ -74,11 +76,14 @@ func (s schedule) next(loc *time.Location, t time.Time) (slot, bool) {
 	// time may lie before t when the clocks have just gone back.
 	for meant := s.spec.Next(t.UTC().Add(time.Duration(offset) * time.Second)); !meant.IsZero(); meant = s.spec.Next(meant) {
 		at := store.WallTime(meant.Year(), meant.Month(), meant.Day(), meant.Hour(), meant.Minute(), loc)
+		if ok && !at.Equal(n.at) {
+			break
+		}
 		if at.After(t) {
-			return slot{name: meant.Format("2006-01-02T15:04"), at: at}, true
+			n, ok = slot{name: meant.Format("2006-01-02T15:04"), at: at}, true
 		}
 	}
-	return slot{}, false
+	return n, ok
 }
 
 // latest is the newest slot not after now in loc that is at most within old.

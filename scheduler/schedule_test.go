@@ -37,6 +37,8 @@ func TestSchedule_ClockChanges(t *testing.T) {
 		{"Asia/Tehran", "0 8 * * *", "2026-03-21", "2026-03-21T08:00=04:30Z 2026-03-22T08:00=04:30Z 2026-03-23T08:00=04:30Z"},
 		{"Europe/Moscow", "0 8 * * 1-5", "2026-11-20", "2026-11-20T08:00=05:00Z 2026-11-23T08:00=05:00Z 2026-11-24T08:00=05:00Z"},
 		// The 30th of December 2011 did not happen there.
+		// The four quarters that are skipped are one with the hour that follows.
+		{"Europe/Berlin", "*/15 2-3 * * *", "2026-03-29", "2026-03-29T03:00=01:00Z 2026-03-29T03:15=01:15Z 2026-03-29T03:30=01:30Z"},
 		{"Pacific/Apia", "0 8 * * *", "2011-12-29", "2011-12-29T08:00=18:00Z 2011-12-30T08:00=10:00Z 2011-12-31T08:00=18:00Z"},
 	}
 	for _, c := range cases {
