@@ -24,7 +24,7 @@ type SavedReport struct {
 	SendEmpty  bool // it is mailed also when it has no rows
 	Nightly    bool // it is a part of its owner's nightly digest, which heads get
 	Version    int64
-	Last       Run // the newest one, where SavedReports lists it; zero for none
+	Last       Run // the newest one since then, where SavedReports lists it; zero for none
 }
 
 // Path is the page of the report with its parameters.

@@ -68,27 +68,36 @@ func (s *Store) SaveReport(ctx context.Context, actor Actor, owner, id int64, ed
 	return saved, err
 }
 
-// saveRecipients gives a report those recipients and no others.
+// saveRecipients gives a report those recipients and no others. An address of
+// one of ours is that manager.
 func (t *tx) saveRecipients(report int64, names []string) error {
 	if _, err := t.exec(`DELETE FROM saved_report_recipients WHERE report_id = $1`, report); err != nil {
 		return err
 	}
+	known := map[string]bool{}
 	for _, name := range names {
-		var manager any
+		to := Recipient{}
 		m, err := t.manager("m.login = $1", name)
-		switch {
-		case err == nil:
-			manager, name = m.ID, ""
-		case !errors.Is(err, ErrNotFound):
-			return err
-		case !strings.Contains(name, "@"):
-			return invalid("recipients", "there is no manager %q", clip(name, 80))
-		default:
-			if name, err = Address(name); err != nil {
+		if errors.Is(err, ErrNotFound) && strings.Contains(name, "@") {
+			if to.Address, err = Address(name); err != nil {
 				return invalid("recipients", "%v", err)
 			}
+			m, err = t.manager("m.id = (SELECT manager_id FROM manager_addresses WHERE address = $1)", to.Address)
 		}
-		if _, err := t.exec(`INSERT INTO saved_report_recipients (report_id, manager_id, address) VALUES ($1, $2, $3)`, report, manager, name); err != nil {
+		var manager any
+		switch {
+		case err == nil:
+			to, manager = Recipient{Manager: m}, m.ID
+		case !errors.Is(err, ErrNotFound):
+			return err
+		case to.Address == "":
+			return invalid("recipients", "there is no manager %q", clip(name, 80))
+		}
+		if known[to.String()] {
+			continue
+		}
+		known[to.String()] = true
+		if _, err := t.exec(`INSERT INTO saved_report_recipients (report_id, manager_id, address) VALUES ($1, $2, $3)`, report, manager, to.Address); err != nil {
 			return err
 		}
 	}
@@ -142,10 +151,12 @@ func (s *Store) SavedReports(ctx context.Context, viewer Manager) (out []SavedRe
 	return out, err
 }
 
+// lastRun reads the newest run with the report's schedule. Older ones may be
+// of a report that is gone: SQLite gives the last number again.
 func (t *tx) lastRun(r *SavedReport) error {
 	first := SavedReportSlot(r.ID, "") // "#5 ", and "!" comes behind " "
-	return t.row(`SELECT slot, started, finished, outcome, detail FROM runs WHERE job = $1 AND owner_id = $2 AND slot >= $3 AND slot < $4 ORDER BY slot DESC LIMIT 1`,
-		[]any{SavedReportsJob, r.Owner.ID, first, first[:len(first)-1] + "!"}, &r.Last.Slot, timeInto{&r.Last.Started}, timeInto{&r.Last.Finished}, &r.Last.Outcome, &r.Last.Detail)
+	return t.row(`SELECT slot, started, finished, outcome, detail FROM runs WHERE job = $1 AND owner_id = $2 AND slot >= $3 AND slot < $4 AND started >= $5 ORDER BY slot DESC LIMIT 1`,
+		[]any{SavedReportsJob, r.Owner.ID, first, first[:len(first)-1] + "!", unix(r.Since)}, &r.Last.Slot, timeInto{&r.Last.Started}, timeInto{&r.Last.Finished}, &r.Last.Outcome, &r.Last.Detail)
 }
 
 // SavedReport by its number, for one who may see it; else ErrNotFound.

@@ -27,6 +27,10 @@ func TestSavedReport(t *testing.T) {
 		renamed, err := h.SaveReport(ctx, anna, h.anna.ID, made.ID, edit)
 		h.must(err)
 		h.same("renamed", fmt.Sprint(renamed.ID == made.ID, " ", renamed.Name, " ", renamed.Since.Equal(made.Since), renamed.Recipients, renamed.Version), "true Сделки true [anna] 2")
+		edit.Recipients = []string{h.anna.Emails[0], "boss@partner.test", "anna", "Boss@Partner.test", h.anna.Login}
+		same, err := h.SaveReport(ctx, anna, h.anna.ID, made.ID, edit)
+		h.must(err)
+		h.same("an address of ours", fmt.Sprint(same.Recipients), "[anna boss@partner.test]")
 		edit.Schedule = "0 9 * * *"
 		moved, err := h.SaveReport(ctx, boris, h.boris.ID, made.ID, edit) // a head changes it, and it stays Anna's
 		h.must(err)
@@ -51,16 +55,16 @@ func TestSavedReport(t *testing.T) {
 		h.must(err)
 
 		// The last run, not that of report 1 where this is 10.
-		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID, "2026-11-22T09:00"), Outcome: "queued"}))
-		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID, "2026-11-23T09:00"), Outcome: "failed", Detail: "why", Started: monday()}))
-		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID*10, "2026-11-24T09:00"), Outcome: "done"}))
+		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID, "2026-11-22T09:00"), Outcome: "queued", Started: monday()}))
+		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID, "2026-11-23T09:00"), Outcome: "failed", Detail: "why", Started: h.clock.t}))
+		h.must(h.RecordRun(ctx, store.Run{Job: store.SavedReportsJob, OwnerID: h.anna.ID, Slot: store.SavedReportSlot(made.ID*10, "2026-11-24T09:00"), Outcome: "done", Started: h.clock.t}))
 		list, err := h.SavedReports(ctx, h.anna)
 		h.must(err)
 		h.same("last run", list[0].Last.Outcome+list[0].Last.Detail, "failedwhy")
-		failed, err := h.FailedRuns(ctx, monday(), 10)
+		failed, err := h.FailedRuns(ctx, h.clock.t, 10)
 		h.must(err)
 		h.same("failed runs", len(failed), 1)
-		failed, err = h.FailedRuns(ctx, monday().Add(time.Second), 10)
+		failed, err = h.FailedRuns(ctx, h.clock.t.Add(time.Second), 10)
 		h.must(err)
 		h.same("failed runs since", len(failed), 0)
 
@@ -69,6 +73,15 @@ func TestSavedReport(t *testing.T) {
 		scheduled, err := h.ScheduledReports(ctx)
 		h.must(err)
 		h.same("scheduled", len(scheduled), 1)
+
+		// One that takes the place of the last, with its number on SQLite, has not run.
+		h.must(h.DropSavedReport(ctx, boris, scheduled[0].ID))
+		h.clock.t = h.clock.t.Add(time.Hour)
+		_, err = h.SaveReport(ctx, anna, h.anna.ID, 0, edit)
+		h.must(err)
+		list, err = h.SavedReports(ctx, h.anna)
+		h.must(err)
+		h.same("a new one's last run", list[0].Last.Outcome, "")
 	})
 }
 
