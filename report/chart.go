@@ -368,6 +368,7 @@ func (c *Chart) oneCurrency() {
 	}
 	for i := range c.Series {
 		for j, v := range c.Series[i].Values {
+			c.Series[i].Values[j].Said = false
 			c.Series[i].Values[j].Sums = slices.DeleteFunc(slices.Clone(v.Sums), func(m store.Money) bool { return m.Currency != most })
 		}
 	}
@@ -428,7 +429,7 @@ func pick[T any](list []T, at []int) []T {
 func (s Series) number(i int) (float64, bool) {
 	v := s.Values[i]
 	switch {
-	case v.Unknown || v.None || v.Said:
+	case v.Unknown || v.None || v.Said && len(v.Sums) == 0: // sums may be said without minor units (Whole)
 		return 0, false
 	case s.Type != Sum:
 		return float64(v.N), true

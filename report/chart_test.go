@@ -124,6 +124,10 @@ func TestChart_Managers(t *testing.T) {
 			t.Errorf("%q is not in %q", want, alt)
 		}
 	}
+	// Sums that are said without kopecks are drawn as well.
+	if whole := table.Whole().Chart(); whole == nil || !strings.Contains(whole.Alt(), "Анна: Выручка 2\u00a0000\u00a0₽, Прибыль 500\u00a0₽") || len(rects(t, whole, "first")) != 3 {
+		t.Errorf("%+v", whole)
+	}
 	// The picture has the colours where the bars are: blue in the first, none
 	// right of the unknown one's end.
 	of := picture(t, c)

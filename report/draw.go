@@ -304,11 +304,16 @@ func (d *drawing) matrix(c *Chart) {
 	}
 	labels := d.widest(c.Labels, textSize, d.width*0.36)
 	left := labels + gap
-	w := math.Min((d.width-left)/float64(len(c.Series)), math.Max(80, d.widest(titles, textSize, d.width)+gap))
-	d.height += textSize + 4
+	w := math.Min((d.width-left)/float64(len(c.Series)), math.Max(80, d.widest(titles, smallSize, d.width)+gap))
+	lines := 1
 	for n := range c.Series {
-		d.write(ink, left+(float64(n)+0.5)*w, d.height-4, textSize, w-4, toMiddle, titles[n])
+		words := d.measure.wrap(oneLine(titles[n]), smallSize, w-4)
+		lines = max(lines, len(words))
+		for i, part := range words {
+			d.write(ink, left+(float64(n)+0.5)*w, d.height+float64(i+1)*textSize, smallSize, w-4, toMiddle, part)
+		}
 	}
+	d.height += float64(lines)*textSize + 5
 	for i, label := range c.Labels {
 		y := d.height
 		d.write(ink, labels, y+field/2+textSize*0.36, textSize, labels, toRight, label)

@@ -95,7 +95,7 @@ var texts = store.Texts{
 	"chart by":             {"%s по %s", "%s by %s"},
 	"chart and":            {"%s и %s", "%s and %s"},
 	"chart.revenue profit": {"Выручка и прибыль", "Revenue and profit"},
-	"chart.return":         {"Окупаемость затрат", "Return on cost"},
+	"chart.return":         {"Отдача от затрат", "Return on cost"},
 	"chart.around calls":   {"Продажи до и после звонков", "Sales before and after calls"},
 	"chart.campaign":       {"кампаниям", "campaign"},
 	"chart.client":         {"клиентам", "client"},

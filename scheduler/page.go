@@ -44,6 +44,7 @@ type page struct {
 // reportTable is a report's table under a heading.
 type reportTable struct {
 	Title link
+	About []string // the period and filters
 	Chart *picture // above the table
 	HTML  template.HTML
 	Text  string // with its own heading

@@ -234,11 +234,13 @@ func (s *Scheduler) reportTable(t *report.Table, r store.SavedReport, reader sto
 // chart; without a heading the page has said what it is.
 func tableFor(title link, chart *report.Chart, t *report.Table, opt report.HTMLOptions) (out reportTable, err error) {
 	var html, text bytes.Buffer
-	if err := errors.Join(t.WriteHTML(&html, opt), t.WriteText(&text)); err != nil {
+	bare := *t // the chart stands between what it is about and the table
+	bare.About = nil
+	if err := errors.Join(bare.WriteHTML(&html, opt), t.WriteText(&text)); err != nil {
 		return out, err
 	}
-	out.Title, out.Chart, out.HTML = title, pictureOf(chart), template.HTML(html.String()) // escaped by report's own template
-	_, rest, _ := strings.Cut(text.String(), "\n")                                         // behind its own title
+	out.Title, out.About, out.Chart, out.HTML = title, t.About, pictureOf(chart), template.HTML(html.String()) // escaped by report's own template
+	_, rest, _ := strings.Cut(text.String(), "\n")                                                             // behind its own title
 	out.Text = strings.TrimLeft(title.Text+"\n", "\n") + strings.TrimRight(rest, "\n")
 	return out, nil
 }
