@@ -92,6 +92,7 @@ func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
 	}
 	t.Name = r.report.name
 	t.speak(r.lang, r.loc)
+	t.zeros(r.Currency)
 	if t.Title == "" {
 		t.Title = r.t("title." + t.Name)
 	}
@@ -111,6 +112,38 @@ func (t *Table) speak(lang store.Language, zone *time.Location) {
 	t.Lang, t.Zone = lang, zone
 	for i := range t.Sections {
 		t.Sections[i].speak(lang, zone)
+	}
+}
+
+// zeros gives sums of nothing the currency of their column, or that of the
+// company: "0,00 ₽" beside other roubles.
+func (t *Table) zeros(house string) {
+	for n, c := range t.Columns {
+		if c.Type != Sum {
+			continue
+		}
+		seen := Value{}
+		for i := range t.Rows {
+			seen = seen.plus(t.Rows[i].Values[n])
+		}
+		currency := house
+		if len(seen.Sums) == 1 {
+			currency = seen.Sums[0].Currency
+		}
+		fill := func(v *Value) {
+			if len(v.Sums) == 0 && !v.Unknown && !v.None && !v.Said && currency != "" {
+				v.Sums = []store.Money{{Currency: currency}}
+			}
+		}
+		for i := range t.Rows {
+			fill(&t.Rows[i].Values[n])
+		}
+		if t.Total != nil {
+			fill(&t.Total[n])
+		}
+	}
+	for i := range t.Sections {
+		t.Sections[i].zeros(house)
 	}
 }
 

@@ -285,7 +285,7 @@ func (r *run) readFilter(name, value string) error {
 			return invalid("birthday: %q is no number of days from 1 to %d", clip(value), maxBirthday)
 		}
 		f.birthday = n
-		f.say(r.t("by.birthday"), r.t("within", n))
+		f.say(r.t("by.birthday"), r.t("within", voice{r.lang}.dayCount(n)))
 		return nil
 	}
 	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "counted": &f.counted, "source": &f.sources, "deal": &f.deals}[name]

@@ -161,7 +161,7 @@ func (r *run) sources() (*Table, error) {
 		t.Total = total
 	}
 	if expiry > 0 {
-		t.About = append(t.About, r.t("source expires", expiry))
+		t.About = append(t.About, r.t("source expires", voice{r.lang}.dayCount(expiry)))
 	}
 	r.noteTax(t, whole.sum.tax)
 	return t, r.noteRates(t)
@@ -196,7 +196,7 @@ func (r *run) afterCalls(days int) (*Table, error) {
 	}
 	t := &Table{Groups: []Column{r.group("client")}, Columns: []Column{r.column("clients", Count), r.column("revenue before", Sum), r.column("revenue after", Sum), r.column("growth", Percent)}}
 	t.Columns[3].NoSum = true
-	t.About = append(t.About, r.t("around calls", days))
+	t.About = append(t.About, r.t("around calls", voice{r.lang}.dayCount(days)))
 	if len(called) == 0 {
 		return t, nil
 	}

@@ -27,8 +27,8 @@ var texts = store.Texts{
 
 	"by.campaign":    {"Кампания", "Campaign"},
 	"none.campaign":  {"(без кампании)", "(no campaign)"},
-	"source expires": {"Источник действует %d дн.", "A source is valid for %d days."},
-	"around calls":   {"Продажи за %d дн. до первого звонка и после него", "Sales in the %d days before the first call and after it"},
+	"source expires": {"Источник действует %s.", "A source is valid for %s."},
+	"around calls":   {"Продажи за %s до первого звонка и после него", "Sales in the %s before the first call and after it"},
 	"called true":    {"Звонили", "Called"},
 	"called false":   {"Не звонили", "Not called"},
 	"not called":     {"Для тех, кому не звонили, вместо звонка взята середина всех звонков: %s. День самого звонка не считается.", "For those who were not called the middle of all calls, %s, takes the call's place. The day of the call itself does not count."},
@@ -153,7 +153,7 @@ var texts = store.Texts{
 	"no due":              {"Когда долг станет просроченным, неизвестно: у сделки нет срока оплаты.", "When the debt becomes overdue is not known: the deal has no day of payment."},
 	"no limit":            {"Допустимый долг — тот, срок оплаты которого ещё не наступил.", "Permitted debt is that whose day of payment has not come yet."},
 	"deal no":             {"№\u00a0%s", "No.\u00a0%s"},
-	"within":              {"в ближайшие %d дн.", "in the next %d days"},
+	"within":              {"не позже чем через %s", "in %s at most"},
 	"bounced":             {"%s (не доставляется)", "%s (not delivered)"},
 	"cancelled":           {"отменена", "cancelled"},
 	"open":                {"текущая", "open"},
@@ -310,6 +310,15 @@ func (v voice) percent(n int64) string {
 		text = strings.ReplaceAll(text, ".", ",")
 	}
 	return strings.Replace(text, "-", "−", 1)
+}
+
+// dayCount is a number of days: "21 день", "5 дней", "1 day".
+func (v voice) dayCount(n int) string {
+	one, few, many := "day", "days", "days"
+	if v.lang == store.Russian {
+		one, few, many = "день", "дня", "дней"
+	}
+	return v.number(int64(n)) + "\u00a0" + store.Plural(v.lang, int64(n), one, few, many)
 }
 
 // minutes is a duration: "45 мин", "1 234 ч 5 мин".

@@ -112,8 +112,33 @@ func sheetName(title string) string {
 	return title
 }
 
-// formats are the number formats of the types.
-var formats = map[Type]string{Count: "#,##0", Minutes: "[h]:mm", Sum: "#,##0.00", Percent: "0.00", Day: "dd.mm.yyyy", Moment: "dd.mm.yyyy hh:mm", Amount: "#,##0.###"}
+// format is the number format of a type; "" for none. What parts thousands and
+// decimals is up to the program that shows it.
+func (s *sheet) format(kind Type) string {
+	switch kind {
+	case Count:
+		return "#,##0"
+	case Minutes:
+		return "[h]:mm"
+	case Sum:
+		return "#,##0.00"
+	case Percent:
+		return "0.00"
+	case Amount:
+		return "#,##0.###"
+	}
+	day := "d mmm yyyy"
+	if s.lang == store.Russian {
+		day = "dd.mm.yyyy"
+	}
+	switch kind {
+	case Day:
+		return day
+	case Moment:
+		return day + " hh:mm"
+	}
+	return ""
+}
 
 // look is what a cell is for.
 type look string
@@ -149,7 +174,7 @@ func (s *sheet) style(look look, kind Type) (int, error) {
 	case totalLook:
 		style.Border = []excelize.Border{{Type: "top", Color: "212121", Style: 1}}
 	}
-	if format, ok := formats[kind]; ok && look != headLook {
+	if format := s.format(kind); format != "" && look != headLook {
 		style.CustomNumFmt = &format
 	}
 	id, err := s.file.NewStyle(style)
