@@ -36,7 +36,7 @@ func (r *run) calendar() (*Table, error) {
 	t := &Table{Columns: []Column{r.column("items", Count), r.column("day", Day), r.column("time", Text), r.column("type", Text), r.column("client", Text),
 		r.column("manager", Text), r.column("importance", Text), r.column("sum", Sum), r.column("moved from", Day), r.column("status", Text)}}
 	t.Columns[7].NoSum = true // shipments and payments are not added up
-	var all []leaf
+	all := r.listing(t)
 	for i := range items {
 		it := &items[i]
 		class, kind := it.Class, ""
@@ -65,11 +65,11 @@ func (r *run) calendar() (*Table, error) {
 		order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
 		record := recordStep(it.Key().ID, what, order)
 		record.key += string(it.Type)
-		all = append(all, leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
+		all.add(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
 			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
 			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
 	}
-	r.list(t, "what", all)
+	all.rows("what")
 	if more {
 		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxItems)))
 	}

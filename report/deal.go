@@ -38,7 +38,9 @@ func (r *run) deal() (*Table, error) {
 	// As on the deal's page: who sees the client sees all its deals.
 	all := r.Viewer
 	all.Role = store.RoleHead
-	others, err := r.st.OpenDeals(r.ctx, store.DealSelection{Viewer: all, Clients: []int64{card.Client.ID}})
+	others, err := gather(func(each func(*store.OpenDeal) error) error {
+		return r.st.OpenDeals(r.ctx, store.DealSelection{Viewer: all, Clients: []int64{card.Client.ID}}, each)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +184,10 @@ func (r *run) dealContacts(found []store.Contact, names map[int64]string) Table 
 	return t
 }
 
-func (r *run) otherDeals(found []store.OpenDeal, but int64) Table {
+func (r *run) otherDeals(found []*store.OpenDeal, but int64) Table {
 	t := Table{Name: "others", Title: r.t("section.others"), Columns: []Column{r.column("number", Text), r.column("date", Day), r.column("sum", Sum),
 		r.column("left to ship", Sum), r.column("left to pay", Sum), r.column("next", Text), r.column("next day", Day), r.column("moved from", Day), r.column("status", Text)}}
-	for i := range found {
-		d := &found[i]
+	for _, d := range found {
 		if d.Deal.ID == but {
 			continue
 		}

@@ -129,7 +129,11 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 	for _, c := range t.Columns {
 		out.Head = append(out.Head, htmlCell{Class: alignment("head", c.Type), Text: c.Title})
 	}
+	shown, left := t.shown(opt.For)
 	for i := range t.Rows {
+		if !shown(i) {
+			continue
+		}
 		row := &t.Rows[i]
 		line := htmlRow{Class: string(row.Status)}
 		if !row.Leaf {
@@ -165,10 +169,43 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 			out.Total[0].Text = v.t("total")
 		}
 	}
+	if *left > 0 {
+		out.Notes = append(slices.Clone(out.Notes), v.t("more rows", v.number(int64(*left))))
+	}
 	for i := range t.Sections {
 		out.Sections = append(out.Sections, t.Sections[i].htmlTable(opt))
 	}
 	return out
+}
+
+// shown tells of each row, one after another, whether it is shown: on pages and
+// in mails the first PageRows records and as many groups, then the outermost
+// groups alone. left is how many records are not.
+func (t *Table) shown(in HTML) (shown func(i int) bool, left *int) {
+	left = new(int)
+	*left = t.Left
+	leaves, groups, last := 0, 0, true
+	return func(i int) bool {
+		row := &t.Rows[i]
+		switch {
+		case in == Document:
+		case row.Aside: // it says more of the row before, or of the whole
+			return last || len(row.Path) == 1
+		case row.Leaf:
+			if last = leaves < PageRows; last {
+				leaves++
+			} else {
+				*left++
+			}
+		case groups >= PageRows:
+			last, leaves = false, PageRows
+		default:
+			if last = leaves < PageRows || row.Depth() == 0; last {
+				groups++
+			}
+		}
+		return last
+	}, left
 }
 
 func alignment(head string, kind Type) string {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -27,40 +28,97 @@ func (r *run) grouping(keys map[string]store.GroupKey) []step {
 	return path
 }
 
-// list makes the rows of a table from records, each in its groups. Only
-// figures are added up, not the texts and days of its columns.
-func (r *run) list(t *Table, record string, records []leaf) {
+// listing makes the rows of a table from records as they come, each in its
+// groups. With Request.Most only so many are kept, the first ones; groups and
+// the total are of all.
+type listing struct {
+	r       *run
+	t       *Table
+	groups  tree[columns, *columns]
+	first   []leaf
+	records int
+}
+
+func (r *run) listing(t *Table) *listing { return &listing{r: r, t: t} }
+
+// columns are figures that simply add up.
+type columns []Value
+
+func (c *columns) add(o *columns)  { *c = add(*c, *o) }
+func (c *columns) values() []Value { return *c }
+
+// add takes the next record; its own step is the last one of its path.
+func (l *listing) add(record leaf) {
+	own := len(record.path) - 1
+	if l.r.rows { // the records alone are asked for
+		record.path, own = record.path[own:], 0
+	}
+	l.groups.add(record.path[:own], (*columns)(&record.values))
+	l.first = append(l.first, record)
+	if l.records++; l.r.Most > 0 && len(l.first) >= 2*l.r.Most {
+		l.cut()
+	}
+}
+
+// cut leaves the first ones, in order.
+func (l *listing) cut() {
+	slices.SortStableFunc(l.first, func(a, b leaf) int { return comparePaths(a.path, b.path) })
+	if most := l.r.Most; most > 0 && len(l.first) > most {
+		clear(l.first[most:])
+		l.first = l.first[:most]
+	}
+}
+
+// rows ends the listing of records of a kind. Only figures are added up, not
+// the texts and days of the columns.
+func (l *listing) rows(kind string) {
+	r, t := l.r, l.t
 	if r.rows {
-		r.by = nil // the records alone are asked for
-		for i := range records {
-			records[i].path = records[i].path[len(records[i].path)-1:]
-		}
+		r.by = nil
 	}
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}
-	t.Groups = append(t.Groups, r.group(record))
-	t.Rows, t.Total = rollUp(records)
-	unknown := false
-	blank := func(values []Value) {
+	t.Groups = append(t.Groups, r.group(kind))
+	l.cut()
+	t.Left = l.records - len(l.first)
+	figures := func(values []Value) []Value {
 		for n, c := range t.Columns {
 			if c.NoSum || !slices.Contains([]Type{Count, Minutes, Sum}, c.Type) {
 				values[n] = none()
 			}
 		}
+		return values
 	}
-	for i := range t.Rows {
-		row := &t.Rows[i]
-		if !row.Leaf {
-			blank(row.Values)
-			continue
+	unknown, next := false, 0
+	// members adds the records of a group, which come in the order of groups.
+	members := func(path []Value, keys []string) {
+		for ; next < len(l.first); next++ {
+			one := &l.first[next]
+			for i, key := range keys {
+				if one.path[i].key != key {
+					return
+				}
+			}
+			own := one.path[len(one.path)-1]
+			t.Rows = append(t.Rows, Row{Leaf: true, Path: append(slices.Clone(path), own.title), Values: one.values, Status: one.status, URL: one.url})
+			unknown = unknown || slices.ContainsFunc(one.values, func(v Value) bool { return v.Unknown })
 		}
-		row.Link = nil // it is a record itself
-		unknown = unknown || slices.ContainsFunc(row.Values, func(v Value) bool { return v.Unknown })
 	}
-	if t.Total != nil {
-		blank(t.Total)
+	if l.records > 0 {
+		t.Total = figures(slices.Clone(l.groups.values()))
 	}
+	if len(r.by) == 0 {
+		members(nil, nil)
+	}
+	keys := make([]string, len(r.by))
+	l.groups.rows(Row{Link: url.Values{}}, len(r.by)+1, func(row Row, key string) {
+		row.Values = figures(row.Values)
+		t.Rows = append(t.Rows, row)
+		if keys[len(row.Path)-1] = key; len(row.Path) == len(keys) {
+			members(row.Path, keys)
+		}
+	})
 	if unknown {
 		t.Notes = append(t.Notes, r.t("not said"))
 	}

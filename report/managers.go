@@ -365,7 +365,7 @@ func (r *run) managers() (*Table, error) {
 	total := whole.values()
 	managers := int64(len(whole.inner))
 	maps.DeleteFunc(whole.inner, func(key string, _ *tree[performance, *performance]) bool { return hidden[key] })
-	whole.rows(Row{Link: url.Values{}}, len(r.by), func(row Row) {
+	whole.rows(Row{Link: url.Values{}}, len(r.by), func(row Row, _ string) {
 		if row.Leaf && perClient {
 			t.Rows = append(t.Rows, row)
 			return

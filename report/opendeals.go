@@ -21,23 +21,18 @@ var openDealsReport = report{
 
 func (r *run) openDeals() (*Table, error) {
 	f := &r.filter
-	found, err := r.st.OpenDeals(r.ctx, store.DealSelection{Viewer: r.Viewer, Managers: f.managers, Clients: f.clients, Sources: f.sources,
-		Importances: f.importances, Classes: f.classes, Stages: f.stages})
-	if err != nil {
-		return nil, err
-	}
 	t := &Table{Columns: []Column{r.column("deals", Count), r.column("date", Day), r.column("client", Text), r.column("manager", Text), r.column("sum", Sum),
 		r.column("shipped", Sum), r.column("left to ship", Sum), r.column("paid", Sum), r.column("left to pay", Sum),
 		r.column("next", Text), r.column("next day", Day), r.column("moved from", Day), r.column("status", Text)}}
-	var all []leaf
-	for i := range found {
-		d := &found[i]
+	all := r.listing(t)
+	err := r.st.OpenDeals(r.ctx, store.DealSelection{Viewer: r.Viewer, Managers: f.managers, Clients: f.clients, Sources: f.sources,
+		Importances: f.importances, Classes: f.classes, Stages: f.stages}, func(d *store.OpenDeal) error {
 		next, status, day, kind := d.Next(r.loc, r.Now), store.Status(""), store.Date(""), store.ItemType("")
 		if next != nil {
 			status, day, kind = next.Status(r.loc, r.Now), next.Day(), store.ItemType(next.Kind)
 		}
 		if !passes(f.statuses, status) || !passes(f.types, kind) || !f.on(day) {
-			continue
+			return nil
 		}
 		path := r.grouping(map[string]store.GroupKey{
 			"manager": d.Manager, "client": {ID: d.Deal.ClientID, Text: d.Deal.ClientName}, "source": d.Source,
@@ -45,11 +40,15 @@ func (r *run) openDeals() (*Table, error) {
 			"importance": {Text: string(d.Importance)}, "abc": {Text: d.Class}, "stage": {Text: d.Stage},
 		})
 		order := fmt.Sprintf("%d %s %s", status.Rank(), orLast(day), d.Deal.Date)
-		all = append(all, leaf{
+		all.add(leaf{
 			path:   append(path, recordStep(d.Deal.ID, r.t("deal no", d.Deal.Number), order)),
 			values: append(r.dealFigures(d), r.nextEvent(next)...), status: status, url: fmt.Sprintf("/deals/%d", d.Deal.ID)})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	r.list(t, "deal", all)
+	all.rows("deal")
 	return t, r.noteRates(t)
 }
 

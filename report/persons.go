@@ -31,7 +31,7 @@ func (r *run) persons() (*Table, error) {
 	}
 	t := &Table{Columns: []Column{r.column("persons", Count), r.column("client", Text), r.column("position", Text), r.column("emails", Text), r.column("phones", Text),
 		r.column("birthday", Day), r.column("last", Moment), r.column("manager", Text)}}
-	var all []leaf
+	all := r.listing(t)
 	err := r.st.PersonLines(r.ctx, q, func(l store.PersonLine) error {
 		p := &l.Person
 		path := r.grouping(map[string]store.GroupKey{
@@ -48,15 +48,17 @@ func (r *run) persons() (*Table, error) {
 		if !l.Last.IsZero() {
 			last = Value{N: l.Last.Unix()}
 		}
-		all = append(all, leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
+		all.add(leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
 			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), last, text(l.Manager.Text)}})
-		t.People = append(t.People, l)
+		if r.Most == 0 {
+			t.People = append(t.People, l)
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.list(t, "person", all)
+	all.rows("person")
 	return t, nil
 }
 

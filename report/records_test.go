@@ -110,7 +110,9 @@ func newOffice(t *testing.T, st *store.Store) *office {
 		row(im.Line(store.LineRow{ID: "l3", Document: "x1", Item: "Насос", Article: "N1", Quantity: "1.25", Unit: "шт"}))
 		return errors.Join(faults...)
 	})
-	deals, err := st.OpenDeals(ctx, store.DealSelection{Viewer: o.olga})
+	deals, err := gather(func(each func(*store.OpenDeal) error) error {
+		return st.OpenDeals(ctx, store.DealSelection{Viewer: o.olga}, each)
+	})
 	must(err)
 	for _, d := range deals {
 		for _, e := range d.Events {

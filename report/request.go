@@ -30,7 +30,14 @@ type Request struct {
 	Now      time.Time
 	Currency string // of the company: others are converted into it
 	Params   url.Values
+	// Most is how many records a list has at most, the first ones; groups and
+	// totals are of all. 0: no bound. Pages have one.
+	Most int
 }
+
+// PageRows is how many records, and how many groups of them, HTML for a page
+// or a mail shows.
+const PageRows = 1000
 
 // Invalid says what cannot be asked for, and what can.
 type Invalid struct{ Text string }

@@ -33,6 +33,15 @@ func (s *step) compare(o *step) int {
 	return cmp.Or(strings.Compare(s.order, o.order), strings.Compare(s.title.Text, o.title.Text), strings.Compare(s.key, o.key))
 }
 
+func comparePaths(a, b []step) int {
+	for i := range min(len(a), len(b)) {
+		if c := a[i].compare(&b[i]); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
 // days is the step's filter that selects a stretch of days, by from and to.
 const days = "days"
 
@@ -55,14 +64,7 @@ func (s *step) link(to url.Values) bool {
 // members, with the sum of their figures, so that every total is the sum of its
 // rows as shown. The second result is the total of all.
 func rollUp(leaves []leaf) ([]Row, []Value) {
-	slices.SortStableFunc(leaves, func(a, b leaf) int {
-		for i := range min(len(a.path), len(b.path)) {
-			if c := a.path[i].compare(&b.path[i]); c != 0 {
-				return c
-			}
-		}
-		return 0
-	})
+	slices.SortStableFunc(leaves, func(a, b leaf) int { return comparePaths(a.path, b.path) })
 	var rows []Row
 	var total []Value
 	open := []int{}  // the rows of the groups that are open now
@@ -133,8 +135,8 @@ func (t *tree[F, P]) add(path []step, f *F) {
 func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }
 
 // rows gives the groups below above, each before its inner ones; those at depth
-// are leaves. The tree is used up.
-func (t *tree[F, P]) rows(above Row, depth int, each func(Row)) {
+// are leaves. With each comes what makes it this group. The tree is used up.
+func (t *tree[F, P]) rows(above Row, depth int, each func(row Row, key string)) {
 	order := slices.SortedFunc(maps.Values(t.inner), func(a, b *tree[F, P]) int { return a.step.compare(&b.step) })
 	for i, inner := range order {
 		order[i] = nil // of many groups the figures and the rows together would be a lot
@@ -143,7 +145,7 @@ func (t *tree[F, P]) rows(above Row, depth int, each func(Row)) {
 		if row.Link != nil && !inner.step.link(row.Link) {
 			row.Link = nil
 		}
-		each(row)
+		each(row, inner.step.key)
 		inner.rows(row, depth, each)
 	}
 }

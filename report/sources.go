@@ -156,7 +156,7 @@ func (r *run) sources() (*Table, error) {
 		whole.add(path(s, store.GroupKey{})[:depth], &fruits{campaign: r.sum(r.period.costOf(s), r.period.To)})
 	}
 	total := whole.values()
-	whole.rows(Row{}, len(r.by), func(row Row) { r.withRelative(t, row, total) })
+	whole.rows(Row{}, len(r.by), func(row Row, _ string) { r.withRelative(t, row, total) })
 	if len(t.Rows) > 0 {
 		t.Total = total
 	}

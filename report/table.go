@@ -24,6 +24,7 @@ type Table struct {
 	// Sections are tables that belong to it, each with its title: the lines and
 	// the documents of a deal.
 	Sections []Table
+	Left     int // how many records are not among the rows
 	// People are the persons of the rows, where those are persons.
 	People []store.PersonLine
 	Lang   store.Language

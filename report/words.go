@@ -123,6 +123,7 @@ var texts = store.Texts{
 	"total":       {"Итого", "Total"},
 	"nothing":     {"За этот период ничего нет.", "There is nothing in this period."},
 	"unknown":     {"неизвестно", "unknown"},
+	"more rows":   {"Показана только первая часть, ещё строк: %s. Все они — в файле (XLSX, CSV); итоги — по всем.", "Only the first part is shown; rows left out: %s. Files (XLSX, CSV) have all of them; totals are of all."},
 	"only first":  {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
 	"indicator":   {"Показатель", "Indicator"},
 	"grouped":     {"По: %s", "By: %s"},

@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// OpenDeals gives the selected deals, oldest first.
-func (s *Store) OpenDeals(ctx context.Context, q DealSelection) (out []OpenDeal, err error) {
+// OpenDeals calls each for the selected deals, oldest first.
+func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenDeal) error) error {
 	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
-	c.own(q.Viewer, "COALESCE(d.manager_id, cl.manager_id)")
-	c.ids(s.dialect, "COALESCE(d.manager_id, cl.manager_id)", q.Managers)
+	c.own(q.Viewer, documentManager)
+	c.ids(s.dialect, documentManager, q.Managers)
 	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
 	c.ids(s.dialect, "d.client_id", q.Clients)
 	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
@@ -19,44 +19,70 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection) (out []OpenDeal,
 		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
 	}
 	shipped, paid := sum("WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"), sum("WHEN 'payment' THEN x.amount")
-	query := `SELECT ` + dealColumns + `, g.shipped, g.paid, m.id, m.name, so.id, so.name, cl.importance, cl.abc, cl.stage
-		FROM (SELECT d.id AS id, ` + shipped + ` AS shipped, ` + paid + ` AS paid
-			FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + c.where() + `
-			GROUP BY d.id, d.amount HAVING d.amount > ` + shipped + ` OR d.amount > ` + paid + `) g
+	totals := func(where string) string {
+		return `SELECT d.id AS id, ` + shipped + ` AS shipped, ` + paid + ` AS paid
+			FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + where + ` GROUP BY d.id`
+	}
+	in := s.dialect.ids("$1")
+	whole := `SELECT ` + dealColumns + `, g.shipped, g.paid, m.id, m.name, so.id, so.name, cl.importance, cl.abc, cl.stage
+		FROM (` + totals(` WHERE d.id IN `+in) + `) g
 		JOIN deals d ON d.id = g.id JOIN clients cl ON cl.id = d.client_id
-		LEFT JOIN managers m ON m.id = COALESCE(d.manager_id, cl.manager_id)
+		LEFT JOIN managers m ON m.id = ` + documentManager + `
 		LEFT JOIN sources so ON so.id = COALESCE(d.source_id, cl.source_id)
 		ORDER BY d.date, d.id`
-	err = s.read(ctx, func(t *tx) error {
-		at, ids := map[int64]int{}, []int64{}
-		err := t.rows(query, c.args, func(scan func(...any) error) error {
-			var o OpenDeal
-			var shipped, paid int64
-			d := &o.Deal
-			if err := scan(append(d.into(), &shipped, &paid, idInto{&o.Manager.ID}, textInto{&o.Manager.Text}, idInto{&o.Source.ID}, textInto{&o.Source.Text},
-				&o.Importance, &o.Class, &o.Stage)...); err != nil {
+	events := `SELECT ` + eventColumns + ` FROM deal_events e WHERE e.state IN ('planned', 'postponed') AND e.deal_id IN ` + in + ` ORDER BY e.deal_id, e.id`
+	return s.read(ctx, func(t *tx) error {
+		var open []int64
+		err := t.rows(`SELECT d.id FROM (`+totals(c.where())+`, d.amount HAVING d.amount > `+shipped+` OR d.amount > `+paid+`) g JOIN deals d ON d.id = g.id ORDER BY d.date, d.id`,
+			c.args, func(scan func(...any) error) error {
+				var id int64
+				err := scan(&id)
+				open = append(open, id)
 				return err
-			}
-			o.Totals = newDealTotals(d, shipped, paid)
-			at[d.ID] = len(out)
-			ids = append(ids, d.ID)
-			out = append(out, o)
-			return nil
-		})
-		if err != nil || len(ids) == 0 {
+			})
+		if err != nil {
 			return err
 		}
-		return t.rows(`SELECT `+eventColumns+` FROM deal_events e WHERE e.state IN ('planned', 'postponed') AND e.deal_id IN `+s.dialect.ids("$1")+` ORDER BY e.deal_id, e.id`,
-			[]any{asJSON(ids)}, func(scan func(...any) error) error {
+		for ids := range slices.Chunk(open, openBatch) { // so many whole ones are held at a time
+			at, deals := map[int64]int{}, make([]OpenDeal, 0, len(ids))
+			err := t.rows(whole, []any{asJSON(ids)}, func(scan func(...any) error) error {
+				var o OpenDeal
+				var shipped, paid int64
+				d := &o.Deal
+				if err := scan(append(d.into(), &shipped, &paid, idInto{&o.Manager.ID}, textInto{&o.Manager.Text}, idInto{&o.Source.ID}, textInto{&o.Source.Text},
+					&o.Importance, &o.Class, &o.Stage)...); err != nil {
+					return err
+				}
+				o.Totals = newDealTotals(d, shipped, paid)
+				at[d.ID] = len(deals)
+				deals = append(deals, o)
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+			err = t.rows(events, []any{asJSON(ids)}, func(scan func(...any) error) error {
 				var e DealEvent
 				err := scanEvent(scan, &e)
-				of := &out[at[e.DealID]]
+				of := &deals[at[e.DealID]]
 				of.Events = append(of.Events, e)
 				return err
 			})
+			if err != nil {
+				return err
+			}
+			for i := range deals {
+				if err := each(&deals[i]); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
 	})
-	return out, err
 }
+
+// openBatch is how many open deals are read at once.
+const openBatch = 1000
 
 // ofClient adds what a client must be.
 func (c *conditions) ofClient(d dialect, importances []Importance, classes, stages []string) {

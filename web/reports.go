@@ -76,7 +76,11 @@ func (s *server) report(v *visit) error {
 	params, err := s.reportParams(v, q)
 	var table *report.Table
 	if err == nil {
-		table, err = report.Run(v.ctx, s.st, report.Request{Name: view.Name, Viewer: v.who, Now: v.say.now, Currency: s.opt.Currency, Params: params})
+		request := report.Request{Name: view.Name, Viewer: v.who, Now: v.say.now, Currency: s.opt.Currency, Params: params}
+		if format == "" {
+			request.Most = report.PageRows
+		}
+		table, err = report.Run(v.ctx, s.st, request)
 	}
 	var wrong *report.Invalid
 	switch {
