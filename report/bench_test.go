@@ -169,20 +169,23 @@ type benchReport struct {
 	perClient           bool
 	from, to            string
 	target              float64
+	page                bool // as its page, not as the command
 }
 
 var benchReports = []benchReport{
-	{"contacts", "contacts", "by=manager", false, "2026-07-01", "2026-09-30", 1.5},
-	{"contacts per client and kind", "contacts", "by=manager,client,kind", true, "2026-07-01", "2026-09-30", 1.5},
-	{"sources", "sources", "by=source", false, "2026-07-01", "2026-09-30", 1.5},
-	{"sources per client", "sources", "by=source,client", true, "2026-07-01", "2026-09-30", 1.5},
-	{"managers", "managers", "", false, "2026-07-01", "2026-09-30", 1.5},
-	{"managers per client", "managers", "by=manager,client", true, "2026-07-01", "2026-09-30", 1.5},
-	{"managers, a year", "managers", "", false, "2025-10-01", "2026-09-30", 3},
-	{"classification", "classification", "", false, "2026-07-01", "2026-09-30", 1.5},
-	{"open-deals", "open-deals", "", false, "", "", 1.5},
-	{"persons", "persons", "by=manager", false, "", "", 1.5},
-	{"calendar", "calendar", "", false, "2026-11-01", "2026-12-31", 1.5},
+	{"contacts", "contacts", "by=manager", false, "2026-07-01", "2026-09-30", 1.5, false},
+	{"contacts per client and kind", "contacts", "by=manager,client,kind", true, "2026-07-01", "2026-09-30", 1.5, false},
+	{"sources", "sources", "by=source", false, "2026-07-01", "2026-09-30", 1.5, false},
+	{"sources per client", "sources", "by=source,client", true, "2026-07-01", "2026-09-30", 1.5, false},
+	{"managers", "managers", "", false, "2026-07-01", "2026-09-30", 1.5, false},
+	{"managers per client", "managers", "by=manager,client", true, "2026-07-01", "2026-09-30", 1.5, false},
+	{"managers, a year", "managers", "", false, "2025-10-01", "2026-09-30", 3, false},
+	{"classification", "classification", "", false, "2026-07-01", "2026-09-30", 1.5, false},
+	{"open-deals", "open-deals", "", false, "", "", 1.5, false},
+	{"open-deals, page", "open-deals", "", false, "", "", 1.5, true},
+	{"persons", "persons", "by=manager", false, "", "", 1.5, false},
+	{"persons, page", "persons", "by=manager", false, "", "", 1.5, true},
+	{"calendar", "calendar", "", false, "2026-11-01", "2026-12-31", 1.5, false},
 }
 
 // plain is the SQL for the shell.
@@ -239,7 +242,7 @@ func (h *benchHouse) measure(b *testing.B, st *store.Store, shell, path string) 
 	}
 }
 
-// benchRun computes and writes a report as the command does.
+// benchRun computes and writes a report as the command or the page does.
 func benchRun(b *testing.B, st *store.Store, r benchReport) (took, cpu time.Duration, rows int, memory int64) {
 	params, err := url.ParseQuery(r.params)
 	if err != nil {
@@ -253,13 +256,19 @@ func benchRun(b *testing.B, st *store.Store, r benchReport) (took, cpu time.Dura
 		b.Fatal(err)
 	}
 	idle, before, begin := benchMemory(b, "VmRSS:"), benchCPU(), time.Now()
-	table, err := Run(context.Background(), st, Request{Name: r.name, Viewer: store.Manager{Role: store.RoleHead, TimeZone: "Europe/Moscow", Language: store.Russian},
-		Now: benchNow, Currency: "RUB", Params: params})
+	request := Request{Name: r.name, Viewer: store.Manager{Role: store.RoleHead, TimeZone: "Europe/Moscow", Language: store.Russian},
+		Now: benchNow, Currency: "RUB", Params: params}
+	write := (*Table).WriteText
+	if r.page {
+		request.Most = PageRows
+		write = func(t *Table, w io.Writer) error { return t.WriteHTML(w, HTMLOptions{For: Page, Request: params}) }
+	}
+	table, err := Run(context.Background(), st, request)
 	if err != nil {
 		b.Fatal(err)
 	}
 	rows = len(table.Rows)
-	if err := table.WriteText(io.Discard); err != nil {
+	if err := write(table, io.Discard); err != nil {
 		b.Fatal(err)
 	}
 	return time.Since(begin), benchCPU() - before, rows, benchMemory(b, "VmHWM:") - idle

@@ -52,9 +52,24 @@ func (r *run) calendar() (*Table, error) {
 		if it.Contact != nil && it.ClientID == 0 {
 			client.Text = it.Contact.ClientText
 		}
-		path := r.grouping(map[string]store.GroupKey{
-			"type": {Text: string(it.Type)}, "client": client, "importance": {Text: string(it.Importance)},
-			"status": {Text: string(it.Status)}, "manager": {ID: manager, Text: names[manager]}, "abc": {Text: class}, "stage": {Text: it.Stage}, "day": {Text: string(on)},
+		path := r.grouping(func(by string) store.GroupKey {
+			switch by {
+			case "type":
+				return store.GroupKey{Text: string(it.Type)}
+			case "client":
+				return client
+			case "importance":
+				return store.GroupKey{Text: string(it.Importance)}
+			case "status":
+				return store.GroupKey{Text: string(it.Status)}
+			case "manager":
+				return store.GroupKey{ID: manager, Text: names[manager]}
+			case "abc":
+				return store.GroupKey{Text: class}
+			case "day":
+				return store.GroupKey{Text: string(on)}
+			}
+			return store.GroupKey{Text: it.Stage}
 		})
 		begins := it.When.Begins(r.loc)
 		clock := ""

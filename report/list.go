@@ -9,20 +9,20 @@ import (
 	"intouch/store"
 )
 
-// grouping is the path of a record into its groups; keys are by the name of
-// the grouping. Days, weeks and months are those of the key "day".
-func (r *run) grouping(keys map[string]store.GroupKey) []step {
+// grouping is the path of a record into its groups; key tells that of a
+// grouping. Days, weeks and months are those of the key "day".
+func (r *run) grouping(key func(by string) store.GroupKey) []step {
 	path := make([]step, len(r.by), len(r.by)+1)
 	for i, by := range r.by {
 		switch by {
 		case "day", "week", "month":
-			path[i] = r.step(by, keys["day"])
+			path[i] = r.step(by, key("day"))
 			path[i].filter, path[i].value = by, path[i].key
 			if path[i].key == "" {
 				path[i].value, path[i].order = "none", "9999"
 			}
 		default:
-			path[i] = r.step(by, keys[by])
+			path[i] = r.step(by, key(by))
 		}
 	}
 	return path
@@ -103,6 +103,7 @@ func (l *listing) rows(kind string) {
 			own := one.path[len(one.path)-1]
 			t.Rows = append(t.Rows, Row{Leaf: true, Path: append(slices.Clone(path), own.title), Values: one.values, Status: one.status, URL: one.url})
 			unknown = unknown || slices.ContainsFunc(one.values, func(v Value) bool { return v.Unknown })
+			*one = leaf{} // what the row does not need
 		}
 	}
 	if l.records > 0 {

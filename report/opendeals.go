@@ -34,10 +34,26 @@ func (r *run) openDeals() (*Table, error) {
 		if !passes(f.statuses, status) || !passes(f.types, kind) || !f.on(day) {
 			return nil
 		}
-		path := r.grouping(map[string]store.GroupKey{
-			"manager": d.Manager, "client": {ID: d.Deal.ClientID, Text: d.Deal.ClientName}, "source": d.Source,
-			"status": {Text: string(status)}, "type": {Text: string(kind)}, "day": {Text: string(day)},
-			"importance": {Text: string(d.Importance)}, "abc": {Text: d.Class}, "stage": {Text: d.Stage},
+		path := r.grouping(func(by string) store.GroupKey {
+			switch by {
+			case "manager":
+				return d.Manager
+			case "client":
+				return store.GroupKey{ID: d.Deal.ClientID, Text: d.Deal.ClientName}
+			case "source":
+				return d.Source
+			case "status":
+				return store.GroupKey{Text: string(status)}
+			case "type":
+				return store.GroupKey{Text: string(kind)}
+			case "day":
+				return store.GroupKey{Text: string(day)}
+			case "importance":
+				return store.GroupKey{Text: string(d.Importance)}
+			case "abc":
+				return store.GroupKey{Text: d.Class}
+			}
+			return store.GroupKey{Text: d.Stage}
 		})
 		order := fmt.Sprintf("%d %s %s", status.Rank(), orLast(day), d.Deal.Date)
 		all.add(leaf{
@@ -55,9 +71,10 @@ func (r *run) openDeals() (*Table, error) {
 // dealFigures are the first columns of an open deal.
 func (r *run) dealFigures(d *store.OpenDeal) []Value {
 	s, currency := d.Totals, d.Totals.Currency
-	return []Value{count(1), day(d.Deal.Date), text(d.Deal.ClientName), text(d.Manager.Text), r.inHouse(s.Ordered, currency, true),
+	all := make([]Value, 0, 13) // and those of nextEvent
+	return append(all, count(1), day(d.Deal.Date), text(d.Deal.ClientName), text(d.Manager.Text), r.inHouse(s.Ordered, currency, true),
 		r.inHouse(s.Shipped, currency, s.ShippedKnown), r.inHouse(s.LeftToShip, currency, s.ShippedKnown),
-		r.inHouse(s.Paid, currency, s.PaidKnown), r.inHouse(s.LeftToPay, currency, s.PaidKnown)}
+		r.inHouse(s.Paid, currency, s.PaidKnown), r.inHouse(s.LeftToPay, currency, s.PaidKnown))
 }
 
 // inHouse is a sum at today's rate; nothing is shown as zero.

@@ -34,9 +34,22 @@ func (r *run) persons() (*Table, error) {
 	all := r.listing(t)
 	err := r.st.PersonLines(r.ctx, q, func(l store.PersonLine) error {
 		p := &l.Person
-		path := r.grouping(map[string]store.GroupKey{
-			"client": {ID: p.ClientID, Text: l.Client}, "manager": l.Manager, "source": l.Source, "importance": {Text: string(l.Importance)},
-			"abc": {Text: l.Class}, "xyz": {Text: l.XYZ}, "stage": {Text: l.Stage},
+		path := r.grouping(func(by string) store.GroupKey {
+			switch by {
+			case "client":
+				return store.GroupKey{ID: p.ClientID, Text: l.Client}
+			case "manager":
+				return l.Manager
+			case "source":
+				return l.Source
+			case "importance":
+				return store.GroupKey{Text: string(l.Importance)}
+			case "abc":
+				return store.GroupKey{Text: l.Class}
+			case "xyz":
+				return store.GroupKey{Text: l.XYZ}
+			}
+			return store.GroupKey{Text: l.Stage}
 		})
 		emails := slices.Clone(p.Emails)
 		for i, address := range emails {
