@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/mail"
 	"slices"
+	"sync"
 	"time"
 
 	"intouch/store"
@@ -23,7 +24,9 @@ type Digest struct {
 	Unanswered []store.Unanswered
 	Senders    []store.Sender // unknown people who wrote since the last digest
 	Moved      []store.Item   // deal events whose date moved since then
-	Periods    []Period
+	// Unlinked were written into a calendar since then and found no client.
+	Unlinked []store.Contact
+	Periods  []Period
 }
 
 // Period is figures of a stretch of days beside those of the one before it
@@ -31,6 +34,7 @@ type Digest struct {
 type Period struct {
 	Now, Before, YearAgo days
 	Figures              [3]store.Figures // of Now, Before, YearAgo
+	Answers              [3]answers
 }
 
 // days is a stretch of days, both included.
@@ -38,7 +42,7 @@ type days struct{ First, Last store.Date }
 
 // Empty: there is nothing to act on. Figures alone are no reason for a mail.
 func (d *Digest) Empty() bool {
-	return len(d.Overdue)+len(d.Today)+len(d.Returned)+len(d.Unanswered)+len(d.Senders)+len(d.Moved) == 0
+	return len(d.Overdue)+len(d.Today)+len(d.Returned)+len(d.Unanswered)+len(d.Senders)+len(d.Moved)+len(d.Unlinked) == 0
 }
 
 // most of a list is shown; the page has the rest. One more is read, to know
@@ -128,6 +132,9 @@ func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time
 	if d.Moved, err = s.st.MovedEvents(ctx, m.ID, since); err != nil {
 		return nil, fmt.Errorf("moved events: %w", err)
 	}
+	if d.Unlinked, err = s.st.UnlinkedEntries(ctx, m.ID, since, most+1); err != nil {
+		return nil, fmt.Errorf("entries without a client: %w", err)
+	}
 	if d.Empty() {
 		return d, nil
 	}
@@ -138,9 +145,64 @@ func (s *Scheduler) collect(ctx context.Context, m store.Manager, since, at time
 			if p.Figures[j], err = s.st.ContactFigures(ctx, m.ID, span.First, span.Last); err != nil {
 				return nil, fmt.Errorf("figures: %w", err)
 			}
+			if p.Answers[j], err = s.answersOf(ctx, m, span); err != nil {
+				return nil, fmt.Errorf("answers: %w", err)
+			}
 		}
 	}
 	return d, nil
+}
+
+// answers are how the letters of a manager's clients were answered in a stretch
+// of days, in minutes of working time.
+type answers struct {
+	First           int64 // letters whose answer is measured
+	Median, Slowest int64 // of the waits: that of half, of 90 % of them
+	Unanswered      int64
+}
+
+// answered reports whether the figures tell how long clients waited.
+func (d *Digest) answered() bool {
+	return slices.ContainsFunc(d.Periods, func(p Period) bool {
+		return p.Answers[0].First+p.Answers[1].First+p.Answers[2].First > 0
+	})
+}
+
+// answersRead keeps the answers to all letters of a stretch of time for a
+// moment: the digests of one morning ask for the same few.
+type answersRead struct {
+	mu   sync.Mutex
+	read time.Time
+	of   map[[2]time.Time]map[int64]answers // from and to → manager
+}
+
+// answersOf are a manager's answers. What is read serves all managers whose
+// digests are made within the next minutes.
+func (s *Scheduler) answersOf(ctx context.Context, m store.Manager, d days) (answers, error) {
+	a := &s.answers
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := s.st.Now(); a.of == nil || now.Sub(a.read).Abs() > 5*time.Minute {
+		a.read, a.of = now, map[[2]time.Time]map[int64]answers{}
+	}
+	span := store.Days(d.First, d.Last, m.Location())
+	key := [2]time.Time{span.Start, span.End}
+	all, known := a.of[key]
+	if !known {
+		all = map[int64]answers{}
+		err := s.st.ResponseGroups(ctx, store.SaleSelection{}, span.Start, span.End, func(g *store.ResponseGroup) error {
+			of := answers{First: int64(len(g.Waits)), Unanswered: g.Unanswered}
+			of.Median, _ = g.Quantile(0.5)
+			of.Slowest, _ = g.Quantile(0.9)
+			all[g.Manager] = of
+			return nil
+		})
+		if err != nil {
+			return answers{}, err
+		}
+		a.of[key] = all
+	}
+	return all[m.ID], nil
 }
 
 // runDigest makes a manager's digest for a slot and queues it. What cannot be

@@ -117,9 +117,11 @@ func (d *Digest) page(publicURL string) *page {
 	w.list(p, "overdue", store.StatusOverdue.Color(), len(d.Overdue), func(i int) row { return w.overdue(&d.Overdue[i]) })
 	w.list(p, "today", store.StatusCurrent.Color(), len(d.Today), func(i int) row { return w.present(&d.Today[i]) })
 	w.list(p, "returned", store.StatusPostponed.Color(), len(d.Returned), func(i int) row { return w.present(&d.Returned[i]) })
-	w.list(p, "unanswered", "#1565C0", len(d.Unanswered), func(i int) row { return w.letter(&d.Unanswered[i].Contact) })
+	w.list(p, "unanswered", "#1565C0", len(d.Unanswered), func(i int) row { return w.letter(&d.Unanswered[i]) })
 	w.list(p, "senders", "#6A1B9A", len(d.Senders), func(i int) row { return w.sender(d.Senders[i]) })
 	w.list(p, "moved", "#EF6C00", len(d.Moved), func(i int) row { return w.moved(&d.Moved[i]) })
+
+	w.list(p, "unlinked", "#00695C", len(d.Unlinked), func(i int) row { return w.unlinked(&d.Unlinked[i]) })
 
 	due := len(d.Today) + len(d.Returned)
 	for _, part := range []struct {
@@ -128,7 +130,7 @@ func (d *Digest) page(publicURL string) *page {
 		say  func(int, string) string
 	}{
 		{len(d.Overdue), "overdue", w.count}, {due, "today", w.count}, {len(d.Unanswered), "unanswered", w.atLeast},
-		{len(d.Senders), "senders", w.atLeast}, {len(d.Moved), "moved", w.count},
+		{len(d.Senders), "senders", w.atLeast}, {len(d.Moved), "moved", w.count}, {len(d.Unlinked), "unlinked", w.atLeast},
 	} {
 		if part.n > 0 {
 			p.Summary = append(p.Summary, part.say(part.n, part.noun))
@@ -147,6 +149,9 @@ func (d *Digest) page(publicURL string) *page {
 	}
 	if len(p.Figures) > 0 {
 		p.Notes = []string{w.t("estimate")}
+		if d.answered() {
+			p.Notes = append(p.Notes, w.t("working"))
+		}
 	}
 	p.Open = link{w.t("open"), w.url("/")}
 	p.Settings = link{w.t("setup"), w.url("/setup")}
@@ -178,7 +183,7 @@ func (w *writer) list(p *page, title, color string, n int, row func(int) row) {
 	s := section{Title: w.t(title), Count: fmt.Sprint(n), Color: color}
 	if n > most {
 		s.More = w.t("more")
-		if title == "unanswered" || title == "senders" {
+		if title == "unanswered" || title == "senders" || title == "unlinked" {
 			s.Count = fmt.Sprintf("%d+", most)
 		}
 	}
@@ -273,7 +278,8 @@ func (w *writer) subject(s string) string {
 	return s
 }
 
-func (w *writer) letter(c *store.Contact) row {
+func (w *writer) letter(u *store.Unanswered) row {
+	c := &u.Contact
 	r := row{When: w.date(store.DateOf(c.When.Start, w.loc)), Title: link{w.subject(c.Subject), w.url("/contacts/%d", c.ID)}, Do: doLetter,
 		Target: store.AnswerTarget{Item: store.ItemKey{ID: c.ID}, Version: c.Version}}
 	if c.Importance == store.High {
@@ -285,7 +291,11 @@ func (w *writer) letter(c *store.Contact) row {
 	if c.ClientName != "" {
 		r.Meta = append(r.Meta, link{mailer.OneLine(c.ClientName, longName), w.url("/clients/%d", c.ClientID)})
 	}
-	r.Meta = append(r.Meta, link{Text: w.t("waiting", w.age(max(w.at.Sub(c.When.Start), 0)))})
+	waiting := w.t("waiting", w.age(max(w.at.Sub(c.When.Start), 0)))
+	if hours := int(u.Working.Hours()); hours > 0 {
+		waiting += " (" + w.count(hours, "working hours") + ")"
+	}
+	r.Meta = append(r.Meta, link{Text: waiting})
 	return r
 }
 
@@ -302,6 +312,16 @@ func (w *writer) sender(s store.Sender) row {
 	if s.Letters > 1 {
 		r.Meta = append(r.Meta, link{Text: w.count(int(s.Letters), "letters")})
 	}
+	return r
+}
+
+// unlinked is an entry that leads to where its client is named.
+func (w *writer) unlinked(c *store.Contact) row {
+	r := row{When: w.date(store.DateOf(c.Created, w.loc)), Title: link{w.subject(c.Subject), w.url("/contacts/%d/register", c.ID)}}
+	if !c.When.IsZero() {
+		r.When = w.place(c.When)
+	}
+	r.Meta = []link{{w.t("name client"), r.Title.URL}}
 	return r
 }
 
@@ -331,6 +351,21 @@ func (w *writer) figures(title string, p Period) figures {
 	add("meetings", number, f[0].Meetings, f[1].Meetings, f[2].Meetings)
 	add("others", number, f[0].Others, f[1].Others, f[2].Others)
 	add("time spent", func(n int64) string { return fmt.Sprintf("%d:%02d", n/60, n%60) }, f[0].Minutes, f[1].Minutes, f[2].Minutes)
+	a := p.Answers
+	waits := func(key string, of func(*answers) int64) {
+		say := func(i int) string {
+			if a[i].First == 0 {
+				return "–"
+			}
+			return fmt.Sprintf("%d:%02d", of(&a[i])/60, of(&a[i])%60)
+		}
+		if a[0].First+a[1].First+a[2].First > 0 {
+			t.Rows = append(t.Rows, figure{w.t(key), [3]string{say(0), say(1), say(2)}})
+		}
+	}
+	waits("median", func(a *answers) int64 { return a.Median })
+	waits("slowest", func(a *answers) int64 { return a.Slowest })
+	add("not answered", number, a[0].Unanswered, a[1].Unanswered, a[2].Unanswered)
 	for _, kind := range []string{"payments", "shipments"} {
 		sums := [3]map[string]int64{{}, {}, {}}
 		var currencies []string

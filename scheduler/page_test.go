@@ -42,7 +42,7 @@ func morning(lang store.Language) *Digest {
 		event(store.DealEvent{ID: 8, DealID: 14, Kind: store.Shipment, Due: "2026-11-23", Known: true, State: store.Planned, Amount: 128450000}, store.ShipmentItem),
 	})
 	d.Unanswered = []store.Unanswered{
-		{Contact: store.Contact{ID: 31, Kind: store.Letter, Importance: store.High, ClientID: 3, ClientName: "ООО «Вектор-К»", Persons: []store.PersonRef{{Name: "Мария Белова"}}, Subject: "Re: Счёт № 118 — когда ждать отгрузку?", When: store.Span{Start: at(20, 17, 42), End: at(20, 17, 47)}}},
+		{Contact: store.Contact{ID: 31, Kind: store.Letter, Importance: store.High, ClientID: 3, ClientName: "ООО «Вектор-К»", Persons: []store.PersonRef{{Name: "Мария Белова"}}, Subject: "Re: Счёт № 118 — когда ждать отгрузку?", When: store.Span{Start: at(20, 17, 42), End: at(20, 17, 47)}}, Working: 78 * time.Minute},
 		{Contact: store.Contact{ID: 32, Kind: store.Letter, Importance: store.Normal, ClientID: 2, ClientName: "Orion Trading & Co", When: store.Span{Start: at(23, 7, 20), End: at(23, 7, 25)}}},
 	}
 	d.Senders = []store.Sender{
@@ -50,7 +50,9 @@ func morning(lang store.Language) *Digest {
 		{Address: "evil@x.test", Name: "A\r\nBcc: all@x.test \u202etest", Letters: 1, Last: at(22, 12, 0), Subject: strings.Repeat("Очень длинная тема ", 100)},
 	}
 	d.Moved = []store.Item{event(store.DealEvent{ID: 9, DealID: 14, Kind: store.Shipment, Due: "2026-11-25", Expected: "2026-12-02", ExpectSet: at(22, 9, 0), Known: true, State: store.Planned, Amount: 128450000}, store.ShipmentItem)}
+	d.Unlinked = []store.Contact{{ID: 41, Kind: store.Meeting, Subject: "Кофе <b>с кем-то</b>", When: store.Span{Start: at(25, 12, 0), End: at(25, 13, 0)}}, {ID: 42, Subject: "Позвонить в банк", Created: at(22, 9, 0)}}
 	d.Periods = periods("2026-11-23")
+	d.Periods[1].Answers = [3]answers{{First: 90, Median: 45, Slowest: 385, Unanswered: 3}, {First: 80, Median: 61, Slowest: 540}, {Unanswered: 1}}
 	d.Periods[0].Figures = [3]store.Figures{{}, {LettersIn: 4, LettersOut: 3, Minutes: 35}, {LettersIn: 2, Calls: 1, Minutes: 20}}
 	d.Periods[1].Figures = [3]store.Figures{
 		{LettersIn: 148, LettersOut: 131, Calls: 42, Meetings: 7, Minutes: 1995, Payments: append(rub(345678901), store.Money{Minor: 1250000, Currency: "EUR"}), Shipments: rub(210000000)},

@@ -82,6 +82,7 @@ type Replies struct {
 
 // Scheduler runs the jobs on a store.
 type Scheduler struct {
+	answers  answersRead
 	st       *store.Store
 	opt      Options
 	log      *slog.Logger

@@ -450,7 +450,21 @@ func (s *Store) UnansweredLetters(ctx context.Context, managerID int64, limit in
 		for _, c := range found {
 			out = append(out, Unanswered{Contact: c, Age: t.now.Sub(c.When.Start)})
 		}
-		return err
+		if err != nil || len(out) == 0 {
+			return err
+		}
+		m, err := t.manager("m.id = $1", managerID)
+		if err != nil {
+			return err
+		}
+		holidays, err := t.allHolidays()
+		if err != nil {
+			return err
+		}
+		for i := range out {
+			out[i].Working = time.Duration(OfficeHours.Minutes(out[i].Contact.When.Start, t.now, m.Location(), holidays)) * time.Minute
+		}
+		return nil
 	})
 	return out, err
 }

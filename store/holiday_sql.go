@@ -61,16 +61,22 @@ func (s *Store) KeepHolidays(ctx context.Context, sources []string) error {
 
 // Holidays are the days of the addresses that the store was opened for, in
 // their order, and those of the settings, which win.
-func (s *Store) Holidays(ctx context.Context) (*Holidays, error) {
-	calendars := [][]Holiday{s.opt.Holidays.Shipped}
-	err := s.read(ctx, func(t *tx) error {
-		fetched, err := t.holidays()
-		for _, source := range s.opt.Holidays.Addresses {
-			calendars = append(calendars, fetched[source])
-		}
+func (s *Store) Holidays(ctx context.Context) (h *Holidays, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		h, err = t.allHolidays()
 		return err
 	})
-	return NewHolidays(append(calendars, s.opt.Holidays.Own)...), err
+	return h, err
+}
+
+func (t *tx) allHolidays() (*Holidays, error) {
+	opt := &t.s.opt.Holidays
+	calendars := [][]Holiday{opt.Shipped}
+	fetched, err := t.holidays()
+	for _, source := range opt.Addresses {
+		calendars = append(calendars, fetched[source])
+	}
+	return NewHolidays(append(calendars, opt.Own)...), err
 }
 
 // holidays are all that was fetched, by address.

@@ -201,4 +201,5 @@ type SeenLetter struct {
 type Unanswered struct {
 	Contact Contact
 	Age     time.Duration
+	Working time.Duration // of Age, in working hours of the manager who was asked for
 }

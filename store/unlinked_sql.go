@@ -1,8 +1,10 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"time"
 )
 
 // Letters that a folder includes although nobody knows their parties: one
@@ -27,6 +29,20 @@ func (t *tx) noteUnlinked(contactID int64, outsiders []string) error {
 		}
 	}
 	return nil
+}
+
+// UnlinkedEntries are what a manager wrote into the own calendars since a moment
+// and what has found no client, newest first. What stands in calendars that
+// people make for themselves is nobody's business.
+func (s *Store) UnlinkedEntries(ctx context.Context, managerID int64, since time.Time, limit int) (out []Contact, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		out, err = t.contacts(`WHERE c.client_id IS NULL AND c.origin = 'calendar' AND c.created >= $1 AND c.client_text = '' AND NOT c.private
+			AND c.state IN ('planned', 'postponed', 'done') AND EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id = $2)
+			AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.item = 'c' || c.id)
+			ORDER BY c.created DESC, c.id DESC LIMIT $3`, since.Unix(), managerID, limit)
+		return err
+	})
+	return out, err
 }
 
 // linkLetters gives a client the client-less letters of its addresses and

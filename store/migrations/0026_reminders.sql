@@ -15,5 +15,8 @@ CREATE INDEX reminders_due ON reminders (manager_id, at);
 -- What a manager wants otherwise than the settings say: JSON, {"quiet": "20:00-08:00"}.
 ALTER TABLE managers ADD COLUMN reminders TEXT NOT NULL DEFAULT '{}';
 
+-- What calendars brought without a client, for the digests.
+CREATE INDEX contacts_unlinked ON contacts (created) WHERE client_id IS NULL AND origin = 'calendar';
+
 -- +goose Down
 -- Forward only.
