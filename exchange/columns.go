@@ -48,6 +48,7 @@ var columnsOf = map[Kind][]column{
 		{name: "role", other: []string{"роль"}},
 		{name: "time_zone", other: []string{"timezone", "часовой пояс", "зона"}},
 		{name: "language", other: []string{"язык", "lang"}},
+		{name: "work_hours", other: []string{"рабочие часы", "рабочее время", "working hours"}},
 	},
 	Rates: {
 		with(dateColumn, "дата курса", "на дату"),

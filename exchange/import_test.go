@@ -264,8 +264,8 @@ func TestImport_NewManagersTakeTheHousesZone(t *testing.T) {
 	each(t, func(t *testing.T, st *store.Store) {
 		importText(t, st, Managers, "id,name,login,time_zone,language\nm1,Anna,anna,Asia/Omsk,en\n")
 		importText(t, st, Managers, "id,name,login\nm1,Anna,anna\nm2,Bert,bert\n")
-		want := `{"id":"m1","name":"Anna","email":[],"login":"anna","role":"manager","time_zone":"Asia/Omsk","language":"en"}
-{"id":"m2","name":"Bert","email":[],"login":"bert","role":"manager","time_zone":"Europe/Moscow","language":"ru"}
+		want := `{"id":"m1","name":"Anna","email":[],"login":"anna","role":"manager","time_zone":"Asia/Omsk","language":"en","work_hours":""}
+{"id":"m2","name":"Bert","email":[],"login":"bert","role":"manager","time_zone":"Europe/Moscow","language":"ru","work_hours":""}
 `
 		if d := cmp.Diff(want, export(t, st, ExportOptions{Kind: Managers})); d != "" {
 			t.Errorf("managers differ (-want +got):\n%s", d)

@@ -46,13 +46,14 @@ func (f *fields) take() (taker, error) {
 
 func (f *fields) manager() store.ManagerRow {
 	return store.ManagerRow{
-		ID:       f.text("id"),
-		Name:     f.text("name"),
-		Login:    f.text("login"),
-		Role:     f.word("role", roleWords),
-		TimeZone: f.text("time_zone"),
-		Language: f.word("language", languageWords),
-		Emails:   f.addresses("email"),
+		ID:        f.text("id"),
+		Name:      f.text("name"),
+		Login:     f.text("login"),
+		Role:      f.word("role", roleWords),
+		TimeZone:  f.text("time_zone"),
+		Language:  f.word("language", languageWords),
+		WorkHours: f.text("work_hours"),
+		Emails:    f.addresses("email"),
 	}
 }
 

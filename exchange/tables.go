@@ -112,10 +112,10 @@ var tables = map[Kind]table{
 		},
 	},
 	Managers: {
-		[]string{"id", "name", "email", "login", "role", "time_zone", "language"},
+		[]string{"id", "name", "email", "login", "role", "time_zone", "language", "work_hours"},
 		func(ctx context.Context, st *store.Store, write func([]any) error) error {
 			return st.EachManager(ctx, func(m *store.ManagerRow) error {
-				return write([]any{m.ID, m.Name, m.Emails, m.Login, m.Role, m.TimeZone, m.Language})
+				return write([]any{m.ID, m.Name, m.Emails, m.Login, m.Role, m.TimeZone, m.Language, m.WorkHours})
 			})
 		},
 	},

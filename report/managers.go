@@ -381,7 +381,7 @@ func (r *run) managers() (*Table, error) {
 	if whole.sum.minutes.Estimated {
 		t.Notes = append(t.Notes, r.t("estimate"))
 	}
-	t.Notes = append(t.Notes, r.t("working hours", store.OfficeHours.From, store.OfficeHours.To))
+	t.Notes = append(t.Notes, r.t("working hours", r.st.WorkHoursOf(store.Manager{}).String()))
 	r.noteTax(t, whole.sum.tax)
 	return t, r.noteRates(t)
 }

@@ -23,7 +23,7 @@ var texts = store.Texts{
 	"relative":      {"в % от итога", "in % of the total"},
 	"team average":  {"В среднем по отделу", "Average of the team"},
 	"no rate":       {"Нет курса %s: суммы в этой валюте не пересчитаны в %s и не сложены с другими.", "There is no rate of %s: sums in it are not converted into %s and not added to others."},
-	"working hours": {"Время ответа — в рабочих часах менеджера: по будням с %d до %d.", "Response times are in the manager's working hours: on weekdays from %d to %d."},
+	"working hours": {"Время ответа — в рабочих часах менеджера; у кого нет своих, в рабочие дни %s.", "Response times are in the manager's working hours; who has none of their own works %s on working days."},
 
 	"by.campaign":    {"Кампания", "Campaign"},
 	"none.campaign":  {"(без кампании)", "(no campaign)"},

@@ -462,7 +462,7 @@ func (s *Store) UnansweredLetters(ctx context.Context, managerID int64, limit in
 			return err
 		}
 		for i := range out {
-			out[i].Working = time.Duration(OfficeHours.Minutes(out[i].Contact.When.Start, t.now, m.Location(), holidays)) * time.Minute
+			out[i].Working = time.Duration(s.WorkHoursOf(m).Minutes(out[i].Contact.When.Start, t.now, m.Location(), holidays)) * time.Minute
 		}
 		return nil
 	})

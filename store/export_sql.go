@@ -111,7 +111,7 @@ func (s *Store) EachManager(ctx context.Context, fn func(*ManagerRow) error) err
 			return err
 		}
 		for _, m := range all {
-			if err := fn(&ManagerRow{ID: m.ExternalID, Name: m.Name, Login: m.Login, Role: string(m.Role), TimeZone: m.TimeZone, Language: string(m.Language), Emails: m.Emails}); err != nil {
+			if err := fn(&ManagerRow{ID: m.ExternalID, Name: m.Name, Login: m.Login, Role: string(m.Role), TimeZone: m.TimeZone, Language: string(m.Language), WorkHours: m.WorkHours.String(), Emails: m.Emails}); err != nil {
 				return err
 			}
 		}

@@ -7,17 +7,17 @@ import (
 )
 
 // ResponseGroups tells how long clients waited for answers to the letters of a
-// period, by the manager of the letter, else of the client. zones are the
-// managers' own: their working time is counted.
+// period, by the manager of the letter, else of the client. The
+// manager's own working time is counted.
 func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to time.Time, each func(*ResponseGroup) error) error {
 	groups := map[Owner]*ResponseGroup{}
 	managers, err := s.Managers(ctx)
 	if err != nil {
 		return err
 	}
-	zones := map[int64]*time.Location{}
+	zones, hours := map[int64]*time.Location{}, map[int64]WorkHours{}
 	for _, m := range managers {
-		zones[m.ID] = m.Location()
+		zones[m.ID], hours[m.ID] = m.Location(), s.WorkHoursOf(m)
 	}
 	holidays, err := s.Holidays(ctx)
 	if err != nil {
@@ -37,12 +37,12 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 	}
 	r := responses{from: from, to: to, waiting: map[int64][]exchanged{},
 		answered: func(first exchanged, at time.Time) {
-			zone := zones[first.manager]
-			if zone == nil {
-				zone = time.UTC
+			zone, working := zones[first.manager], hours[first.manager]
+			if zone == nil { // of a letter that is no manager's
+				zone, working = time.UTC, s.WorkHoursOf(Manager{})
 			}
 			g := group(first)
-			g.Waits = append(g.Waits, OfficeHours.Minutes(first.at, at, zone, holidays))
+			g.Waits = append(g.Waits, working.Minutes(first.at, at, zone, holidays))
 		},
 		given: func(e exchanged) { group(e).Unanswered++ },
 	}

@@ -13,9 +13,10 @@ const (
 )
 
 // ManagerRow is a row of `import managers`, or a [[manager]] of the settings.
+// WorkHours are like "09:00-18:00", "house" for none of one's own.
 type ManagerRow struct {
-	ID, Name, Login, Role, TimeZone, Language string
-	Emails                                    []string
+	ID, Name, Login, Role, TimeZone, Language, WorkHours string
+	Emails                                               []string
 }
 
 // ClientRow is a row of `import clients`. Clear names fields that are to be

@@ -23,6 +23,7 @@ type Manager struct {
 	Role       Role
 	TimeZone   string // IANA name
 	Language   Language
+	WorkHours  WorkHours         // own; zero: the house's (Store.WorkHoursOf)
 	Reminders  map[string]string // wanted otherwise than the settings say (Reminders.Set)
 	Created    time.Time
 	Version    int64

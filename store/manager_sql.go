@@ -51,15 +51,16 @@ func (t *tx) manager(where string, args ...any) (Manager, error) {
 
 func (t *tx) managers(where string, args ...any) ([]Manager, error) {
 	var out []Manager
-	err := t.rows(`SELECT m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, m.reminders, a.address
+	err := t.rows(`SELECT m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, m.reminders, m.work_hours, a.address
 		FROM managers m LEFT JOIN manager_addresses a ON a.manager_id = m.id
 		WHERE `+where+` ORDER BY m.name, m.id, a.position`, args, func(scan func(...any) error) error {
 		var m Manager
-		var address string
+		var address, hours string
 		if err := scan(&m.ID, textInto{&m.ExternalID}, &m.Login, &m.Name, &m.Role, &m.TimeZone, &m.Language,
-			timeInto{&m.Created}, &m.Version, jsonInto{&m.Reminders}, textInto{&address}); err != nil {
+			timeInto{&m.Created}, &m.Version, jsonInto{&m.Reminders}, &hours, textInto{&address}); err != nil {
 			return err
 		}
+		m.WorkHours, _ = ParseWorkHours(hours) // "" is none
 		if len(out) == 0 || out[len(out)-1].ID != m.ID {
 			out = append(out, m)
 		}
@@ -71,6 +72,9 @@ func (t *tx) managers(where string, args ...any) ([]Manager, error) {
 	})
 	return out, err
 }
+
+// houseHours takes a manager's own working hours away.
+const houseHours = "house"
 
 var loginShape = regexp.MustCompile(`^[a-z0-9][a-z0-9._@-]{0,62}$`)
 
@@ -102,6 +106,12 @@ func (row ManagerRow) check() (Manager, error) {
 	}
 	if _, err := time.LoadLocation(m.TimeZone); err != nil || m.TimeZone == "Local" {
 		return m, invalid("time_zone", "%q is not a zone like Europe/Moscow", clip(m.TimeZone, 60))
+	}
+	if row.WorkHours != "" && row.WorkHours != houseHours {
+		var err error
+		if m.WorkHours, err = ParseWorkHours(row.WorkHours); err != nil {
+			return m, invalid("work_hours", "%v", err)
+		}
 	}
 	for _, e := range row.Emails {
 		a, err := Address(e)
@@ -145,6 +155,7 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 	if found { // what the row does not say stays
 		row.ID, row.Login, row.Name = cmp.Or(row.ID, old.ExternalID), cmp.Or(row.Login, old.Login), cmp.Or(row.Name, old.Name)
 		row.Role, row.TimeZone, row.Language = cmp.Or(row.Role, string(old.Role)), cmp.Or(row.TimeZone, old.TimeZone), cmp.Or(row.Language, string(old.Language))
+		row.WorkHours = cmp.Or(row.WorkHours, old.WorkHours.String())
 		if len(row.Emails) == 0 {
 			row.Emails = old.Emails
 		}
@@ -171,6 +182,7 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 	c.note("name", old.Name, m.Name)
 	c.note("role", string(old.Role), string(m.Role))
 	c.note("time_zone", old.TimeZone, m.TimeZone)
+	c.note("work_hours", old.WorkHours.String(), m.WorkHours.String())
 	c.note("language", string(old.Language), string(m.Language))
 	c.note("emails", strings.Join(old.Emails, " "), strings.Join(m.Emails, " "))
 	c.note("external_id", old.ExternalID, m.ExternalID)
@@ -180,12 +192,12 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 	change, verb := RowChanged, "changed"
 	if found {
 		m.ID = old.ID
-		_, err = t.exec(`UPDATE managers SET external_id = $1, login = $2, name = $3, role = $4, time_zone = $5, language = $6, version = version + 1 WHERE id = $7`,
-			key(m.ExternalID), m.Login, m.Name, string(m.Role), m.TimeZone, string(m.Language), m.ID)
+		_, err = t.exec(`UPDATE managers SET external_id = $1, login = $2, name = $3, role = $4, time_zone = $5, language = $6, work_hours = $7, version = version + 1 WHERE id = $8`,
+			key(m.ExternalID), m.Login, m.Name, string(m.Role), m.TimeZone, string(m.Language), m.WorkHours.String(), m.ID)
 	} else {
 		change, verb = RowNew, "created"
-		err = t.row(`INSERT INTO managers (external_id, login, name, role, time_zone, language, created) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id`,
-			[]any{key(m.ExternalID), m.Login, m.Name, string(m.Role), m.TimeZone, string(m.Language), t.now.Unix()}, &m.ID)
+		err = t.row(`INSERT INTO managers (external_id, login, name, role, time_zone, language, work_hours, created) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
+			[]any{key(m.ExternalID), m.Login, m.Name, string(m.Role), m.TimeZone, string(m.Language), m.WorkHours.String(), t.now.Unix()}, &m.ID)
 	}
 	if err != nil {
 		return 0, "", err

@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
+	"errors"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -10,12 +13,39 @@ import (
 // answerDays is after how many days a letter counts as unanswered for good.
 const answerDays = 30
 
-// WorkHours are a manager's working time: from and to are hours of the
-// manager's clock on working days.
-type WorkHours struct{ From, To int }
+// WorkHours are a manager's working time on working days, by the manager's clock.
+// The zero value is none of one's own.
+type WorkHours struct{ From, To ClockTime }
 
-// OfficeHours are those of a manager who has none of their own.
-var OfficeHours = WorkHours{9, 18}
+// OfficeHours are those of a house that says nothing else.
+var OfficeHours = WorkHours{9 * 60, 18 * 60}
+
+// ParseWorkHours reads "09:00-18:00".
+func ParseWorkHours(s string) (w WorkHours, err error) {
+	from, to, _ := strings.Cut(strings.ReplaceAll(s, "–", "-"), "-")
+	if w.From, err = parseClockTime(strings.TrimSpace(from)); err == nil {
+		w.To, err = parseClockTime(strings.TrimSpace(to))
+	}
+	if err == nil && w.To <= w.From {
+		err = errors.New("working hours begin before they end, like 09:00-18:00")
+	}
+	if err != nil {
+		return WorkHours{}, err
+	}
+	return w, nil
+}
+
+func (w WorkHours) String() string {
+	if w == (WorkHours{}) {
+		return ""
+	}
+	return w.From.String() + "-" + w.To.String()
+}
+
+// WorkHoursOf are the manager's own working hours, else the house's.
+func (s *Store) WorkHoursOf(m Manager) WorkHours {
+	return cmp.Or(m.WorkHours, s.opt.WorkHours, OfficeHours)
+}
 
 // Minutes is the working time between two moments, in minutes.
 func (w WorkHours) Minutes(from, to time.Time, loc *time.Location, h *Holidays) int64 {
@@ -29,8 +59,7 @@ func (w WorkHours) Minutes(from, to time.Time, loc *time.Location, h *Holidays) 
 		if !h.works(day, t.Weekday()) {
 			continue
 		}
-		begins := WallTime(t.Year(), t.Month(), t.Day(), w.From, 0, loc)
-		ends := WallTime(t.Year(), t.Month(), t.Day(), w.To, 0, loc)
+		begins, ends := w.From.on(day, loc), w.To.on(day, loc)
 		if begins.Before(from) {
 			begins = from
 		}

@@ -29,6 +29,9 @@ type Options struct {
 	// Alarms reads the alarms that calendar programs set; nil, and only the
 	// Reminders count.
 	Alarms AlarmReader
+	// WorkHours are those of managers who have none of their own; OfficeHours
+	// when zero.
+	WorkHours WorkHours
 	// Reminders are when managers are told of what is coming, who want it no
 	// other way; DefaultReminders when nil.
 	Reminders *Reminders

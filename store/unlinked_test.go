@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -53,6 +54,18 @@ func TestUnanswered_Working(t *testing.T) {
 		h.must(err)
 		if len(list) != 1 || list[0].Working != 3*time.Hour+30*time.Minute || list[0].Age != h.clock.t.Sub(friday) {
 			t.Errorf("%+v", list)
+		}
+		// In hours of her own there is less of it, and in the house's again as much.
+		for hours, want := range map[string]time.Duration{"09:30-17:40": 10*time.Minute + 2*time.Hour + 30*time.Minute, "house": 3*time.Hour + 30*time.Minute} {
+			m, _, err := h.SaveManager(ctx, store.Actor{}, store.ManagerRow{Login: "anna", WorkHours: hours})
+			h.must(err)
+			if list, err = h.UnansweredLetters(ctx, m.ID, 10); err != nil || list[0].Working != want {
+				t.Errorf("%s: %v, want %v, %v", hours, list[0].Working, want, err)
+			}
+		}
+		var bad *store.Invalid
+		if _, _, err := h.SaveManager(ctx, store.Actor{}, store.ManagerRow{Login: "anna", WorkHours: "18:00-09:00"}); !errors.As(err, &bad) || bad.Field != "work_hours" {
+			t.Errorf("got %v", err)
 		}
 	})
 }

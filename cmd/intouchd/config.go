@@ -30,6 +30,7 @@ type Config struct {
 	Language         store.Language
 	Currency         string // ISO 4217
 	MinutesPerLetter int
+	WorkHours        store.WorkHours
 	StateDir         string
 	StoreURL         string // store.Options.URL
 	Company          Company
@@ -213,6 +214,7 @@ func (c *reading) house(t *table) {
 	if unit, err := currency.ParseISO(c.cfg.Currency); err != nil || unit.String() != c.cfg.Currency {
 		t.fault("currency", "%q is not a currency code like RUB or EUR", c.cfg.Currency)
 	}
+	c.cfg.WorkHours, _ = store.ParseWorkHours(workHours(t, "work_hours", store.OfficeHours.String()))
 	c.cfg.MinutesPerLetter = t.number("minutes_per_letter", 5, 1, 600)
 }
 
@@ -315,6 +317,19 @@ func (c *reading) store(root *table) {
 	}
 }
 
+// workHours takes working hours, or the default.
+func workHours(t *table, key, def string) string {
+	v := t.text(key, def)
+	if v == def {
+		return v
+	}
+	if _, err := store.ParseWorkHours(v); err != nil {
+		t.fault(key, "%v", err)
+		return def
+	}
+	return v
+}
+
 var loginPattern = regexp.MustCompile(`^[a-z0-9._@-]{1,64}$`)
 
 func (c *reading) managers(root *table) {
@@ -328,6 +343,8 @@ func (c *reading) managers(root *table) {
 			Role:     t.text("role", string(store.RoleManager)),
 			TimeZone: zone(t, "time_zone", c.cfg.TimeZone),
 			Language: string(language(t, "language", c.cfg.Language)),
+			// What stands nowhere is the house's.
+			WorkHours: workHours(t, "work_hours", "house"),
 		}}
 		if e := t.text("email", ""); e != "" {
 			m.Row.Emails = append([]string{e}, m.Row.Emails...)

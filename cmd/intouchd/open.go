@@ -61,6 +61,7 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
 		Alarms:           caldav.NextAlarm,
 		Reminders:        &cfg.Reminders,
+		WorkHours:        cfg.WorkHours,
 		Log:              log,
 		MinutesPerLetter: cfg.MinutesPerLetter,
 		Currency:         cfg.Currency,

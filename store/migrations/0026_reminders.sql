@@ -15,6 +15,9 @@ CREATE INDEX reminders_due ON reminders (manager_id, at);
 -- What a manager wants otherwise than the settings say: JSON, {"quiet": "20:00-08:00"}.
 ALTER TABLE managers ADD COLUMN reminders TEXT NOT NULL DEFAULT '{}';
 
+-- A manager's own working hours, "09:00-18:00"; "" is as the settings say.
+ALTER TABLE managers ADD COLUMN work_hours TEXT NOT NULL DEFAULT '';
+
 -- What calendars brought without a client, for the digests.
 CREATE INDEX contacts_unlinked ON contacts (created) WHERE client_id IS NULL AND origin = 'calendar';
 
