@@ -21,8 +21,9 @@ const (
 	// of nearly every series, and what repeats more rarely is found later,
 	// when anything about it changes.
 	ahead = 400 * 24 * time.Hour
-	// longAhead is how long before its occurrence no other alarm is looked for
-	// when one was found.
+	// longAhead is how far from its occurrence an alarm of a series is looked
+	// for: occurrences that are long past are passed over, and when an alarm was
+	// found none that come long after it are looked at.
 	longAhead = 60 * 24 * time.Hour
 )
 
@@ -50,10 +51,13 @@ func NextAlarm(v *store.EntryView, after time.Time) (first store.Alarm, ok bool)
 	}
 	x := &ringing{zones: zonesOf(cal.Component, e.loc), main: main, after: after, defaults: v.Alarms, loc: e.loc}
 	x.lastAck, _, _ = x.at(main, "X-MOZ-LASTACK")
+	long := after.Add(-longAhead)
 	for _, c := range cal.Children {
 		if c.Name == main.Name {
 			x.series(cal, c, x.timing(c), after.Add(ahead), func(o occurrence) bool {
-				x.occurrence(o)
+				if o.end.After(long) || c.Props.Get(ical.PropRecurrenceRule) == nil {
+					x.occurrence(o)
+				}
 				return x.ok && o.start.After(x.first.At.Add(longAhead))
 			})
 		}

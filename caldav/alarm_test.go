@@ -120,3 +120,54 @@ func FuzzNextAlarm(f *testing.F) {
 		}
 	})
 }
+
+// What a program puts is what the mail follows: its own alarm, until somebody
+// closes it there.
+func TestAlarm_Reminds(t *testing.T) {
+	o := newOffice(t)
+	put := func(more string) {
+		t.Helper()
+		body := crlf("BEGIN:VCALENDAR\nVERSION:2.0\nPRODID:x\nBEGIN:VEVENT\nUID:u1\nDTSTAMP:20261101T000000Z\nSUMMARY:Разговор\nDTSTART:20261123T100000Z\nDTEND:20261123T110000Z\n" + more + "BEGIN:VALARM\nACTION:DISPLAY\nDESCRIPTION:d\nTRIGGER:-PT30M\nEND:VALARM\nEND:VEVENT\nEND:VCALENDAR")
+		if r := o.do("PUT", "/dav/calendars/anna/current/u1.ics", body, "Content-Type: text/calendar"); r.status/100 != 2 {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+	}
+	reminded := func() (out string) {
+		t.Helper()
+		_, _, err := o.st.Remind(t.Context(), o.anna, func(list []store.Reminder) (*store.Mail, error) {
+			for _, r := range list {
+				out += r.Item.Contact.Subject + r.At.Format(" 15:04 ")
+			}
+			return nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	put("")
+	o.now = time.Date(2026, 11, 23, 9, 30, 0, 0, time.UTC)
+	if got := reminded(); got != "Разговор 09:30 " {
+		t.Errorf("its own alarm: %q", got)
+	}
+	put("X-MOZ-LASTACK:20261123T093001Z\nX-MOZ-SNOOZE-TIME:20261123T094001Z\n")
+	o.now = o.now.Add(10 * time.Minute)
+	if got := reminded(); got != "Разговор 09:40 " {
+		t.Errorf("snoozed: %q", got)
+	}
+	put("X-MOZ-LASTACK:20261123T094501Z\nX-MOZ-SNOOZE-TIME:20261123T095001Z\n")
+	put("X-MOZ-LASTACK:20261123T094901Z\n")
+	o.now = o.now.Add(15 * time.Minute)
+	if got := reminded(); got != "" {
+		t.Errorf("closed: %q", got)
+	}
+}
+
+func BenchmarkNextAlarm_Series(b *testing.B) {
+	v := contactView(moscow, current, store.Contact{Kind: store.Call, Subject: "s", When: store.Span{Start: time.Date(2006, 1, 1, 7, 0, 0, 0, time.UTC), End: time.Date(2006, 1, 1, 8, 0, 0, 0, time.UTC)}, Recurrence: "RRULE:FREQ=DAILY"}, nil)
+	for b.Loop() {
+		if _, ok := NextAlarm(v, written); !ok {
+			b.Fatal("none")
+		}
+	}
+}

@@ -43,6 +43,7 @@ func newOffice(t testing.TB) *office {
 	st, err := store.Open(ctx, store.Options{
 		URL:    "sqlite:" + o.file,
 		Render: NewRenderer("https://crm.vector.test"),
+		Alarms: NextAlarm,
 		Now:    func() time.Time { return o.now },
 		Log:    slog.New(slog.DiscardHandler),
 	})
