@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -238,4 +239,60 @@ func TestSpan_Ring(t *testing.T) {
 			t.Errorf("%s %v: got %s, want %s", c.first, c.offset, got, c.want)
 		}
 	}
+}
+
+// Daemons that look at the same moment, and managers who edit meanwhile: each
+// reminder leaves once, and none after its contact was done.
+func TestRemind_Together(t *testing.T) {
+	each(t, func(h *house) {
+		var calls []store.Contact
+		for i := range 40 {
+			calls = append(calls, h.normal(fmt.Sprint("call ", i), time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC)))
+		}
+		h.at(24, 11, 45)
+		var mu sync.Mutex
+		told := map[string]int{}
+		var all sync.WaitGroup
+		for worker := range 4 {
+			all.Go(func() {
+				for round := range 5 {
+					var mail []string
+					_, _, err := h.Remind(ctx, h.anna, func(list []store.Reminder) (*store.Mail, error) {
+						for _, r := range list {
+							mail = append(mail, r.Item.Contact.Subject)
+						}
+						return &store.Mail{Key: fmt.Sprint("r", worker, round), To: "anna@vector.test", Bytes: []byte("b")}, nil
+					})
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					for _, subject := range mail {
+						told[subject]++
+					}
+					mu.Unlock()
+				}
+			})
+		}
+		done := store.Done
+		all.Go(func() {
+			for _, c := range calls[:10] {
+				if _, err := h.EditContact(ctx, store.Actor{ManagerID: h.anna.ID}, c.ID, 0, store.ContactEdit{State: &done}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Wait()
+		for _, c := range calls[10:] {
+			if told[c.Subject] != 1 {
+				t.Errorf("%s was told %d times", c.Subject, told[c.Subject])
+			}
+		}
+		for subject, n := range told {
+			if n > 1 {
+				t.Errorf("%s was told %d times", subject, n)
+			}
+		}
+		h.expect("afterwards", h.reminded(h.anna))
+	})
 }
