@@ -24,6 +24,9 @@ const (
 	longWait  = 2 * time.Hour
 	longHold  = 5 * time.Minute // between connections to a server in trouble
 	manyLost  = 3               // connections, one after the other: the server is in trouble
+	// connections are as many as deliver at the same time, so that a mail on
+	// which the server hangs, for minutes, holds up no other.
+	connections = 3
 	// askAgain is how often the outbox is looked at without being woken:
 	// another process (`intouchd job digest`) may have written into it.
 	askAgain = 15 * time.Second
@@ -47,6 +50,16 @@ func (o *outbox) run(ctx context.Context) {
 		<-ctx.Done()
 		return
 	}
+	var all sync.WaitGroup
+	for range connections {
+		all.Go(func() { o.follow(ctx) })
+	}
+	all.Wait()
+}
+
+// follow delivers what is due whenever something is. Who comes late finds
+// nothing: each mail is claimed.
+func (o *outbox) follow(ctx context.Context) {
 	troubles, locked := 0, false
 	for {
 		changed := o.st.Changed() // before looking, so that nothing slips between
@@ -133,6 +146,9 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 		}
 		claim := o.hold(mails)
 		for _, m := range mails {
+			if !claim.begin(m.ID) {
+				continue // given to others meanwhile
+			}
 			if o.st.Now().After(m.Until) {
 				err = o.abandon(claim, m, &total)
 			} else if err = o.untried(ctx, flight, claim, &session); err == nil {
@@ -178,7 +194,7 @@ func (o *outbox) untried(ctx, flight context.Context, claim *claim, session **ma
 	return err
 }
 
-// claim keeps mails from other daemons while they are delivered.
+// claim keeps mails from others while they are delivered.
 type claim struct {
 	o    *outbox
 	stop context.CancelFunc
@@ -186,6 +202,7 @@ type claim struct {
 
 	mu    sync.Mutex
 	ids   []int64 // of those that are not settled
+	now   int64   // the one that is being delivered
 	until time.Time
 }
 
@@ -207,9 +224,26 @@ func (o *outbox) hold(mails []store.OutboxMail) *claim {
 	return c
 }
 
+// begin says which mail is delivered now; false when it is no longer claimed.
+func (c *claim) begin(id int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = id
+	return slices.Contains(c.ids, id)
+}
+
+// renew keeps the mail that is being delivered, and leaves to the other
+// connections those that wait behind it.
 func (c *claim) renew(ctx context.Context) error {
 	c.mu.Lock() // over the writing too: what is settled must not be held again
 	defer c.mu.Unlock()
+	behind := slices.DeleteFunc(slices.Clone(c.ids), func(id int64) bool { return id == c.now })
+	if len(behind) > 0 {
+		if err := c.o.st.FreeMails(ctx, behind, ""); err != nil {
+			return fmt.Errorf("free mails: %w", err)
+		}
+		c.ids = slices.DeleteFunc(c.ids, func(id int64) bool { return id != c.now })
+	}
 	if len(c.ids) == 0 {
 		return nil
 	}

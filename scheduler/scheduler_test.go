@@ -413,8 +413,15 @@ func TestOutbox_ServerDown(t *testing.T) {
 	}
 }
 
-// One mail makes the server hang up each time; the others go out.
+// One mail makes the server hang up each time, or hang; the others go out.
 func TestOutbox_PoisonedMail(t *testing.T) {
+	for _, hangs := range []bool{false, true} {
+		poisoned(t, hangs)
+	}
+}
+
+func poisoned(t *testing.T, hangs bool) {
+	t.Helper()
 	c := morningClock()
 	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
 	p := newPost()
@@ -444,7 +451,13 @@ func TestOutbox_PoisonedMail(t *testing.T) {
 				buf := make([]byte, 4096)
 				for {
 					n, err := in.Read(buf)
-					if err != nil || bytes.Contains(buf[:n], []byte("poison@")) {
+					if err == nil && bytes.Contains(buf[:n], []byte("poison@")) {
+						if hangs {
+							io.Copy(io.Discard, in) // until the other side gives up
+						}
+						return
+					}
+					if err != nil {
 						return
 					}
 					out.Write(buf[:n])
@@ -454,7 +467,7 @@ func TestOutbox_PoisonedMail(t *testing.T) {
 	})
 	defer wg.Wait()
 	defer ln.Close()
-	s := newScheduler(t, st, &mailer.Config{Addr: ln.Addr().String(), Security: mailer.Insecure})
+	s := newScheduler(t, st, &mailer.Config{Addr: ln.Addr().String(), Security: mailer.Insecure, Timeout: 200 * time.Millisecond, DataTimeout: 200 * time.Millisecond})
 	for _, a := range []string{"a@vector.test", "poison@vector.test", "b@vector.test", "c@vector.test"} {
 		enqueue(t, st, a)
 	}
@@ -509,15 +522,18 @@ func TestOutbox_Lease(t *testing.T) {
 		}
 		o := newScheduler(t, st, nil).outbox
 		c := o.hold(mails)
-		if err := o.settle(c, mails[0], errors.New("lost"), &delivered{}); err != nil {
-			t.Error(err)
+		if !c.begin(mails[0].ID) {
+			t.Error("not claimed")
 		}
-		time.Sleep(10*lease + time.Second)
-		if next, err := st.ClaimMails(t.Context(), batch, lease); err != nil || len(next) != 1 || next[0].ID != mails[0].ID {
-			t.Errorf("taken away: %v, %v", next, err)
+		time.Sleep(10*lease + time.Second) // the server thinks
+		if next, err := st.ClaimMails(t.Context(), batch, lease); err != nil || len(next) != 1 || next[0].ID != mails[1].ID || next[0].Tries != 2 {
+			t.Errorf("the one behind it was not left to others: %v, %v", next, err)
 		}
 		if err := c.check(); err != nil {
 			t.Error(err)
+		}
+		if c.begin(mails[1].ID) {
+			t.Error("the one behind is delivered twice")
 		}
 		if n, err := c.release(errors.New("stopped")); err != nil || n != 1 {
 			t.Error(n, err)
@@ -620,6 +636,65 @@ func TestOutbox_Stop(t *testing.T) {
 			}
 		})
 	}
+}
+
+// While the server thinks about one mail, for as long as it likes, others go out.
+func TestOutbox_OthersPass(t *testing.T) {
+	st := storetest.SQLite(t, store.Options{Render: blank})
+	p := newPost()
+	reached, release := make(chan struct{}), make(chan struct{})
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &pickySession{postSession{post: p}, reached, release}, nil }))
+	server.ErrorLog = silence{}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() { defer close(served); server.Serve(ln) }()
+	s, err := New(st, Options{SMTP: &mailer.Config{Addr: ln.Addr().String(), Security: mailer.Insecure}, Grace: time.Millisecond, Log: logTo(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	enqueue(t, st, "slow@vector.test")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	<-reached
+	for i := range 15 {
+		enqueue(t, st, fmt.Sprintf("m%d@vector.test", i))
+	}
+	for {
+		changed := st.Changed()
+		if box, err := st.Outbox(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		} else if box.Sent == 15 {
+			break
+		}
+		<-changed
+	}
+	cancel()
+	<-done
+	close(release)
+	server.Close()
+	ln.Close()
+	<-served
+}
+
+// pickySession thinks about a mail for slow@ until released.
+type pickySession struct {
+	postSession
+	reached, release chan struct{}
+}
+
+func (s *pickySession) Data(r io.Reader) error {
+	if err := s.postSession.Data(r); err != nil {
+		return err
+	}
+	if s.to == "slow@vector.test" {
+		close(s.reached)
+		<-s.release
+	}
+	return nil
 }
 
 // slowSession answers the text only when released.
