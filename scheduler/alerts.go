@@ -30,7 +30,7 @@ const (
 	refusedBack = 3 * 24 * time.Hour
 	mostRefused = 100
 	// backupJob is the one whose failure is told.
-	backupJob = "backup"
+	backupJob = "backups"
 )
 
 // problemKind is what is wrong.

@@ -245,7 +245,7 @@ func TestAlerts_Kinds(t *testing.T) {
 		}
 		deliver := func() { s.RunJob(t.Context(), "outbox", time.Time{}, "") }
 		backup := func(outcome string) {
-			if err := st.RecordRun(t.Context(), store.Run{Job: "backup", Slot: c.now().Format(time.RFC3339), Started: c.now(), Outcome: outcome, Detail: "no space"}); err != nil {
+			if err := st.RecordRun(t.Context(), store.Run{Job: "backups", Slot: c.now().Format(time.RFC3339), Started: c.now(), Outcome: outcome, Detail: "no space"}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -63,7 +63,7 @@ var jobs = []job{
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
 	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(s *Scheduler) Chore { return s.opt.Books }, "the settings have no [[addressbook]]"),
 	chore("holidays", "40 3 * * *", day, func(s *Scheduler) Chore { return s.opt.Holidays }, "the settings have no holidays.urls"),
-	chore("backups", "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),
+	chore(backupJob, "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),
 	chore("clean-up", "15 4 * * *", day, (*Scheduler).cleanUp, ""),
 	{name: remindersJob, of: eachManager, due: (*Scheduler).dueReminders},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},

@@ -79,7 +79,7 @@ var texts = store.Texts{
 	"backup made":   {"Резервная копия снова сделана", "The backup was made again"},
 	"see refused":   {"Недоставленные письма показывает команда «intouchd outbox list --state failed», снова отправляет «intouchd outbox retry».", "The command “intouchd outbox list --state failed” shows what was not delivered, “intouchd outbox retry” sends it again."},
 	"make room":     {"Когда места не останется, новые письма и записи не сохранятся: освободите место там, где лежит база.", "When no room is left, new letters and records cannot be stored: make room where the database is."},
-	"back up again": {"После исправления копию делает «intouchd job backup».", "When that is mended, “intouchd job backup” makes one."},
+	"back up again": {"После исправления копию делает «intouchd job backups».", "When that is mended, “intouchd job backups” makes one."},
 
 	"upcoming":       {"Предстоит", "Coming up"},
 	"in":             {"через %s", "in %s"},
@@ -123,7 +123,7 @@ var texts = store.Texts{
 	"job addressbooks": {"адресные книги", "address books"},
 	"job statuses":     {"статусы", "statuses"},
 	"job alerts":       {"неполадки", "problems"},
-	"job backup":       {"резервная копия", "backup"},
+	"job backups":      {"резервная копия", "backup"},
 
 	"file":           {"Приложен файл %s.", "The file %s is attached."},
 	"file too large": {"Файл %s слишком велик для письма: скачайте его на странице отчёта.", "The file %s is too large for a mail: download it from the page of the report."},

@@ -27,7 +27,7 @@ func TestNightly(t *testing.T) {
 			}
 		}
 		for _, run := range []store.Run{
-			{Job: "backup", Slot: "2026-11-22", Started: c.t.Add(-2 * time.Hour), Outcome: "failed", Detail: "no space <left>\r\non device"},
+			{Job: "backups", Slot: "2026-11-22", Started: c.t.Add(-2 * time.Hour), Outcome: "failed", Detail: "no space <left>\r\non device"},
 			{Job: "digest", OwnerID: who["boris"].ID, Slot: "2026-11-20T08:00", Started: c.t.Add(-3 * 24 * time.Hour), Outcome: "failed", Detail: "long ago"},
 		} {
 			must(st.RecordRun(t.Context(), run))

@@ -643,7 +643,9 @@ func TestOutbox_OthersPass(t *testing.T) {
 	st := storetest.SQLite(t, store.Options{Render: blank})
 	p := newPost()
 	reached, release := make(chan struct{}), make(chan struct{})
-	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &pickySession{postSession{post: p}, reached, release}, nil }))
+	server := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
+		return &pickySession{postSession{post: p}, reached, release}, nil
+	}))
 	server.ErrorLog = silence{}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

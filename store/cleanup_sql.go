@@ -27,7 +27,7 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 		{"ledger", &r.Runs, kept.Ledger,
 			`DELETE FROM runs WHERE (job, owner_id, slot) IN (SELECT job, owner_id, slot FROM runs WHERE started < $1 ORDER BY started LIMIT $2)`},
 		{"outbox", &r.Mails, kept.Mails,
-			`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state IN ('sent', 'failed') AND created < $1 ORDER BY id LIMIT $2)`},
+			`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state IN ('sent', 'failed', 'dropped') AND created < $1 ORDER BY id LIMIT $2)`},
 		{"senders", &r.Senders, kept.Senders,
 			`DELETE FROM senders WHERE (address, manager_id) IN (SELECT address, manager_id FROM senders WHERE last < $1 LIMIT $2)`},
 	} {
