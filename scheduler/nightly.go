@@ -18,10 +18,11 @@ import (
 const nightlyJob = "nightly"
 
 // Nightly is what a head is told at night (rules.md section 7), up to the end
-// of the day before At: facts and computed reports, on no page yet.
+// of the day before Today: facts and computed reports, on no page yet.
 type Nightly struct {
-	Head store.Manager
-	At   time.Time
+	Head  store.Manager
+	At    time.Time
+	Today store.Date // that the slot means, whenever it is made up for
 
 	Periods  []performance
 	Deals    *report.Table // current ones, by manager
@@ -84,7 +85,7 @@ func (s *Scheduler) runNightly(ctx context.Context, m store.Manager, slot string
 		run.Outcome, run.Detail = "off", notWanted
 		return s.record(ctx, run)
 	}
-	n, err := s.collectNightly(ctx, m, at)
+	n, err := s.collectNightly(ctx, m, slotDay(slot), at)
 	if err != nil {
 		return run, err
 	}
@@ -110,9 +111,8 @@ func (s *Scheduler) runNightly(ctx context.Context, m store.Manager, slot string
 }
 
 // collectNightly reads a head's nightly digest.
-func (s *Scheduler) collectNightly(ctx context.Context, m store.Manager, at time.Time) (*Nightly, error) {
-	n := &Nightly{Head: m, At: at, Names: map[int64]string{}}
-	today := store.DateOf(at, m.Location())
+func (s *Scheduler) collectNightly(ctx context.Context, m store.Manager, today store.Date, at time.Time) (*Nightly, error) {
+	n := &Nightly{Head: m, At: at, Today: today, Names: map[int64]string{}}
 	since := s.lastSlot(nightlyJob, m, at)
 	ask := func(name string, params url.Values) (*report.Table, error) {
 		t, err := report.Run(ctx, s.st, report.Request{Name: name, Viewer: m, Now: at, Currency: s.opt.Currency, Params: params})
@@ -201,8 +201,7 @@ const nightlyRows = 50
 
 // nightlyPage says the digest in the head's language and zone.
 func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
-	loc := n.Head.Location()
-	today := store.DateOf(n.At, loc)
+	loc, today := n.Head.Location(), n.Today
 	w := writer{voice: voice{lang: n.Head.Language, loc: loc, year: n.At.In(loc).Year()}, base: s.opt.PublicURL, at: n.At, today: today}
 	p := &page{Lang: n.Head.Language, Title: w.t("nightly", w.date(today.Add(-1))), Wide: true}
 

@@ -10,6 +10,7 @@ import (
 	"net/mail"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,9 +155,12 @@ func TestSavedReports(t *testing.T) {
 			t.Errorf("before the slot: %s", got)
 		}
 		c.add(time.Hour)
-		tick()
-		again := newScheduler(t, st, nil) // a second daemon
-		again.tick(t.Context(), again.jobs[store.SavedReportsJob])
+		var daemons sync.WaitGroup
+		for range 4 { // on one database, at the same moment
+			daemon := newScheduler(t, st, nil)
+			daemons.Go(func() { daemon.tick(t.Context(), daemon.jobs[store.SavedReportsJob]) })
+		}
+		daemons.Wait()
 		c.add(time.Minute)
 		if got, want := tick(), "reports 1 #1 2026-11-23T08:00 queued\n"; got != want {
 			t.Errorf("ledger %q, want %q", got, want)
@@ -197,6 +201,51 @@ func TestSavedReports(t *testing.T) {
 		c.add(3 * 24 * time.Hour)
 		if got := tick(); strings.Count(got, "reports") != 2 || !strings.Contains(got, "#1 2026-11-26T08:00") {
 			t.Errorf("ledger %s", got)
+		}
+	})
+}
+
+// Also by mail a manager sees the own figures and the team's average, whoever
+// reads it; who was a head and is none any more sees no more than that.
+func TestSavedReports_Rights(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank, Currency: "RUB"}, func(t *testing.T, st *store.Store) {
+		c.t = morningClock().t
+		who := trade(t, st)
+		s := newScheduler(t, st, nil)
+		for owner, sees := range map[string]bool{"anna": false, "hilda": true} {
+			saved := save(t, st, who[owner], store.SavedReportEdit{Name: "Team", Report: "managers", Params: url.Values{"period": {"month"}}, Recipients: []string{"boris", "boss@partner.test"}})
+			if run, err := s.MailReport(t.Context(), saved); err != nil || run.Outcome != "queued" {
+				t.Fatalf("%+v, %v", run, err)
+			}
+			got := letters(t, st)
+			if len(got) != 2 {
+				t.Fatalf("%d mails", len(got))
+			}
+			for to, l := range got {
+				for _, form := range []string{l.text, l.page} {
+					if strings.Contains(form, "Boris Brown") != sees || !strings.Contains(form, "Анна Соколова") {
+						t.Errorf("%s's report to %s:\n%s", owner, to, form)
+					}
+					if average := strings.Contains(form, "Average of the team") || strings.Contains(form, "В среднем по отделу"); average == sees {
+						t.Errorf("%s's report to %s, average %v:\n%s", owner, to, average, form)
+					}
+				}
+			}
+		}
+		if _, _, err := st.SaveManager(t.Context(), store.Actor{}, store.ManagerRow{Login: "hilda", Role: "manager"}); err != nil {
+			t.Fatal(err)
+		}
+		c.add(10 * time.Minute)
+		list, err := st.SavedReports(t.Context(), store.Manager{ID: who["hilda"].ID, Role: store.RoleManager})
+		if err != nil || len(list) != 1 {
+			t.Fatal(list, err)
+		}
+		if _, err := s.MailReport(t.Context(), list[0]); err != nil {
+			t.Fatal(err)
+		}
+		if l := letters(t, st)["boris@vector.test"]; strings.Contains(l.text, "Boris Brown") || !strings.Contains(l.text, "Hilda Head") {
+			t.Errorf("what a former head sees:\n%s", l.text)
 		}
 	})
 }

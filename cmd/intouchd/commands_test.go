@@ -313,10 +313,16 @@ func TestDemo(t *testing.T) {
 		}
 		return true
 	})
-	eventually(t, "a digest", func() bool {
+	eventually(t, "the digests of all managers, and the head's nightly one", func() bool {
 		mails, _ := filepath.Glob(filepath.Join(dir, "mail", "*.eml"))
-		return len(mails) >= len(demoManagers)
+		return len(mails) >= len(demoManagers)+1
 	})
+	if got := command(t, "", "--config", config, "job", "nightly"); got.code != exitDone || !strings.Contains(got.stdout, info["login"]) || !strings.Contains(got.stdout, "already ran") {
+		t.Errorf("nightly after the demo's: %+v", got)
+	}
+	if got := command(t, "", "--config", config, "report", "saved", "list"); !strings.Contains(got.stdout, "status=overdue") {
+		t.Errorf("saved reports: %+v", got)
+	}
 	if got := command(t, "", "--config", config, "check", "--online"); got.code != exitDone {
 		t.Errorf("check --online beside the demo: %+v", got)
 	}
