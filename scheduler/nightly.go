@@ -132,11 +132,9 @@ func (s *Scheduler) collectNightly(ctx context.Context, m store.Manager, today s
 	for _, period := range periods(today) {
 		p := performance{Period: period}
 		for i, d := range []days{period.Now, period.Before, period.YearAgo} {
-			t, err := ask("managers", between(d, nil))
-			if err != nil {
+			if p.Tables[i], err = ask("managers", between(d, nil)); err != nil {
 				return nil, err
 			}
-			p.Tables[i] = t.Whole()
 		}
 		n.Periods = append(n.Periods, p)
 	}
@@ -241,7 +239,7 @@ func (s *Scheduler) nightlyPage(n *Nightly) (*page, error) {
 	}
 	month := n.Periods[1]
 	asked := url.Values{"from": {string(month.Now.First)}, "to": {string(month.Now.Last)}}
-	performance := month.Tables[0].Only("letter out", "call", "meeting", "unanswered", "deals", "deal sum", "payment sum", "profit", "overdue debt")
+	performance := month.Tables[0].Whole().Only("letter out", "call", "meeting", "unanswered", "deals", "deal sum", "payment sum", "profit", "overdue debt")
 	if err := add(w.t("performance"), report.ReportPath+"managers?"+asked.Encode(), month.Tables[0].Chart(), performance, asked); err != nil {
 		return nil, err
 	}
@@ -283,12 +281,16 @@ func (w *writer) performance(title string, p *performance) figures {
 	for i, d := range []days{p.Now, p.Before, p.YearAgo} {
 		out.Columns[i] = strings.ReplaceAll(w.stretch(d), "\u00a0", " ")
 	}
-	for i, c := range p.Tables[0].Columns {
+	tables := p.Tables
+	for i, t := range tables {
+		tables[i] = t.Whole()
+	}
+	for i, c := range tables[0].Columns {
 		if title == "yesterday" && !slices.Contains(ofDay, c.Key) {
 			continue
 		}
 		r, some := figure{Name: c.Title}, false
-		for n, t := range p.Tables {
+		for n, t := range tables {
 			v := total(t, c.Key)
 			r.Values[n], some = t.Said(i, v), some || !v.Zero()
 		}
