@@ -97,6 +97,10 @@ func (s *Scheduler) dueReport(ctx context.Context, r store.SavedReport, at time.
 	return result, err
 }
 
+// byHand ends the slot of a report that somebody had mailed, and who is told at
+// once what became of it.
+const byHand = " by hand"
+
 // MailReport mails a saved report now, beside its schedule; once a minute at
 // most.
 func (s *Scheduler) MailReport(ctx context.Context, r store.SavedReport) (store.Run, error) {
@@ -104,7 +108,7 @@ func (s *Scheduler) MailReport(ctx context.Context, r store.SavedReport) (store.
 	if len(r.Recipients) == 0 {
 		return store.Run{}, &report.Invalid{Text: "the report has no recipients"}
 	}
-	return s.mailReport(ctx, r, store.SavedReportSlot(r.ID, now.In(r.Owner.Location()).Format("2006-01-02T15:04")+" by hand"), now)
+	return s.mailReport(ctx, r, store.SavedReportSlot(r.ID, now.In(r.Owner.Location()).Format("2006-01-02T15:04")+byHand), now)
 }
 
 // mailReport runs the mails of a report as a job of its own: one that panics
@@ -147,7 +151,7 @@ func (s *Scheduler) runReport(ctx context.Context, r store.SavedReport, slot str
 			var wrong *report.Invalid
 			if errors.As(err, &wrong) { // what it selects by is gone
 				run.Outcome, run.Detail = "failed", r.Name+": "+wrong.Text
-				return s.record(ctx, run)
+				return s.record(ctx, run, s.tellOwner(r, slot, wrong.Text, at)...)
 			} else if err != nil {
 				return run, err
 			}
@@ -179,6 +183,25 @@ func (s *Scheduler) runReport(ctx context.Context, r store.SavedReport, slot str
 		run.Outcome = "failed"
 	}
 	return s.record(ctx, run, mails...)
+}
+
+// tellOwner is the mail to the owner that a report cannot be made any more. No
+// mail where there is no address for it: the ledger has it, too.
+func (s *Scheduler) tellOwner(r store.SavedReport, slot, reason string, at time.Time) []store.Mail {
+	if r.Owner.Email() == "" || strings.HasSuffix(slot, byHand) {
+		return nil
+	}
+	w := writer{voice: voice{lang: r.Owner.Language, loc: r.Owner.Location()}, base: s.opt.PublicURL, at: at}
+	name := mailer.OneLine(r.Name, longName)
+	p := &page{Lang: r.Owner.Language, Title: w.t("report failed", name), Summary: []string{mailer.OneLine(reason, longError)},
+		Advice: []string{w.t("report failed advice")}, Open: link{w.t("saved reports"), w.url("/reports/saved/%d", r.ID)}, Why: []string{w.t("why own report", name)}}
+	p.Subject = "Intouch: " + p.Title
+	composed, err := s.compose(p, fmt.Sprintf("reports/%s/failed", slot), mail.Address{Name: r.Owner.Name, Address: r.Owner.Email()}, r.Owner.Location())
+	if err != nil {
+		s.log.Warn("owner of a saved report could not be told", "job", store.SavedReportsJob, "manager", r.Owner.Login, "err", err)
+		return nil
+	}
+	return []store.Mail{composed}
 }
 
 // reportPage says a report to one reader; without ID it is nobody of ours, who

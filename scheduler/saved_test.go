@@ -279,6 +279,22 @@ func TestSavedReports_Outcomes(t *testing.T) {
 		if got := letters(t, st); len(got) != 1 || !strings.Contains(got["anna@vector.test"].text, "Ничего") {
 			t.Errorf("%+v", got)
 		}
+
+		// By the clock its owner is told that it cannot be made, once.
+		save(t, st, who["hilda"], store.SavedReportEdit{Name: "gone\nfor good", Report: "open-deals", Params: url.Values{"client": {"nobody"}}, Schedule: "0 9 * * *", Recipients: []string{"anna"}})
+		c.add(time.Hour + time.Minute)
+		for range 2 {
+			s.tick(t.Context(), s.jobs[store.SavedReportsJob])
+			c.add(time.Minute)
+		}
+		told := letters(t, st)
+		l := told["hilda@vector.test"]
+		if subject, _ := new(mime.WordDecoder).DecodeHeader(l.Get("Subject")); subject != "Intouch: The saved report “gone for good” cannot be made" || !strings.Contains(l.text, `there is no client "nobody"`) {
+			t.Errorf("the owner is told %q\n%s", subject, l.text)
+		}
+		if got := ledger(t, st); strings.Count(got, "2026-11-23T09:00 failed") != 1 {
+			t.Errorf("ledger\n%s", got)
+		}
 		by := save(t, st, who["hilda"], store.SavedReportEdit{Name: "to nobody", Report: "calendar"})
 		var wrong *report.Invalid
 		if _, err := s.MailReport(t.Context(), by); !errors.As(err, &wrong) {
