@@ -236,7 +236,9 @@ func (s *Scheduler) reportPage(r store.SavedReport, reader store.Manager, t *rep
 	default:
 		p.Why = []string{w.t("why report", owner), w.t("stop report", owner)}
 	}
-	if r.Owner.Email() != "" && reader.ID != r.Owner.ID {
+	// An address beyond ASCII would need a server that takes such header fields.
+	ascii := !strings.ContainsFunc(r.Owner.Email(), func(c rune) bool { return c > '~' })
+	if r.Owner.Email() != "" && ascii && reader.ID != r.Owner.ID {
 		p.ReplyTo = &mail.Address{Name: owner, Address: r.Owner.Email()}
 	}
 	if reader.ID != 0 {

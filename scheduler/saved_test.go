@@ -303,6 +303,34 @@ func TestSavedReports_Outcomes(t *testing.T) {
 	})
 }
 
+// An owner whose address goes beyond ASCII has the report sent all the same.
+func TestSavedReports_ReplyTo(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	who := trade(t, st)
+	for email, want := range map[string]string{"a\"b@vector.test": "a\"b@vector.test", "ольга@vector.test": "", "olga@vector.test": "olga@vector.test"} {
+		owner := who["hilda"]
+		owner.Name, owner.Emails = strings.Repeat("Ольга \r\n\u202e", 50), []string{email}
+		s := newScheduler(t, st, nil)
+		p, err := s.reportPage(store.SavedReport{Name: "x", Report: "calendar", Owner: owner}, who["anna"], &report.Table{Title: "x", Lang: store.Russian}, c.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		composed, err := s.compose(p, "x", mail.Address{Address: "anna@vector.test"}, time.UTC)
+		if err != nil {
+			t.Fatalf("%s: %v", email, err)
+		}
+		read, err := mail.ReadMessage(bytes.NewReader(composed.Bytes))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, _ := mail.ParseAddress(read.Header.Get("Reply-To"))
+		if (got == nil) != (want == "") || got != nil && got.Address != want {
+			t.Errorf("%s: answers go to %v", email, got)
+		}
+	}
+}
+
 func TestCheckSavedCron(t *testing.T) {
 	for expr, good := range map[string]bool{"": true, "0 8 * * 1": true, "30 * * * *": true, "* * * * *": false, "*/5 8 * * *": false, "0,30 8 * * *": false, "@daily": true, "8 o'clock": false, "0 8 30 2 *": false} {
 		if err := CheckSavedCron(expr); (err == nil) != good {
