@@ -331,6 +331,49 @@ func TestSavedReports_ReplyTo(t *testing.T) {
 	}
 }
 
+// On the days when clocks change each owner's report has one slot a day, as on
+// any other: 2:30 is skipped in spring and comes twice in autumn.
+func TestSavedReports_DST(t *testing.T) {
+	c := &clock{}
+	zones := []string{"America/New_York", "Europe/London", "Australia/Lord_Howe", "Europe/Moscow"}
+	for _, from := range []string{"2027-03-12", "2027-03-26", "2027-04-02", "2027-10-01", "2027-10-29", "2027-11-05"} {
+		day, err := time.Parse(time.DateOnly, from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.t = day
+		st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+		s := newScheduler(t, st, nil)
+		for _, zone := range zones {
+			m, _, err := st.SaveManager(t.Context(), store.Actor{}, store.ManagerRow{Login: strings.ToLower(zone[strings.Index(zone, "/")+1:]), TimeZone: zone, Emails: []string{zone[:3] + zone[len(zone)-3:] + "@vector.test"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			save(t, st, m, store.SavedReportEdit{Name: "x", Report: "open-deals", Schedule: "30 1,2 * * *", Recipients: []string{m.Login}})
+		}
+		for range 4 * 24 * 4 { // four days, each quarter of an hour
+			c.add(15 * time.Minute)
+			s.tick(t.Context(), s.jobs[store.SavedReportsJob])
+		}
+		runs, err := st.Runs(t.Context(), 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		slots := map[int64]int{}
+		for _, r := range runs {
+			slots[r.OwnerID]++
+		}
+		for id, n := range slots {
+			if n != 8 {
+				t.Errorf("from %s: %d runs of %s", from, n, zones[id-1])
+			}
+		}
+		if len(slots) != len(zones) {
+			t.Errorf("from %s: runs of %d owners", from, len(slots))
+		}
+	}
+}
+
 func TestCheckSavedCron(t *testing.T) {
 	for expr, good := range map[string]bool{"": true, "0 8 * * 1": true, "30 * * * *": true, "* * * * *": false, "*/5 8 * * *": false, "0,30 8 * * *": false, "@daily": true, "8 o'clock": false, "0 8 30 2 *": false} {
 		if err := CheckSavedCron(expr); (err == nil) != good {
