@@ -136,6 +136,7 @@ var texts = store.Texts{
 	"stop report":          {"Чтобы не получать его, ответьте на это письмо: ответ получит %s.", "To stop it, answer this mail: the answer goes to %s."},
 	"act done":             {"Сделано", "Done"},
 	"act read":             {"Ответ не нужен", "No answer needed"},
+	"act +1h":              {"+1 час", "+1 hour"},
 	"act tomorrow":         {"Завтра", "Tomorrow"},
 	"act +1w":              {"+1 неделя", "+1 week"},
 	"act client":           {"Сделать клиентом", "Make a client"},

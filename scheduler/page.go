@@ -78,10 +78,11 @@ type row struct {
 
 // The links of a row, few: the last one leads to a page with all.
 var (
-	doItem   = []string{"done", "tomorrow", "+1w", ""}
-	doLetter = []string{"read", "tomorrow", ""}
-	doSender = []string{"client", ""}
-	doMoved  = []string{""}
+	doItem     = []string{"done", "tomorrow", "+1w", ""}
+	doReminder = []string{"done", "+1h", "tomorrow", ""} // what comes in minutes is rather put off by an hour
+	doLetter   = []string{"read", "tomorrow", ""}
+	doSender   = []string{"client", ""}
+	doMoved    = []string{""}
 )
 
 // link is a text that may lead somewhere.

@@ -265,5 +265,11 @@ func (w *writer) reminder(r *store.Reminder) row {
 		}
 		fact(w.t("last contact", said))
 	}
+	switch c := r.Item.Contact; {
+	case c != nil && c.Recurrence != "":
+		out.Do = doMoved // what a link does, it does to the whole series: one should see it first
+	case !r.Item.When.AllDay:
+		out.Do = doReminder
+	}
 	return out
 }

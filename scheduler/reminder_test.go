@@ -82,6 +82,35 @@ func TestReminder_Subject(t *testing.T) {
 	}
 }
 
+// Each item can be acted on from the mail; of a series only where one sees it
+// whole. The mail can be turned off.
+func TestReminder_Links(t *testing.T) {
+	n := comingUp(store.Russian)
+	n.List[2].Item.Contact.Recurrence = "RRULE:FREQ=DAILY"
+	s := newScheduler(t, storetest.SQLite(t, store.Options{Render: blank}), nil)
+	p := n.page("https://crm.vector.test")
+	targets := s.answerable(p, "token")
+	var got []string
+	for _, section := range p.Sections {
+		for _, r := range section.Rows {
+			var acts []string
+			for _, a := range r.Acts {
+				if !strings.HasPrefix(a.URL, "https://crm.vector.test"+store.LinkPath) {
+					t.Errorf("%s leads to %s", a.Text, a.URL)
+				}
+				acts = append(acts, a.Text)
+			}
+			got = append(got, r.Title.Text+": "+strings.Join(acts, " "))
+		}
+	}
+	want := `Встреча: Ещё…
+Звонок: Условия договора: Сделано +1 час Завтра Ещё…
+Отгрузка, сделка № 14: 1 284 500,00 ₽: Сделано Завтра +1 неделя Ещё…`
+	if text := strings.ReplaceAll(strings.Join(got, "\n"), "\u00a0", " "); text != want || len(targets) != 3 || p.Kind != store.ReminderMail || p.Stop.URL == "" {
+		t.Errorf("got\n%s\nwant\n%s\n%d targets, %q", text, want, len(targets), p.Stop.URL)
+	}
+}
+
 // What people wrote themselves is not said twice.
 func TestReminder_SubjectOnce(t *testing.T) {
 	for subject, want := range map[string]string{
