@@ -53,24 +53,30 @@ func planned(t *testing.T, st *store.Store) (subjects []string) {
 func TestScheduler_Classify(t *testing.T) {
 	c := morningClock() // Monday 8:00
 	s, st := classifier(t, c)
+	tick := func() {
+		s.tick(t.Context(), s.jobs[classifyJob])
+		s.tick(t.Context(), s.jobs[keepInTouchJob])
+	}
 	runs := func() (slots []string) {
 		all, err := st.Runs(t.Context(), 10)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range all {
-			slots = append(slots, r.Job+" "+r.Slot)
+			if r.Job == classifyJob {
+				slots = append(slots, r.Job+" "+r.Slot)
+			}
 		}
 		return slots
 	}
-	s.tick(t.Context(), s.jobs[classifyJob])
-	s.tick(t.Context(), s.jobs[classifyJob])
+	tick()
+	tick()
 	if got := runs(); len(got) != 1 || got[0] != "classify 2026-11-22T23:30" { // missed while nothing ran
 		t.Errorf("ran %q", got)
 	}
 	// One-off on Sunday, three months and a day after the sale lost.
 	c.add(40 * time.Hour) // Wednesday 0:00
-	s.tick(t.Context(), s.jobs[classifyJob])
+	tick()
 	if got := runs(); len(got) != 2 || got[0] != "classify 2026-11-24T23:30" {
 		t.Errorf("ran %q", got)
 	}
@@ -98,8 +104,19 @@ func TestScheduler_RunJob_Classify(t *testing.T) {
 	if _, err := s.RunJob(t.Context(), "classify", time.Time{}, "anna"); err == nil || !strings.Contains(err.Error(), "whole house") {
 		t.Error(err)
 	}
-	if r, err := s.RunJob(t.Context(), "classify", time.Time{}, ""); err != nil || !strings.Contains(r.String(), "planned: 1 to keep in touch") {
+	if r, err := s.RunJob(t.Context(), "classify", time.Time{}, ""); err != nil || strings.Contains(r.String(), "keep in touch") {
 		t.Error(r, err)
+	}
+	for _, want := range []string{"2026-11-23 done planned: 1 to keep in touch", "2026-11-23 empty"} { // once, however often it is asked
+		if r, err := s.RunJob(t.Context(), "keep-in-touch", time.Time{}, ""); err != nil || r.String() != want {
+			t.Error(r, err)
+		}
+	}
+	if r, err := s.RunJob(t.Context(), "birthdays", time.Time{}, ""); err != nil || r.String() != "2026-11-23 empty" {
+		t.Error(r, err)
+	}
+	if _, err := s.RunJob(t.Context(), "keep-in-touch", c.t.AddDate(0, 0, 1), ""); err == nil || !strings.Contains(err.Error(), "has not come yet") {
+		t.Error(err)
 	}
 }
 

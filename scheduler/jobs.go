@@ -61,6 +61,9 @@ var jobs = []job{
 	{name: nightlyJob, of: eachHead, cron: "0 2 * * *", late: 6 * time.Hour, run: (*Scheduler).runNightly},
 	{name: store.SavedReportsJob, of: eachManager, due: (*Scheduler).dueReports},
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
+	// In this order: one call is enough for a client.
+	{name: birthdaysJob, of: theHouse, cron: "35 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runBirthdays},
+	{name: keepInTouchJob, of: theHouse, cron: "40 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runKeepInTouch},
 	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(s *Scheduler) Chore { return s.opt.Books }, "the settings have no [[addressbook]]"),
 	chore("holidays", "40 3 * * *", day, func(s *Scheduler) Chore { return s.opt.Holidays }, "the settings have no holidays.urls"),
 	chore(backupJob, "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),

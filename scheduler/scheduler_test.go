@@ -88,7 +88,7 @@ func house(t *testing.T, st *store.Store) {
 
 func newScheduler(t *testing.T, st *store.Store, smtp *mailer.Config) *Scheduler {
 	t.Helper()
-	s, err := New(st, Options{Jobs: map[string]string{"classify": "", "clean-up": ""}, SMTP: smtp,
+	s, err := New(st, Options{Jobs: map[string]string{"classify": "", "birthdays": "", "keep-in-touch": "", "clean-up": ""}, SMTP: smtp,
 		Currency: "RUB", From: mail.Address{Name: "Intouch", Address: "intouch@vector.test"}, PublicURL: "https://crm.vector.test", Log: logTo(t)})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +154,7 @@ anna 2026-11-23T08:00 queued anna@vector.test`
 func TestScheduler_RunJob_Unknown(t *testing.T) {
 	st := storetest.SQLite(t, store.Options{Render: blank})
 	s := newScheduler(t, st, nil)
-	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "there are addressbooks, alerts, backups, classify, ") {
+	if _, err := s.RunJob(t.Context(), "coffee", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "there are "+strings.Join(JobNames(), ", ")) {
 		t.Error(err)
 	}
 	if _, err := s.RunJob(t.Context(), "digest", time.Time{}, "nobody"); !errors.Is(err, store.ErrNotFound) {

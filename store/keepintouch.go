@@ -133,16 +133,12 @@ func nextBirthday(b, from Date) (day Date, age int) {
 	}
 }
 
-// nextWorkday is the first day from Monday to Friday after that of t in loc:
-// the classification runs in the evening.
-func nextWorkday(t time.Time, loc *time.Location) Date {
+// nextWorkday is the first working day after that of t in loc: the rules are
+// asked in the evening.
+func nextWorkday(t time.Time, loc *time.Location, h *Holidays) Date {
 	day := DateOf(t, loc).Add(1)
-	for {
-		switch at, _ := time.Parse(dateLayout, string(day)); at.Weekday() {
-		case time.Saturday, time.Sunday:
-			day = day.Add(1)
-		default:
-			return day
-		}
+	for !h.Working(day) {
+		day = day.Add(1)
 	}
+	return day
 }

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// PlanByRules plans what the rules ask for on a day that was classified: after
-// a worsened stage, for birthdays, and for clients that have been without a
+// PlanByRules plans what the rules ask for on a day: after a worsened stage
+// that its classification found, for birthdays, and for clients that have been without a
 // contact for too long. say gives the subject and the text in words for the
 // manager. Each occasion is planned once, whoever asks how often, in a
 // transaction of its own.
@@ -18,6 +18,9 @@ func (s *Store) PlanByRules(ctx context.Context, k KeepInTouch, day Date, say fu
 	managers, err := s.Managers(ctx)
 	if err != nil {
 		return report, fmt.Errorf("read the managers: %w", err)
+	}
+	if p.holidays, err = s.Holidays(ctx); err != nil {
+		return report, fmt.Errorf("read the holidays: %w", err)
 	}
 	for _, m := range managers {
 		p.managers[m.ID] = m
@@ -60,6 +63,7 @@ type planning struct {
 	say      func(Manager, Prompt) (subject, body string)
 	report   *PlannedReport
 	managers map[int64]Manager
+	holidays *Holidays
 	today    map[roomKey]int // planned on the day
 }
 
@@ -101,7 +105,7 @@ func (p *planning) plan(ctx context.Context, o occasion, also func(*tx, occasion
 		}
 		on := o.on
 		if on == "" {
-			on = nextWorkday(t.now, m.Location())
+			on = nextWorkday(t.now, m.Location(), p.holidays)
 		}
 		subject, body := p.say(m, o.Prompt)
 		d := ContactDraft{Kind: Call, Direction: Out, ClientID: o.client, ManagerID: m.ID, Subject: clip(subject, maxSubject), Body: body, When: Days(on, on, m.Location())}

@@ -36,12 +36,13 @@ func TestNextWorkday(t *testing.T) {
 		"2026-11-23T21:30:00Z": "2026-11-25", // Tuesday 0:30 there
 		"2026-11-27T10:00:00Z": "2026-11-30", // Friday
 		"2026-11-28T10:00:00Z": "2026-11-30",
+		"2026-12-30T10:00:00Z": "2027-01-11", // New Year
 	} {
 		now, err := time.Parse(time.RFC3339, at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := nextWorkday(now, moscow); got != want {
+		if got := nextWorkday(now, moscow, NewHolidays(RussianHolidays())); got != want {
 			t.Errorf("after %s: %s, want %s", at, got, want)
 		}
 	}

@@ -701,6 +701,8 @@ var texts = store.Texts{
 	"job.statuses":           {"статусы", "statuses"},
 	"job.alerts":             {"неполадки", "problems"},
 	"job.addressbooks":       {"адресные книги", "address books"},
+	"job.birthdays":          {"дни рождения", "birthdays"},
+	"job.keep-in-touch":      {"поддержание контакта", "keeping in touch"},
 	"job.backups":            {"резервные копии", "backups"},
 	"job.clean-up":           {"чистка", "clean-up"},
 	"job.holidays":           {"праздники и переносы", "holidays"},
