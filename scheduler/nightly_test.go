@@ -47,8 +47,9 @@ func TestNightly(t *testing.T) {
 		if !ok || len(got) != 1 {
 			t.Fatalf("mails to %v", got)
 		}
-		// Of managers, of the current deals and of the saved report of them there is a chart each.
-		if n := strings.Count(l.page, `<img src="cid:intouch.`); n != 3 || !strings.Contains(l.page, `alt="Deals by manager and status"`) || len(l.files["open-deals.png"]) == 0 {
+		// Of the managers, of the current deals and of the saved report of them there
+		// is a chart each.
+		if n := strings.Count(l.page, `<img src="cid:intouch.`); n != 3 || !strings.Contains(l.page, `alt="Revenue and profit by manager"`) || !strings.Contains(l.page, `alt="Deals by manager and status"`) || len(l.files["open-deals.png"]) == 0 {
 			t.Errorf("%d pictures in\n%s", n, l.page)
 		}
 		for _, form := range []string{l.text, l.page} {
