@@ -26,7 +26,7 @@ import (
 // traceFields tell by which addresses and from whom a letter came to the
 // mailbox (RFC 5321 section 4.4, RFC 8601; the others are what Postfix, Exim
 // and fetchers note).
-var traceFields = []string{"Authentication-Results", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "Received"}
+var traceFields = []string{"Authentication-Results", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "Received", suppressField}
 
 var wantedTrace = func() map[string]bool {
 	m := map[string]bool{"from": true}

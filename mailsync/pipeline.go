@@ -241,6 +241,7 @@ type pending struct {
 	known  bool // its contacts are in the store already, or in this batch
 	gone   bool // it vanished from its folder
 	drop   *drop
+	reply  *store.MailReply // in the daemon's own mailbox
 
 	textless bool // the mailbox keeps subjects only
 	forged   bool // in the dropbox: our server says that it is
@@ -257,6 +258,8 @@ func (p *pending) wanted() []*Part {
 		return nil
 	case p.drop != nil && p.drop.forward:
 		return forwardParts(p.env.Root)
+	case p.reply != nil:
+		return TextParts(p.env.Root)
 	case p.filed.Outcome == store.Captured && !p.known && !p.textless:
 		return slices.Concat(TextParts(p.env.Root), p.extra)
 	}
@@ -399,6 +402,9 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 				p.forged = true
 			}
 		}
+		if m.cfg.Replies {
+			p.reply = readReply(h, e.Header, parties)
+		}
 		e.Header = nil // read; the batch waits for texts without it
 		letters = append(letters, p)
 		keys = append(append(keys, h.Key), h.References...)
@@ -430,6 +436,8 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 		}
 		d := Decide(h, parties, thread)
 		switch {
+		case m.cfg.Replies:
+			d = ownMail(d)
 		case p.forged: // neither a contact nor a new person comes of it
 			d = Decision{Outcome: store.Skipped, Reason: store.Unknown, Direction: store.Out}
 		case d.Reason == store.Internal: // rule 2 comes after rule 1
@@ -443,6 +451,7 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 			return nil, &storeError{fmt.Errorf("look up the thread: %w", threadErr)}
 		}
 		p.filed = m.filedLetter(p.env.UID, h, d, parties)
+		p.filed.Reply = p.reply
 		p.filed.Private = p.env.Private
 		p.filed.Excluded = p.env.Excluded && d.Reason == store.Blocked
 		p.attachDrop(parties)
@@ -456,7 +465,7 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 			subjects.add(h, captured[h.Key])
 		}
 		p.parties = parties
-		if !p.known && !p.textless {
+		if !p.known && !p.textless && !m.cfg.Replies {
 			p.extra = ExtraParts(h, d, parties, p.env.Root)
 		}
 	}
@@ -521,6 +530,13 @@ func (m *mailbox) readTexts(ctx context.Context, s *session, chunk []*pending, w
 		}
 		if p.drop != nil && p.drop.forward {
 			if err := m.readForwarded(ctx, s, p, bodies[p.env.UID], how); err != nil {
+				return err
+			}
+			delete(bodies, p.env.UID)
+			continue
+		}
+		if p.reply != nil {
+			if err := m.readReplyText(s, p, bodies[p.env.UID], how); err != nil {
 				return err
 			}
 			delete(bodies, p.env.UID)

@@ -116,7 +116,7 @@ func connect(ctx context.Context, cfg *Config, token string, wait patience) (s *
 	}
 	s = &session{tcp: watched, status: &statusWatch{}, news: make(chan struct{}, 1), stop: stop, header: headerSection}
 	s.bounds = &boundedConn{Conn: secured, status: s.status}
-	if cfg.Dropbox != "" {
+	if cfg.Dropbox != "" || cfg.Replies {
 		s.header = dropboxSection
 	}
 	s.bounds.maxLine.Store(maxLine)

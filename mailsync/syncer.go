@@ -54,6 +54,9 @@ type Config struct {
 	// Dropbox is the address under which managers send letters to this
 	// mailbox (dropbox.go), normalised; "" where it is none.
 	Dropbox string
+	// Replies: it is the daemon's own mailbox, to which managers answer our
+	// mails (answers.go). No letter in it is captured.
+	Replies bool
 }
 
 // Options say how mailboxes are followed. Zero fields take the defaults.

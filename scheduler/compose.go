@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/mail"
@@ -48,8 +49,8 @@ func (s *Scheduler) compose(p *page, key string, to mail.Address, loc *time.Loca
 			headers = append(headers, mailer.Header{Name: "List-Unsubscribe-Post", Value: "List-Unsubscribe=One-Click"}) // RFC 8058 section 3.1
 		}
 	}
-	switch address := s.replyTo(token); {
-	case address != "" && len(targets) > 0:
+	switch address := s.replyTo(cmp.Or(p.Token, token)); {
+	case address != "" && (len(targets) > 0 || p.Token != ""):
 		headers = append(headers, mailer.Header{Name: "Reply-To", Value: address})
 	case p.ReplyTo != nil:
 		headers = append(headers, mailer.Header{Name: "Reply-To", Value: p.ReplyTo.String()}) // as encoded words where ASCII does not do

@@ -71,6 +71,7 @@ var jobs = []job{
 	{name: remindersJob, of: eachManager, due: (*Scheduler).dueReminders},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},
 	{name: alertsJob, of: eachManager, due: (*Scheduler).dueAlerts},
+	{name: repliesJob, of: theHouse, due: (*Scheduler).dueReplies},
 	{name: "outbox", of: theHouse, loop: true, lacks: lacksServer, due: (*Scheduler).dueMails},
 	{name: "webhooks", of: theHouse, loop: true, due: (*Scheduler).dueWebhooks},
 }

@@ -35,7 +35,9 @@ type page struct {
 	Manager int64
 	Kind    store.MailKind
 	Reply   []string // how to answer by mail
-	// Of an answer: the Message-IDs of what it answers and of those before.
+	// Of an answer to a reply: the token of the mail that was replied to, which
+	// this one may be replied to by as well, and what the header names.
+	Token      string
 	InReplyTo  string
 	References []string
 	Stop       link // turns this kind off

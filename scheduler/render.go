@@ -44,7 +44,9 @@ func (p *page) text() string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("%s", p.Title)
-	line("%s", strings.Join(p.Summary, ", "))
+	if len(p.Summary) > 0 {
+		line("%s", strings.Join(p.Summary, ", "))
+	}
 	for _, s := range p.Sections {
 		line("\n%s: %s", strings.ToUpper(s.Title), s.Count)
 		for _, r := range s.Rows {

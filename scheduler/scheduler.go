@@ -19,6 +19,7 @@
 //	chore.go      jobs of the house that others do: address books, holidays,
 //	              backups, clean-up
 //	alerts.go     the mails about what somebody must mend
+//	replies.go    what is said to replies by mail
 //	compose.go    a page as a mail for the outbox
 //	lang.go       all texts in Russian and English
 //

@@ -192,6 +192,7 @@ type MailReply struct {
 	Sent           time.Time
 	Tokens         []string // that its addresses and references carry (ReplyTokens)
 	Text           string   // what the author wrote, without quotes and signature
+	Quiet          bool     // it asks for no automatic response
 }
 
 // ReplyOutcome is what became of one thing that a reply asked for.
@@ -212,6 +213,7 @@ type ReplyResult struct {
 	Kind    string     `json:",omitzero"` // a word: "kind.call", "type.payment"
 	Title   string     `json:",omitzero"`
 	Verb    AnswerVerb `json:",omitzero"`
+	Letter  bool       `json:",omitzero"` // it is a letter, which has happened
 	Outcome ReplyOutcome
 	When    Span   `json:",omitzero"` // where it is now
 	Text    string `json:",omitzero"` // what was written

@@ -431,6 +431,9 @@ func (t *tx) takeReply(r *MailReply) error {
 		return err
 	}
 	told := int64(0)
+	if r.Quiet {
+		told = t.now.Unix()
+	}
 	if before > replyAnswers {
 		t.s.log.Warn("a reply was obeyed but is not answered: there were many today", "manager", who.Login)
 		told = t.now.Unix()
@@ -470,7 +473,7 @@ func (t *tx) obeyReply(who Manager, r *MailReply, targets []AnswerTarget) (resul
 		}
 		if it != nil {
 			to.Version = it.Target().Version
-			out.When = it.WhenIn(who.Location())
+			out.When, out.Letter = it.WhenIn(who.Location()), it.letter()
 			if it.Event != nil {
 				out.Kind = "type." + string(it.Type)
 				if it.Deal != nil {

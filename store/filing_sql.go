@@ -327,6 +327,9 @@ func (t *filing) letter(l *FiledLetter) error {
 				return err
 			}
 		}
+		if l.Reply != nil && new != 0 {
+			return t.takeReply(l.Reply)
+		}
 		return t.obey(l, nil)
 	}
 	if was == Captured {

@@ -107,6 +107,8 @@ type FiledLetter struct {
 
 	// Of a letter that came through a dropbox: what its sender asks for.
 	Dropbox *Dropped
+	// Of a letter in the daemon's own mailbox: it answers one of our mails.
+	Reply *MailReply
 
 	// What the letter says beside its text.
 

@@ -706,6 +706,7 @@ var texts = store.Texts{
 	"job.backups":            {"резервные копии", "backups"},
 	"job.clean-up":           {"чистка", "clean-up"},
 	"job.holidays":           {"праздники и переносы", "holidays"},
+	"job.replies":            {"ответы на ответы по почте", "answers to replies by mail"},
 	"job.outbox":             {"отправка почты", "delivery of mail"},
 	"job.webhooks":           {"события другим программам", "events to other programs"},
 	"job.classify":           {"классификация", "classification"},

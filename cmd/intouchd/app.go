@@ -287,6 +287,7 @@ func mailboxes(cfg *Config, st *store.Store) []mailsync.Config {
 			Include:     m.Include,
 			SubjectOnly: m.Privacy == "subject",
 			Dropbox:     mailsync.NormalizeAddress(m.Dropbox),
+			Replies:     m.Replies,
 		}
 		if m.OAuth != nil {
 			box.Token = m.token(st)
@@ -314,6 +315,9 @@ func captureRules(cfg *Config) mailsync.Rules {
 		if m.Dropbox != "" {
 			r.Own = append(r.Own, m.Dropbox)
 		}
+	}
+	if cfg.Replies != nil {
+		r.Own = append(r.Own, cfg.Replies.Address)
 	}
 	return r
 }

@@ -43,6 +43,7 @@ type Config struct {
 	Holidays         store.HolidaySources
 	Backups          Backups
 	Kept             store.Kept
+	Replies          *RepliesConfig // nil: answers to our mails are not read
 	Classification   store.Classification
 	KeepInTouch      store.KeepInTouch
 	Reminders        store.Reminders
@@ -106,6 +107,14 @@ type MailboxConfig struct {
 	Include  []string
 	Privacy  string // full or subject
 	Dropbox  string // address; "" is none
+	Replies  bool   // the daemon's own, of [replies]
+}
+
+// RepliesConfig says where answers to our mails go; the mailbox there is among
+// the mailboxes.
+type RepliesConfig struct {
+	Address string
+	Plus    bool // the server delivers name+anything@ there too
 }
 
 // SMTPConfig is where mails are handed over.
@@ -185,6 +194,7 @@ func readConfig(file string, text []byte) (*Config, *table, error) {
 	c.mail(root.table("mail"), company)
 	c.mailboxes(root)
 	c.addressBooks(root)
+	c.replies(root)
 	c.smtp(root)
 	c.jobs(root.table("jobs"))
 	c.reminders(root.table("reminders"))

@@ -85,6 +85,45 @@ func (c *reading) mailboxes(root *table) {
 	}
 }
 
+// replies reads [replies]: the daemon's own mailbox is one more mailbox, with
+// everything that a mailbox has (sync, status, check --online), but nothing in
+// it is captured.
+func (c *reading) replies(root *table) {
+	given := root.has("replies")
+	t := root.table("replies")
+	if !given {
+		return
+	}
+	r := RepliesConfig{Address: t.required("address", "answers to our mails go there, like intouch@vector.test"), Plus: t.flag("plus", true)}
+	switch {
+	case r.Address == "":
+	case !isAddress(r.Address):
+		t.fault("address", "%q is not an address like intouch@vector.test", r.Address)
+	case strings.Contains(r.Address, "+"):
+		t.fault("address", "%q has a plus: give the address without, we put our own behind it", r.Address)
+	}
+	for _, m := range c.cfg.Mailboxes {
+		if m.Name == repliesMailbox {
+			t.fault("imap", "there is a [[mailbox]] with the name %q, which the mailbox of answers has", repliesMailbox)
+		}
+	}
+	c.cfg.Replies = &r
+	c.cfg.Mailboxes = append(c.cfg.Mailboxes, MailboxConfig{
+		Name:     repliesMailbox,
+		IMAP:     endpoint(t, "imap", "imap", "993", "143"),
+		Username: t.required("username", "the mail server's login"),
+		OAuth:    c.oauth2(t),
+		Password: c.secret(t, !t.has("oauth2")),
+		Folders:  t.texts("folders", "INBOX"),
+		Privacy:  "full",
+		Replies:  true,
+	})
+}
+
+// repliesMailbox is the name of the daemon's own mailbox in logs, on the
+// status page and for commands.
+const repliesMailbox = "replies"
+
 // rulesOfMailbox checks what a mailbox says about the letters in it.
 func (c *reading) rulesOfMailbox(t *table, m *MailboxConfig, shared bool, dropboxes unique) {
 	for key, list := range map[string][]string{"exclude": m.Exclude, "include": m.Include} {

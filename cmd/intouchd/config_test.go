@@ -99,11 +99,11 @@ func TestConfigExample(t *testing.T) {
 	}
 	all, root := read(option.ReplaceAll(text, []byte("$1")))
 
-	if len(all.Mailboxes) != 5 || all.SMTP == nil || len(all.Managers) != 1 || len(all.AddressBooks) != 1 {
+	if len(all.Mailboxes) != 6 || all.SMTP == nil || len(all.Managers) != 1 || len(all.AddressBooks) != 1 {
 		t.Fatalf("uncommented, the example has %d mailboxes, smtp %v, %d managers", len(all.Mailboxes), all.SMTP != nil, len(all.Managers))
 	}
 	// What has no default, and so shows an example, is compared no further.
-	all.Mailboxes, all.SMTP, all.Managers, all.AddressBooks, all.KeepInTouch.Cadences = nil, nil, nil, nil, nil
+	all.Mailboxes, all.Replies, all.SMTP, all.Managers, all.AddressBooks, all.KeepInTouch.Cadences = nil, nil, nil, nil, nil, nil
 	if diff := cmp.Diff(empty, all, cmp.AllowUnexported(Secret{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the example shows other defaults than the real ones (-real +shown):\n%s", diff)
 	}

@@ -24,6 +24,9 @@ import (
 // demoPassword is everybody's in the demo, which only loopback can reach.
 const demoPassword = "intouch-demo"
 
+// demoReplies is the login of the daemon's own mailbox.
+const demoReplies = "intouch"
+
 const demoListen = "127.0.0.1:8080"
 
 func (p *program) demoCommand() *cobra.Command {
@@ -87,6 +90,7 @@ func (d *demo) run(ctx context.Context) error {
 	for _, m := range demoManagers {
 		people[m.Login] = []string{m.address()}
 	}
+	people[demoReplies] = []string{demoReplies + "@" + demoDomain}
 	office, err := openPostOffice(d.dir, people, demoPassword, d.state.IMAP, d.state.SMTP)
 	if err != nil {
 		return err
@@ -294,6 +298,12 @@ days = 14
 class = "B"
 days = 30
 
+[replies]
+address = {{q (print .Replies "@" .Domain)}}
+imap = {{q (print "imap+insecure://" .State.IMAP)}}
+username = {{q .Replies}}
+password = {{q .Password}}
+
 [smtp]
 url = {{q (print "smtp+insecure://" .State.SMTP)}}
 from = {{q (print "Intouch <intouch@" .Domain ">")}}
@@ -320,7 +330,7 @@ func (d *demo) writeConfig() error {
 	var text strings.Builder
 	err := demoConfig.Execute(&text, map[string]any{
 		"File": d.file("config.toml"), "Company": demoName, "Domain": demoDomain, "State": d.state, "URL": d.url(),
-		"Managers": demoManagers, "Password": demoPassword,
+		"Managers": demoManagers, "Password": demoPassword, "Replies": demoReplies,
 	})
 	if err != nil {
 		return err
@@ -364,13 +374,14 @@ func (d *demo) announce(ctx context.Context) error {
   Login     %s, password %s   (the head; %s have the same)
   1C        %s   user %s, password %s
   Digest    %s   each mail as the mail server received it
+  Mail      IMAP %s, SMTP %s   without TLS, for replies to these mails
   Settings  %s
   Log       %s
 
 Letters keep arriving. Ctrl-C ends it.
 
 `, demoName, len(demoManagers), len(demoClientsRU)+len(demoClientsEN), demoDeals, d.url(), d.url(),
-		demoManagers[0].Login, demoPassword, otherLogins(), d.url()+exchange.OneCPath, demoOneC, d.state.OneC, d.file("mail"), d.file("config.toml"), d.file("intouchd.log"))
+		demoManagers[0].Login, demoPassword, otherLogins(), d.url()+exchange.OneCPath, demoOneC, d.state.OneC, d.file("mail"), d.state.IMAP, d.state.SMTP, d.file("config.toml"), d.file("intouchd.log"))
 	return nil
 }
 

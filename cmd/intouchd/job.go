@@ -39,6 +39,9 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Log:             log.With("part", "jobs"),
 		Grace:           stopTime / 2,
 	}
+	if cfg.Replies != nil {
+		opt.Replies = scheduler.Replies{Address: cfg.Replies.Address, Plus: cfg.Replies.Plus}
+	}
 	if cfg.SMTP != nil {
 		server := mailServer(cfg.SMTP, st)
 		opt.SMTP, opt.From = &server, cfg.SMTP.From

@@ -207,11 +207,18 @@ func (d *delivery) Logout() error                        { return nil }
 func (d *delivery) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (d *delivery) Rcpt(to string, _ *smtp.RcptOptions) error {
-	if d.office.login[strings.ToLower(to)] == "" {
+	if d.office.login[withoutPlus(to)] == "" {
 		return &smtp.SMTPError{Code: 550, EnhancedCode: smtp.EnhancedCode{5, 1, 1}, Message: "nobody of that address works here"}
 	}
-	d.to = append(d.to, strings.ToLower(to))
+	d.to = append(d.to, withoutPlus(to))
 	return nil
+}
+
+// withoutPlus is the address whose mailbox takes what is sent to that one.
+func withoutPlus(address string) string {
+	name, domain, _ := strings.Cut(strings.ToLower(address), "@")
+	name, _, _ = strings.Cut(name, "+")
+	return name + "@" + domain
 }
 
 func (d *delivery) Data(r io.Reader) error {
@@ -229,6 +236,9 @@ func (d *delivery) Data(r io.Reader) error {
 
 func (po *postOffice) deliver(to string, letter []byte) error {
 	login := po.login[to]
+	if login == demoReplies { // an answer to Intouch, not of it
+		return po.Put(login, "INBOX", letter)
+	}
 	po.mu.Lock()
 	po.sent++
 	name := filepath.Join(po.outgoing, fmt.Sprintf("%s-%s-%d.eml", time.Now().Format("20060102-150405"), login, po.sent))
