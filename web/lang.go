@@ -678,7 +678,7 @@ var texts = store.Texts{
 	"status.time":            {"На %s", "As of %s"},
 	"outcome.queued":         {"передано на отправку", "handed to the outbox"},
 	"outcome.sent":           {"передано на отправку", "handed to the outbox"}, // as older versions wrote it
-	"outcome.empty":          {"нечего отправлять", "nothing to send"},
+	"outcome.empty":          {"дел не было", "nothing to do"},
 	"outcome.done":           {"выполнено", "done"},
 	"status.exchange":        {"Обмен с 1С", "Exchange with 1C"},
 	"status.file":            {"Файл", "File"},
