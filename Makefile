@@ -16,7 +16,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evoluti
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-packages soak interop packages
+.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages
 
 all: check test
 
@@ -44,11 +44,17 @@ check:
 # (INTOUCH_BENCH_LETTERS=20000 INTOUCH_BENCH_RUNS=3 INTOUCH_BENCH_ONLY=pass,latency,idle,many,silence).
 # BenchmarkCalendarPeers prints one of the calendars beside the limit server of
 # ../shared/bench/caldavbench, a bare SQLite and Radicale; bench-calendar runs it alone.
+# BenchmarkReports prints the reports of a million contacts beside their targets
+# and the sqlite3 shell; bench-reports runs it alone (INTOUCH_BENCH_HOUSE=FILE
+# keeps the data, INTOUCH_BENCH_YEARS=1 makes a third of it).
 bench: bench-packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 bench-calendar: bench-packages
 	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
+
+bench-reports:
+	$(GO) test -run '^$$' -bench Reports -timeout 60m ./report
 
 bench-mail: bench-packages
 	$(GO) test -run '^$$' -bench Peers -timeout 60m ./mailsync

@@ -27,9 +27,20 @@ func (t *Table) WriteText(w io.Writer) error {
 	for _, c := range t.Columns {
 		head = append(head, c.Title)
 	}
-	lines := [][]string{head}
+	// A line is kept as one string until the widths are known: of many rows the
+	// cells would be a lot. oneLine leaves no cellEnd in a cell.
+	const cellEnd = "\x00"
+	widths, lines := make([]int, len(head)), make([]string, 0, len(t.Rows)+2)
+	keep := func(line []string) {
+		for i, cell := range line {
+			line[i] = oneLine(cell)
+			widths[i] = max(widths[i], cellWidth(line[i]))
+		}
+		lines = append(lines, strings.Join(line, cellEnd))
+	}
+	keep(head)
 	for i := range t.Rows {
-		lines = append(lines, t.textRow(v, &t.Rows[i]))
+		keep(t.textRow(v, &t.Rows[i]))
 	}
 	if t.Total != nil {
 		total := []string{v.t("total")}
@@ -42,14 +53,7 @@ func (t *Table) WriteText(w io.Writer) error {
 		if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
 			total[0] = v.t("total")
 		}
-		lines = append(lines, total)
-	}
-	widths := make([]int, len(head))
-	for _, line := range lines {
-		for i, cell := range line {
-			line[i] = oneLine(cell)
-			widths[i] = max(widths[i], cellWidth(line[i]))
-		}
+		keep(total)
 	}
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, t.Title)
@@ -62,7 +66,7 @@ func (t *Table) WriteText(w io.Writer) error {
 			if t.Total != nil && n == len(lines)-1 {
 				t.rule(out, widths)
 			}
-			t.textLine(out, line, widths)
+			t.textLine(out, strings.Split(line, cellEnd), widths)
 			if n == 0 {
 				t.rule(out, widths)
 			}

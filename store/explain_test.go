@@ -102,6 +102,11 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"bytes of 1C held": `SELECT SUM(held) FROM exchange_files WHERE held > 0 AND integration_id = 1`,
 		"piece of a file":  `SELECT at, body FROM exchange_chunks WHERE file_id = 1 AND at <= 5 ORDER BY at DESC LIMIT 1`,
 		"half files":       `SELECT id FROM exchange_files WHERE ` + exchangeOpen + ` AND state = 'receiving' AND seen <= 5`,
+		"contacts then":    `SELECT c.manager_id, c.kind, COUNT(*), SUM(c.minutes) FROM contacts c WHERE c.start_at >= 1 AND c.start_at < 9 AND c.state = 'done' GROUP BY 1, 2`,
+		"sales then":       `SELECT COALESCE(d.manager_id, cl.manager_id), doc.kind, SUM(doc.amount), SUM(doc.cost), SUM(doc.tax) FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id WHERE doc.date >= 'a' AND doc.date <= 'b' AND doc.kind <> 'invoice' GROUP BY 1, 2`,
+		"deals then":       `SELECT d.client_id, d.amount FROM deals d WHERE d.date >= 'a' AND d.date <= 'b' AND d.status <> 'cancelled'`,
+		"an earlier deal":  `SELECT 1 FROM deals o WHERE o.client_id = 1 AND o.status <> 'cancelled' AND (o.date < 'x' OR o.date = 'x' AND o.id < 5)`,
+		"lacked then":      `SELECT e.deal_id FROM deal_events e WHERE e.kind = 'payment' AND e.deal_id IN (SELECT deal_id FROM deal_events WHERE kind = 'payment' AND covered < amount UNION SELECT deal_id FROM documents WHERE date >= 'x' AND kind = 'payment' AND deal_id IS NOT NULL)`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)
@@ -118,7 +123,7 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 			if plus := strings.Contains(query, "+"); plus && strings.Contains(detail, "sqlite_autoindex_letters_1") {
 				t.Errorf("%s goes through a whole folder: %s", name, detail)
 			}
-			if strings.HasPrefix(detail, "SCAN ") && !strings.Contains(detail, "json_each") && !strings.Contains(detail, "USING COVERING INDEX contacts_open") && !strings.Contains(detail, "INDEX contacts_private") {
+			if strings.HasPrefix(detail, "SCAN ") && !strings.Contains(detail, "json_each") && !strings.Contains(detail, "USING COVERING INDEX contacts_open") && !strings.Contains(detail, "INDEX contacts_private") && !strings.Contains(detail, "INDEX deal_events_short") {
 				t.Errorf("%s: %s", name, detail)
 			}
 		}
