@@ -62,14 +62,15 @@ func (s *step) link(to url.Values) bool {
 
 // rollUp makes rows of the innermost groups: each outer group before its
 // members, with the sum of their figures, so that every total is the sum of its
-// rows as shown. The second result is the total of all.
+// rows as shown. The second result is the total of all. The leaves are used up.
 func rollUp(leaves []leaf) ([]Row, []Value) {
 	slices.SortStableFunc(leaves, func(a, b leaf) int { return comparePaths(a.path, b.path) })
 	var rows []Row
 	var total []Value
 	open := []int{}  // the rows of the groups that are open now
 	last := []step{} // and what they are
-	for _, l := range leaves {
+	for i, l := range leaves {
+		leaves[i] = leaf{} // its row has it now
 		same := 0
 		for same < len(last) && same < len(l.path) && last[same].key == l.path[same].key {
 			same++
