@@ -160,8 +160,7 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 				}
 				// One mail may be what the server cannot stand; the others go on
 				// over a new connection. Several in a row are the server's trouble.
-				var refused *mailer.Refused
-				if lost++; sendErr == nil || errors.As(sendErr, &refused) {
+				if lost++; ofMail(sendErr) {
 					lost = 0
 				} else if lost == manyLost && err == nil {
 					err = sendErr
@@ -181,6 +180,17 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 		}
 	}
 	return total, nil
+}
+
+// ofMail reports whether what became of a mail says nothing of the others:
+// neither a lost connection, nor a refusal of the sender, which all have in
+// common, and for which servers slow us down more and more.
+func ofMail(sendErr error) bool {
+	var refused *mailer.Refused
+	if sendErr == nil {
+		return true
+	}
+	return errors.As(sendErr, &refused) && (refused.Stage != mailer.StageMail || refused.ThisMail())
 }
 
 // untried tells why the next mail cannot be tried at all; nil with a session.

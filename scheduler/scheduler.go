@@ -35,6 +35,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/mail"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -115,7 +116,12 @@ func New(st *store.Store, opt Options) (*Scheduler, error) {
 
 func defaultFrom(publicURL string) mail.Address {
 	a := mail.Address{Name: "Intouch", Address: "intouch@localhost"}
-	if u, err := url.Parse(publicURL); err == nil && mailer.CheckAddress("intouch@"+u.Hostname()) == nil {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return a
+	}
+	// A bare IP address is no mail domain: servers refuse it as a sender.
+	if _, err := netip.ParseAddr(u.Hostname()); err != nil && mailer.CheckAddress("intouch@"+u.Hostname()) == nil {
 		a.Address = "intouch@" + u.Hostname()
 	}
 	return a

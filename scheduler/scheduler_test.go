@@ -269,7 +269,12 @@ type postSession struct {
 	to string
 }
 
-func (s *postSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *postSession) Mail(from string, _ *smtp.MailOptions) error {
+	if s.taken == nil {
+		return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 1, 7}, Message: "not from here"}
+	}
+	return nil
+}
 func (s *postSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	switch {
 	case strings.HasPrefix(to, "gone@"):
@@ -484,6 +489,30 @@ func poisoned(t *testing.T, hangs bool) {
 	}
 	if r, err := s.RunJob(t.Context(), "outbox", time.Time{}, ""); err != nil || r.String() != "done 2 sent, 1 to be tried again, 0 failed" {
 		t.Error(r, err)
+	}
+}
+
+// A server that takes nothing from our address is asked three times, not once
+// for each mail, and no mail is given up for it.
+func TestOutbox_SenderRefused(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	addr, stop := (&post{}).start(t, "127.0.0.1:0")
+	defer stop()
+	s := newScheduler(t, st, &mailer.Config{Addr: addr, Security: mailer.Insecure})
+	for i := range 15 {
+		enqueue(t, st, fmt.Sprintf("m%d@vector.test", i))
+	}
+	if r, err := s.RunJob(t.Context(), "outbox", time.Time{}, ""); err == nil || !strings.Contains(err.Error(), "MAIL refused: 501") || r.String() != "done 0 sent, 10 to be tried again, 0 failed" {
+		t.Error(r, err)
+	}
+	mails, err := st.OutboxMails(t.Context(), store.Queued, 100)
+	tried := 0
+	for _, m := range mails {
+		tried += m.Tries
+	}
+	if err != nil || len(mails) != 15 || tried != 3 {
+		t.Errorf("%d mails, %d tries, %v", len(mails), tried, err)
 	}
 }
 

@@ -76,7 +76,7 @@ func StartPostfix(t testing.TB, certFile, keyFile string) *Postfix {
 	master := exec.Command(home+"/usr/lib/postfix/sbin/master", "-c", dir, "-d")
 	master.Env = append(os.Environ(), "LD_LIBRARY_PATH="+home+"/usr/lib/postfix")
 	master.Stdout, master.Stderr = &said, &said
-	master.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	master.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // its own end when it is gone
 	if err := master.Start(); err != nil {
 		t.Fatal(err)
 	}
