@@ -12,7 +12,7 @@ var calendarReport = report{
 	about:     "planned contacts and deal events; done ones too with --status done",
 	groupings: []string{"type", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
 	by:        []string{"status"},
-	filters:   []string{"type", "kind", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
+	filters:   []string{"type", "kind", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month", "unregistered"},
 	period:    "month",
 	build:     (*run).calendar,
 	chart:     statusChart,
@@ -52,6 +52,9 @@ func (r *run) calendar() (*Table, error) {
 		if it.Contact != nil && it.ClientID == 0 {
 			client.Text = it.Contact.ClientText
 		}
+		if len(f.unregistered) > 0 && (it.ClientID != 0 || !passes(f.unregistered, client.Text)) {
+			continue
+		}
 		path := r.grouping(func(by string) store.GroupKey {
 			switch by {
 			case "type":
@@ -84,7 +87,9 @@ func (r *run) calendar() (*Table, error) {
 			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
 			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
 	}
-	all.rows("what")
+	if err := all.rows("what"); err != nil {
+		return nil, err
+	}
 	if more {
 		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxItems)))
 	}

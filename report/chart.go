@@ -202,8 +202,8 @@ func (t *Table) counted(groups []Column, byStatus bool) *Chart {
 			marks = append(marks, mark{title: row.Path[0].Text})
 			at = len(marks) - 1
 		}
-		if !row.Leaf || row.Aside {
-			continue
+		if !row.Leaf || row.Aside || len(row.Path) <= max(axis, inner) {
+			continue // a group that nothing fell into ends early
 		}
 		if c.Shape == Columns {
 			of := row.Path[axis]

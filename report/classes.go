@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 
 	"intouch/store"
@@ -15,7 +17,7 @@ var classificationReport = report{
 	groupings: []string{"abc", "stage", "xyz", "manager", "relation"},
 	by:        []string{"abc"},
 	filters:   []string{"manager", "client", "abc", "xyz", "stage"},
-	options:   map[string][]string{"relation": {"improved", "worsened", "unchanged", "new"}},
+	options:   map[string][]string{"relation": {"improved", "worsened", "unchanged", "new"}, "compare": {"previous", "year"}},
 	period:    "month",
 	build:     (*run).classification,
 	chart:     classificationChart,
@@ -24,15 +26,10 @@ var classificationReport = report{
 var xyzClasses = []string{"X", "Y", "Z"}
 
 func (r *run) classification() (*Table, error) {
-	q := store.SaleSelection{From: r.period.From, To: r.period.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: r.rows}
-	if r.Viewer.Role != store.RoleHead {
-		q.Managers = []int64{r.Viewer.ID}
-	}
-	found, err := gather(func(each func(store.PositionPair) error) error { return r.st.Positions(r.ctx, q, each) })
+	found, err := r.positions(r.period)
 	if err != nil {
 		return nil, err
 	}
-	found = slices.DeleteFunc(found, func(p store.PositionPair) bool { return !r.passes(&p) })
 	if r.rows {
 		return r.positionRows(found), nil
 	}
@@ -41,32 +38,61 @@ func (r *run) classification() (*Table, error) {
 		t.Groups = append(t.Groups, r.group(g))
 	}
 	for _, class := range xyzClasses {
-		t.Columns = append(t.Columns, Column{Key: class, Title: class, Type: Count})
+		t.Columns = append(t.Columns, Column{Key: class, Title: class, Type: Count, Behind: url.Values{"rows": {"1"}, "xyz": {class}}})
 	}
 	relations := []store.Relation{store.Improved, store.Worsened, store.Unchanged, store.New}
 	for _, rel := range relations {
-		t.Columns = append(t.Columns, r.column(string(rel), Count))
+		column := r.column(string(rel), Count)
+		column.Behind.Set("relation", string(rel))
+		t.Columns = append(t.Columns, column)
 	}
-	leaves := make([]leaf, 0, len(found))
-	for _, p := range found {
-		l := leaf{values: []Value{count(p.Clients), {}}}
-		for _, g := range r.by {
-			l.path = append(l.path, r.positionStep(g, &p))
+	leaves := map[string]*leaf{}
+	periods := append([]comparison{{Period: r.period}}, r.comparisons()...)
+	tally := func(found []store.PositionPair, side int) {
+		for _, p := range found {
+			path := make([]step, len(r.by))
+			for i, g := range r.by {
+				path[i] = r.positionStep(g, &p)
+			}
+			values := []Value{count(p.Clients), {}}
+			for _, class := range xyzClasses {
+				values = append(values, some(p.Clients, p.Now.XYZ == class))
+			}
+			for _, rel := range relations {
+				values = append(values, some(p.Clients, p.Now.Since(p.Former) == rel))
+			}
+			l := keepLeaf(leaves, path, len(values)*len(periods))
+			add(l.values[side*len(values):][:len(values)], values)
 		}
-		for _, class := range xyzClasses {
-			l.values = append(l.values, some(p.Clients, p.Now.XYZ == class))
-		}
-		for _, rel := range relations {
-			l.values = append(l.values, some(p.Clients, p.Now.Since(p.Former) == rel))
-		}
-		leaves = append(leaves, l)
 	}
-	t.Rows, t.Total = rollUp(leaves)
+	tally(found, 0)
+	for i, other := range periods[1:] {
+		then, err := r.positions(other.Period)
+		if err != nil {
+			return nil, err
+		}
+		tally(then, i+1)
+	}
+	width := len(t.Columns) * len(periods)
+	if err := r.idle(func(path []step) { keepLeaf(leaves, path, width) }); err != nil {
+		return nil, err
+	}
+	t.Rows, t.Total = rollUp(inOrder(leaves))
 	r.shares(t, 0, 1)
+	r.compare(t)
 	if len(found) == 0 {
 		t.Notes = append(t.Notes, r.t("not classified"))
 	}
 	return t, nil
+}
+
+// positions are those of the clients asked for, at the end of a period and
+// before it.
+func (r *run) positions(p Period) ([]store.PositionPair, error) {
+	q := r.sales(p)
+	q.PerClient = r.rows
+	found, err := gather(func(each func(store.PositionPair) error) error { return r.st.Positions(r.ctx, q, each) })
+	return slices.DeleteFunc(found, func(p store.PositionPair) bool { return !r.passes(&p) }), err
 }
 
 // passes reports whether a client's position is one of those asked for.
@@ -107,12 +133,11 @@ func (r *run) positionStep(by string, p *store.PositionPair) step {
 
 // positionRows are the clients, with what they were and are.
 func (r *run) positionRows(found []store.PositionPair) *Table {
-	t := &Table{About: []string{r.t("about.records")}, Columns: []Column{r.column("client", Text), r.column("manager", Text), r.column("stood", Text), r.column("stands", Text), r.column("relation", Text)}}
-	for i, p := range found {
-		if i == defaultRows {
-			t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(defaultRows)))
-			break
-		}
+	t := &Table{About: []string{r.aboutRecords()}, Columns: []Column{r.column("client", Text), r.column("manager", Text), r.column("stood", Text), r.column("stands", Text), r.column("relation", Text)}}
+	slices.SortFunc(found, func(a, b store.PositionPair) int {
+		return cmp.Or(cmp.Compare(a.Client.Text, b.Client.Text), cmp.Compare(a.Client.ID, b.Client.ID))
+	})
+	for _, p := range found[:r.first(t, len(found))] {
 		t.Rows = append(t.Rows, Row{Leaf: true, URL: fmt.Sprintf("/clients/%d", p.Client.ID), Values: []Value{text(p.Client.Text), text(p.Manager.Text),
 			text(r.position(p.Former)), text(r.position(p.Now)), text(r.t("column." + string(p.Now.Since(p.Former))))}})
 	}

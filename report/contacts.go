@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ var contactsReport = report{
 	about:     "number, time spent and content of contacts",
 	groupings: []string{"client", "importance", "state", "kind", "direction", "person", "manager", "source", "day", "week", "month"},
 	by:        []string{"manager", "kind"},
-	filters:   []string{"client", "importance", "state", "kind", "direction", "person", "counted", "manager", "source", "deal"},
+	filters:   []string{"client", "importance", "state", "kind", "direction", "person", "counted", "manager", "source", "deal", "unregistered"},
 	options:   map[string][]string{"compare": {"previous", "year"}},
 	period:    "month",
 	build:     (*run).contacts,
@@ -24,7 +25,7 @@ var contactsReport = report{
 }
 
 func (r *run) contactSelection(p Period) store.ContactSelection {
-	q := store.ContactSelection{Viewer: r.Viewer, Managers: r.filter.managers, Clients: r.filter.clients, Persons: r.filter.persons, Counted: r.filter.counted, Sources: r.filter.sources,
+	q := store.ContactSelection{Viewer: r.Viewer, Managers: r.filter.managers, Clients: r.filter.clients, Persons: r.filter.persons, Counted: r.filter.counted, Unregistered: r.filter.unregistered, Sources: r.filter.sources,
 		Deals: r.filter.deals, Kinds: r.filter.kinds, Directions: r.filter.directions, States: r.filter.states, Importances: r.filter.importances}
 	q.From, q.To = p.Bounds(r.loc)
 	return q
@@ -39,32 +40,25 @@ func (r *run) contacts() (*Table, error) {
 		t.Groups = append(t.Groups, r.group(g))
 	}
 	t.Columns = []Column{r.column("contacts", Count), r.column("contacts %", Percent), r.column("minutes", Minutes), r.column("minutes %", Percent)}
-	leaves := map[string]*leaf{}
-	if err := r.contactLeaves(leaves, r.period, 0); err != nil {
-		return nil, err
+	others := r.comparisons()
+	if len(others) > 0 && slices.ContainsFunc(r.by, func(g string) bool { return g == "day" || g == "week" || g == "month" }) {
+		return nil, invalid("compare goes without grouping by day, week or month")
 	}
-	for i, other := range r.comparisons() {
-		if slices.ContainsFunc(r.by, func(g string) bool { return g == "day" || g == "week" || g == "month" }) {
-			return nil, invalid("compare goes without grouping by day, week or month")
-		}
-		for _, c := range []Column{r.column("contacts", Count), r.column("minutes", Minutes)} {
-			t.Columns = append(t.Columns, Column{Key: c.Key + " " + other.name, Title: c.Title + ": " + other.title, Type: c.Type})
-		}
-		if err := r.contactLeaves(leaves, other.Period, i+1); err != nil {
+	leaves := map[string]*leaf{}
+	periods := append([]comparison{{Period: r.period}}, others...)
+	for i, p := range periods {
+		if err := r.contactLeaves(leaves, p.Period, i, len(periods)); err != nil {
 			return nil, err
 		}
-		t.About = append(t.About, other.title+": "+r.days(other.Period))
 	}
-	all := make([]leaf, 0, len(leaves))
-	for _, l := range leaves {
-		for len(l.values) < len(t.Columns) {
-			l.values = append(l.values, Value{})
-		}
-		all = append(all, *l)
+	width := len(t.Columns) * len(periods)
+	if err := r.idle(func(path []step) { keepLeaf(leaves, path, width) }); err != nil {
+		return nil, err
 	}
-	t.Rows, t.Total = rollUp(all)
+	t.Rows, t.Total = rollUp(inOrder(leaves))
 	r.shares(t, 0, 1)
 	r.shares(t, 2, 3)
+	r.compare(t)
 	if len(t.Total) > 0 && t.Total[2].Estimated {
 		t.Notes = append(t.Notes, r.t("estimate"))
 	}
@@ -86,10 +80,9 @@ func (r *run) shares(t *Table, of, into int) {
 	t.Total[into] = share(whole, whole)
 }
 
-// contactLeaves adds the figures of a period to the innermost groups: of the
-// report's own period in the first four columns, of the n-th other in the two
-// that belong to it.
-func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
+// contactLeaves adds the figures of the n-th of all periods to the innermost
+// groups.
+func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n, all int) error {
 	by := make([]store.Grouping, len(r.by))
 	for i, g := range r.by {
 		by[i] = store.Grouping(g)
@@ -98,7 +91,6 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
 		}
 	}
 	return r.st.ContactGroups(r.ctx, r.contactSelection(p), by, func(g store.ContactGroup) error {
-		var key strings.Builder
 		path := make([]step, len(r.by))
 		for i, by := range r.by {
 			path[i] = r.step(by, g.Keys[i])
@@ -108,25 +100,10 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n int) error {
 			if by == "day" || by == "week" || by == "month" {
 				path[i].filter, path[i].value = days, r.groupDays(by, path[i].key)
 			}
-			fmt.Fprintf(&key, "%q", path[i].key)
 		}
-		l := leaves[key.String()]
-		if l == nil {
-			l = &leaf{path: path}
-			leaves[key.String()] = l
-		}
-		width, at := 4, 0
-		values := []Value{count(g.Contacts), {}, minutes(g.Minutes, g.Estimated), {}}
-		if n > 0 {
-			at, width = 4+2*(n-1), 2
-			values = []Value{count(g.Contacts), minutes(g.Minutes, g.Estimated)}
-		}
-		for len(l.values) < at+width {
-			l.values = append(l.values, Value{})
-		}
-		for i, v := range values {
-			l.values[at+i] = l.values[at+i].plus(v)
-		}
+		figures := []Value{count(g.Contacts), {}, minutes(g.Minutes, g.Estimated), {}}
+		l := keepLeaf(leaves, path, len(figures)*all)
+		add(l.values[n*len(figures):][:len(figures)], figures)
 		return nil
 	})
 }
@@ -179,13 +156,20 @@ func (r *run) step(by string, k store.GroupKey) step {
 		return step{key: string(d), title: Value{Text: voice{r.lang}.dayTitle(by, d), Day: d}, order: string(d)}
 	}
 	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
-	if k.ID == 0 {
-		s.value = "none"
-		if k.Text == "" {
-			s.title, s.order = text(r.t("none."+by)), "2" // what has none comes last
-		} else {
-			s.order = "1" + s.order
-		}
+	if k.ID != 0 {
+		return s
+	}
+	s.value = "none"
+	if k.Text == "" {
+		s.title, s.order = text(r.t("none."+by)), "2" // what has none comes last
+	} else if s.order = "1" + s.order; by == "campaign" {
+		s.value = k.Text
+	}
+	if by == "client" && slices.Contains(r.report.filters, "unregistered") {
+		s.filter, s.value = "unregistered", cmp.Or(k.Text, "none")
+	}
+	if k.Text == "none" {
+		s.filter = "" // no filter tells it from none
 	}
 	return s
 }
@@ -219,17 +203,19 @@ func (v voice) dayTitle(by string, d store.Date) string {
 
 // contactRows are the contacts themselves.
 func (r *run) contactRows() (*Table, error) {
-	found, err := r.st.SelectedContacts(r.ctx, r.contactSelection(r.period), defaultRows+1)
+	found, err := r.st.SelectedContacts(r.ctx, r.contactSelection(r.period), maxRows+1)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{About: []string{r.t("about.records")}, Columns: []Column{
+	return r.contactTable(found)
+}
+
+// contactTable lists contacts.
+func (r *run) contactTable(found []store.Contact) (*Table, error) {
+	t := &Table{About: []string{r.aboutRecords()}, Columns: []Column{
 		r.column("when", Moment), r.column("kind", Text), r.column("direction", Text), r.column("client", Text), r.column("manager", Text),
 		r.column("subject", Text), r.column("text", Text), r.column("state", Text), r.column("minutes", Minutes)}}
-	if len(found) > defaultRows {
-		found = found[:defaultRows]
-		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(defaultRows)))
-	}
+	found = found[:r.first(t, len(found))]
 	names, err := r.managerNames()
 	if err != nil {
 		return nil, err
@@ -240,14 +226,15 @@ func (r *run) contactRows() (*Table, error) {
 		if client == "" {
 			client = c.ClientText
 		}
-		estimate := int64(0)
-		if c.Estimated {
-			estimate = int64(c.Minutes)
+		spent := none() // before it is done
+		if c.State == store.Done {
+			spent = Value{N: int64(c.Minutes), Estimated: c.Estimated}
 		}
 		t.Rows = append(t.Rows, Row{Leaf: true, Status: c.Status(r.loc, r.Now), URL: fmt.Sprintf("/contacts/%d", c.ID), Values: []Value{
 			{N: c.When.Begins(r.loc).Unix()}, text(store.Word(r.lang, "kind."+string(c.Kind))), text(r.t("direction." + string(c.Direction))), text(client),
-			text(names[c.ManagerID]), text(c.Subject), text(firstLine(c.Body)), text(r.t("state." + string(c.State))), minutes(int64(c.Minutes), estimate)}})
+			text(names[c.ManagerID]), text(c.Subject), text(firstLine(c.Body)), text(r.t("state." + string(c.State))), spent}})
 	}
+	t.totals()
 	return t, nil
 }
 

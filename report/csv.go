@@ -2,7 +2,6 @@ package report
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -151,6 +150,9 @@ func inCurrency(title, currency string) string {
 
 func csvSum(v Value, currency, unknown string, excel bool) string {
 	for _, m := range v.Sums {
+		if m.Currency == currency && v.Unknown { // of some of the records
+			return decimal(m.Plain(), excel) + " + " + unknown
+		}
 		if m.Currency == currency {
 			return decimal(m.Plain(), excel)
 		}
@@ -169,129 +171,12 @@ func decimal(s string, comma bool) string {
 }
 
 // safe keeps a stranger's text from being taken for a formula by a
-// spreadsheet: such a text begins with an apostrophe then.
+// spreadsheet: such a text begins with an apostrophe then. The signs count in
+// their wide forms too, which some programs read alike, and behind spaces, which
+// some leave out.
 func safe(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+	if strings.IndexAny(strings.TrimLeft(s, " \u00a0\ufeff"), "=+-@\t\r\n＝＋－＠") == 0 {
 		return "'" + s
 	}
 	return s
-}
-
-// WriteJSON writes the table for programs:
-//
-//	report, title, about   what it is
-//	groups, columns        [{key, title, type}]
-//	rows                   [{level, leaf, path, values, status, unknown, link, url}]
-//	total                  as values
-//	notes                  texts
-//	sections               tables of the same form; report names what it has
-//
-// values has one member for each column that has a value: a number for count
-// and minutes, a number with at most two decimals for percent, [{minor,
-// currency}] for money, an ISO day, an RFC 3339 moment, else a text. unknown
-// lists the columns of which the data do not say; estimated those with an
-// estimate in them.
-func (t *Table) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(t.json())
-}
-
-// jsonTable is a table as WriteJSON documents it.
-type jsonTable struct {
-	Report   string       `json:"report"`
-	Title    string       `json:"title"`
-	About    []string     `json:"about"`
-	Groups   []jsonColumn `json:"groups"`
-	Columns  []jsonColumn `json:"columns"`
-	Rows     []jsonRow    `json:"rows"`
-	Total    *jsonRow     `json:"total,omitempty"`
-	Notes    []string     `json:"notes"`
-	Sections []jsonTable  `json:"sections,omitempty"`
-}
-
-type jsonColumn struct {
-	Key   string `json:"key"`
-	Title string `json:"title"`
-	Type  Type   `json:"type"`
-}
-
-type jsonRow struct {
-	Level     int                 `json:"level"`
-	Leaf      bool                `json:"leaf"`
-	Path      []string            `json:"path"`
-	Values    map[string]any      `json:"values"`
-	Unknown   []string            `json:"unknown,omitempty"`
-	Estimated []string            `json:"estimated,omitempty"`
-	Status    store.Status        `json:"status,omitempty"`
-	Link      map[string][]string `json:"link,omitempty"`
-	URL       string              `json:"url,omitempty"`
-}
-
-func (t *Table) json() jsonTable {
-	columns := func(all []Column) []jsonColumn {
-		out := make([]jsonColumn, len(all))
-		for i, c := range all {
-			out[i] = jsonColumn{c.Key, c.Title, c.Type}
-		}
-		return out
-	}
-	rowOf := func(r *Row) jsonRow {
-		out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.Link, URL: r.URL}
-		for i, step := range r.Path {
-			out.Path[i] = step.Text
-		}
-		for i, v := range r.Values {
-			c := t.Columns[i]
-			switch {
-			case v.Unknown && len(v.Sums) == 0:
-				out.Unknown = append(out.Unknown, c.Key)
-			case !v.None:
-				if v.Unknown { // of some of the rows
-					out.Unknown = append(out.Unknown, c.Key)
-				}
-				out.Values[c.Key] = jsonValue(c.Type, v)
-			}
-			if v.Estimated {
-				out.Estimated = append(out.Estimated, c.Key)
-			}
-		}
-		return out
-	}
-	all := jsonTable{Report: t.Name, Title: t.Title, About: append([]string{}, t.About...), Groups: columns(t.Groups), Columns: columns(t.Columns),
-		Rows: make([]jsonRow, len(t.Rows)), Notes: append([]string{}, t.Notes...)}
-	for i := range t.Rows {
-		all.Rows[i] = rowOf(&t.Rows[i])
-	}
-	if t.Total != nil {
-		total := rowOf(&Row{Values: t.Total})
-		all.Total = &total
-	}
-	for i := range t.Sections {
-		all.Sections = append(all.Sections, t.Sections[i].json())
-	}
-	return all
-}
-
-func jsonValue(kind Type, v Value) any {
-	switch kind {
-	case Count, Minutes:
-		return v.N
-	case Percent:
-		return json.Number(store.Money{Minor: v.N}.Plain())
-	case Sum:
-		type money struct {
-			Minor    int64  `json:"minor"`
-			Currency string `json:"currency"`
-		}
-		out := make([]money, len(v.Sums))
-		for i, m := range v.Sums {
-			out[i] = money{m.Minor, m.Currency}
-		}
-		return out
-	case Moment:
-		return time.Unix(v.N, 0).UTC().Format(time.RFC3339)
-	}
-	return v.Text
 }

@@ -46,7 +46,7 @@ func Asked(ctx context.Context, st *store.Store, req Request) ([]string, error) 
 		}
 	}
 	if r.rows {
-		lines = append(lines, r.t("about.records"))
+		lines = append(lines, r.aboutRecords())
 	}
 	return append(lines, r.selected()...), nil
 }
@@ -164,9 +164,17 @@ func (t *Table) Turned() *Table {
 	return &out
 }
 
-// Empty reports whether there is nothing in the table.
+// Empty reports whether there is nothing in the table: its rows are at most
+// those that nothing fell into.
 func (t *Table) Empty() bool {
-	return len(t.Rows) == 0 && !slices.ContainsFunc(t.Sections, func(s Table) bool { return !s.Empty() })
+	for i := range t.Rows {
+		for n, v := range t.Rows[i].Values {
+			if !t.Columns[n].Type.numeric() && !v.None || v.some() {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(t.Sections, func(s Table) bool { return !s.Empty() })
 }
 
 // Said is the value of a column as people read it.

@@ -19,7 +19,8 @@ func TestAsked(t *testing.T) {
 			"contacts?period=last-month&by=kind,week": "Прошлый месяц|По: Вид, Неделя",
 			"contacts?period=2026-10&kind=call":       "октябрь 2026|Вид: Звонок",
 			"contacts?from=2026-11-01&to=2026-11-02":  "1 ноября 2026 – 2 ноября 2026",
-			"managers?compare=year&rows=1":            "Этот месяц|Сравнить с: годом назад|Записи за этими числами",
+			"contacts?compare=year&rows=1":            "Этот месяц|Сравнить с: годом назад|Записи за этими числами",
+			"managers?rows=deals":                     "Этот месяц|Записи за показателем «Сделки»",
 			"open-deals?":                             "",
 			"open-deals?by=nothing":                   "unknown grouping",
 		} {

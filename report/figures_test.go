@@ -80,22 +80,28 @@ func TestManagers(t *testing.T) {
 	})
 }
 
+// sold gives the office a fair and a site as lead sources, and Ромашка, whom
+// the fair brought, a shipment of 1200, 200 of it tax, that had cost 600.
+func sold(t *testing.T, o *office) {
+	t.Helper()
+	if err := o.Import(t.Context(), store.Actor{}, false, func(im *store.Import) error {
+		_, e1 := im.Source(store.SourceRow{ID: "s1", Name: "Выставка", Campaign: "Осень", From: "2026-11-01", To: "2026-11-30", Cost: rub(3000)[0]})
+		_, e2 := im.Source(store.SourceRow{ID: "s2", Name: "Сайт"})
+		_, e3 := im.Client(store.ClientRow{ID: "c1", Name: "Ромашка", Source: "s1"})
+		cost, tax := rub(600)[0], rub(200)[0]
+		_, e4 := im.Document(store.DocumentRow{ID: "x9", Kind: store.ShipmentDoc, Number: "X9", Date: "2026-11-15", Client: "c1", Amount: rub(1200)[0], Cost: &cost, Tax: &tax})
+		return errors.Join(e1, e2, e3, e4)
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // The source's campaign costs 3000 for the thirty days of November: 300 for
 // three of them. In these Ромашка bought for 1200, 200 of it tax, what had cost 600: 400 of
 // profit, 100 less the cost, 33.33 % of it.
 func TestSources(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
-		err := o.Import(t.Context(), store.Actor{}, false, func(im *store.Import) error {
-			_, e1 := im.Source(store.SourceRow{ID: "s1", Name: "Выставка", Campaign: "Осень", From: "2026-11-01", To: "2026-11-30", Cost: rub(3000)[0]})
-			_, e2 := im.Source(store.SourceRow{ID: "s2", Name: "Сайт"})
-			_, e3 := im.Client(store.ClientRow{ID: "c1", Name: "Ромашка", Source: "s1"})
-			cost, tax := rub(600)[0], rub(200)[0]
-			_, e4 := im.Document(store.DocumentRow{ID: "x9", Kind: store.ShipmentDoc, Number: "X9", Date: "2026-11-15", Client: "c1", Amount: rub(1200)[0], Cost: &cost, Tax: &tax})
-			return errors.Join(e1, e2, e3, e4)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		sold(t, o)
 		table := o.table(t, o.olga, "sources", "from=2026-11-14&to=2026-11-16")
 		for column, want := range map[string][]store.Money{"revenue": rub(1000), "profit": rub(400), "campaign cost": rub(300), "profit less cost": rub(100)} {
 			if got := cell(t, table, "Выставка", column); !slices.Equal(got.Sums, want) || got.Unknown {
@@ -168,8 +174,8 @@ func TestDrill(t *testing.T) {
 				row := &table.Rows[i]
 				for n := range table.Columns {
 					column := &table.Columns[n]
-					link := table.link(HTMLOptions{Request: asked}, row, column)
-					if column.Type != Count || row.Values[n].N == 0 || link == "" || column.Behind == nil && n > 0 {
+					link := table.link(HTMLOptions{Request: asked}, row.Link, n, row.Values[n])
+					if column.Type != Count || column.NoSum || link == "" {
 						continue
 					}
 					at, err := url.Parse(link)

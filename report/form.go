@@ -62,7 +62,7 @@ func Forms(lang store.Language) []Form {
 			f.Periods = slices.Concat(f.Periods[at:at+1], f.Periods[:at], f.Periods[at+1:]) // the default first
 		}
 		for _, name := range r.filters {
-			if name == "counted" {
+			if name == "counted" || name == "unregistered" {
 				continue // only links ask for it
 			}
 			f.Fields = append(f.Fields, v.field(name))
@@ -115,6 +115,8 @@ func (v voice) field(name string) Field {
 		f.Kind = DayField
 	case "birthday":
 		f.Kind, f.Label = NumberField, v.t("option.birthday")
+	case "campaign":
+		f.Kind = TextField
 	case "attribute":
 		f.Kind, f.Label = TextField, v.t("option.attribute")
 	}

@@ -148,9 +148,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		}
 		for n, value := range row.Values {
 			cell := htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)}
-			if t.Columns[n].Type == Count && value.N != 0 {
-				cell.URL = t.link(opt, row, &t.Columns[n])
-			}
+			cell.URL = t.link(opt, row.Link, n, value)
 			if !grouped && n == 0 {
 				cell.URL = row.url(opt)
 			}
@@ -163,7 +161,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 			out.Total = append(out.Total, htmlCell{Class: "cell", Text: v.t("total")})
 		}
 		for n, value := range t.Total {
-			out.Total = append(out.Total, htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)})
+			out.Total = append(out.Total, htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone), URL: t.link(opt, url.Values{}, n, value)})
 		}
 		if !grouped && len(out.Total) > 0 && out.Total[0].Text == "" {
 			out.Total[0].Text = v.t("total")
@@ -227,41 +225,32 @@ func (r *Row) url(opt HTMLOptions) string {
 	return opt.Base + r.URL
 }
 
-// link leads to the records behind a row's figure.
-func (t *Table) link(opt HTMLOptions, row *Row, c *Column) string {
-	if opt.Request == nil || opt.Unlinked || row.Link == nil || c.Behind == nil && t.NoRows {
+// link leads to the records behind a figure of the n-th column, in a row that
+// selects selects, or in the total; "" where there are none.
+func (t *Table) link(opt HTMLOptions, selects url.Values, n int, v Value) string {
+	c := &t.Columns[n]
+	if opt.Request == nil || opt.Unlinked || selects == nil || c.Behind == nil || v.None || !v.some() && !c.NoSum {
 		return ""
 	}
-	to, request := t.Name, t.drill(opt.Request, row)
-	if c.Behind != nil {
-		to = c.Behind.Report
-		for name := range request { // other reports know the period and these
-			if !slices.Contains([]string{"rows", "period", "from", "to", "manager", "client"}, name) {
-				delete(request, name)
-			}
-		}
-		for name, values := range c.Behind.Params {
-			request[name] = values
-		}
-	}
-	return opt.Base + ReportPath + to + "?" + request.Encode()
+	return opt.Base + ReportPath + t.Name + "?" + drill(opt.Request, selects, c.Behind).Encode()
 }
 
 // ReportPath is where the pages show a report, before its name.
 const ReportPath = "/reports/"
 
-// drill is the request for the records behind a row.
-func (t *Table) drill(asked url.Values, row *Row) url.Values {
-	out := url.Values{"rows": {"1"}}
-	for _, from := range []url.Values{asked, row.Link} {
+// drill is the request for the records behind a figure: what the report was
+// asked for, its row and its column.
+func drill(asked, row, column url.Values) url.Values {
+	out := url.Values{}
+	for _, from := range []url.Values{asked, row, column} {
 		for name, values := range from {
-			if name != "by" && name != "compare" && name != "rows" {
+			if !slices.Contains([]string{"by", "compare", "relative"}, name) {
 				out[name] = values
 			}
 		}
-	}
-	if row.Link.Has("from") {
-		out.Del("period")
+		if from.Has("from") {
+			out.Del("period")
+		}
 	}
 	return out
 }

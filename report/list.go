@@ -71,10 +71,13 @@ func (l *listing) cut() {
 
 // rows ends the listing of records of a kind. Only figures are added up, not
 // the texts and days of the columns.
-func (l *listing) rows(kind string) {
+func (l *listing) rows(kind string) error {
 	r, t := l.r, l.t
 	if r.rows {
 		r.by = nil
+	}
+	if err := r.idleManagers(func(path []step) { l.groups.add(path, (*columns)(t.nothing())) }); err != nil {
+		return err
 	}
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
@@ -84,7 +87,7 @@ func (l *listing) rows(kind string) {
 	t.Left = l.records - len(l.first)
 	figures := func(values []Value) []Value {
 		for n, c := range t.Columns {
-			if c.NoSum || !slices.Contains([]Type{Count, Minutes, Sum}, c.Type) {
+			if !c.adds() {
 				values[n] = none()
 			}
 		}
@@ -113,8 +116,8 @@ func (l *listing) rows(kind string) {
 		members(nil, nil)
 	}
 	keys := make([]string, len(r.by))
-	l.groups.rows(Row{Link: url.Values{}}, len(r.by)+1, func(row Row, key string) {
-		row.Values = figures(row.Values)
+	l.groups.rows(Row{Link: url.Values{}}, func(row Row, key string) {
+		row.Leaf, row.Values = false, figures(row.Values)
 		t.Rows = append(t.Rows, row)
 		if keys[len(row.Path)-1] = key; len(row.Path) == len(keys) {
 			members(row.Path, keys)
@@ -123,6 +126,16 @@ func (l *listing) rows(kind string) {
 	if unknown {
 		t.Notes = append(t.Notes, r.t("not said"))
 	}
+	return nil
+}
+
+// nothing is a value for each column that adds nothing.
+func (t *Table) nothing() *[]Value {
+	all := make([]Value, len(t.Columns))
+	for n, c := range t.Columns {
+		all[n].None = !c.Type.numeric()
+	}
+	return &all
 }
 
 // recordStep is a record as the innermost step of its path, in that order

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -20,9 +19,12 @@ var managersReport = report{
 	by:        []string{"manager"},
 	filters:   []string{"manager", "client"},
 	options:   map[string][]string{"compare": {"previous", "year"}, "relative": {"yes", "no"}},
-	period:    "month",
-	build:     (*run).managers,
-	chart:     managersChart,
+	figures: []string{"clients", "client data", "person data", "letter in", "letter out", "call", "meeting", "visit", "other", "minutes", "response median", "response 90", "unanswered",
+		"deals", "deal sum", "first deals", "average deal", "payments", "payment sum", "shipments", "revenue", "cost", "profit", "margin",
+		"debt", "overdue debt", "overdue days", "improved", "worsened", "unchanged", "new"},
+	period: "month",
+	build:  (*run).managers,
+	chart:  managersChart,
 }
 
 // performance are the figures of one manager, or one client of a manager.
@@ -34,10 +36,9 @@ type performance struct {
 
 	deals, first                   int64
 	dealSum                        Value
-	payments, shipments, returns   Value
+	payments                       Value
 	paid, shipped                  int64 // documents
-	revenue, cost                  Value
-	costUnknown                    bool
+	revenue, cost, profit          Value // unknown where the cost of some sale is
 	tax                            taxed
 	debt, overdue                  Value
 	overduePayments, overdueDays   int64
@@ -60,11 +61,10 @@ func (p *performance) add(o *performance) {
 	p.first += o.first
 	p.paid += o.paid
 	p.shipped += o.shipped
-	for _, pair := range [][2]*Value{{&p.dealSum, &o.dealSum}, {&p.payments, &o.payments}, {&p.shipments, &o.shipments}, {&p.returns, &o.returns},
-		{&p.revenue, &o.revenue}, {&p.cost, &o.cost}, {&p.debt, &o.debt}, {&p.overdue, &o.overdue}} {
+	for _, pair := range [][2]*Value{{&p.dealSum, &o.dealSum}, {&p.payments, &o.payments},
+		{&p.revenue, &o.revenue}, {&p.cost, &o.cost}, {&p.profit, &o.profit}, {&p.debt, &o.debt}, {&p.overdue, &o.overdue}} {
 		*pair[0] = pair[0].plus(*pair[1])
 	}
-	p.costUnknown = p.costUnknown || o.costUnknown
 	p.tax.add(o.tax)
 	p.overduePayments += o.overduePayments
 	p.overdueDays += o.overdueDays
@@ -102,18 +102,7 @@ func (r *run) performanceColumns() []Column {
 		r.column("payments", Count), r.column("payment sum", Sum), r.column("shipments", Count), r.column("revenue", Sum), r.column("cost", Sum), r.column("profit", Sum), r.column("margin", Percent),
 		r.column("debt", Sum), r.column("overdue debt", Sum), r.column("overdue days", Count),
 		r.column("improved", Count), r.column("worsened", Count), r.column("unchanged", Count), r.column("new", Count))
-	done := func(kind store.Kind, directions ...string) *Behind {
-		return &Behind{"contacts", url.Values{"state": {string(store.Done)}, "kind": {string(kind)}, "direction": directions}}
-	}
 	for i := range all {
-		switch all[i].Key {
-		case "letter in":
-			all[i].Behind = done(store.Letter, string(store.In))
-		case "letter out":
-			all[i].Behind = done(store.Letter, string(store.Out), string(store.NoDirection))
-		case "call", "meeting", "visit", "other":
-			all[i].Behind = done(store.Kind(all[i].Key))
-		}
 		switch all[i].Key {
 		case "client data", "person data", "response median", "response 90", "average deal", "margin", "overdue days":
 			all[i].NoSum = true
@@ -147,19 +136,21 @@ func (p *performance) values() []Value {
 	if p.deals > 0 {
 		average = p.dealSum.each(func(minor int64) int64 { return rounded(minor, p.deals) })
 	}
-	cost, profit, margin := p.cost, p.revenue.plus(p.cost.each(func(minor int64) int64 { return -minor })), none()
-	if p.costUnknown {
-		cost.Unknown, profit.Unknown = true, true
-	} else if len(p.revenue.Sums) == 1 && len(profit.Sums) == 1 && p.revenue.Sums[0].Minor != 0 {
-		margin = share(profit.Sums[0].Minor, p.revenue.Sums[0].Minor)
-	}
-	days := none()
-	if p.overduePayments > 0 {
-		days = count(rounded(p.overdueDays, p.overduePayments))
+	margin := none()
+	if revenue, sole := p.revenue.sole(Sum); sole && revenue != 0 {
+		margin = ratio(Sum, p.profit, p.revenue)
 	}
 	return append(all, count(p.response.Unanswered), count(p.deals), p.dealSum, count(p.first), average,
-		count(p.paid), p.payments, count(p.shipped), p.revenue, cost, profit, margin, p.debt, p.overdue, days,
+		count(p.paid), p.payments, count(p.shipped), p.revenue, p.cost, p.profit, margin, p.debt, p.overdue, p.meanOverdue(),
 		count(p.improved), count(p.worsened), count(p.same), count(p.news))
+}
+
+// meanOverdue is the mean of the days that payments are overdue.
+func (p *performance) meanOverdue() Value {
+	if p.overduePayments == 0 {
+		return none()
+	}
+	return count(rounded(p.overdueDays, p.overduePayments))
 }
 
 // rounded is n / d, rounded half away from zero.
@@ -180,14 +171,14 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 		}
 		return found[o]
 	}
-	q := store.SaleSelection{From: p.From, To: p.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: perClient}
+	q := store.SaleSelection{From: p.From, To: p.To, Managers: r.filter.managers, Clients: r.filter.clients, PerClient: perClient} // the team's average is everybody's to know
 	from, to := p.Bounds(r.loc)
 	contacts := store.ContactSelection{Viewer: store.Manager{Role: store.RoleHead, TimeZone: r.Viewer.TimeZone}, From: from, To: to, Managers: q.Managers, Clients: q.Clients, States: []store.State{store.Done}}
 	by := []store.Grouping{store.ByManager, store.ByKind, store.ByDirection}
 	if perClient {
 		by = append(by, store.ByClient)
 	}
-	before := min(p.To.Add(1), r.today)
+	before := r.dueBefore(p)
 
 	// What does not depend on the other is read side by side. Sums are added up
 	// later: a rate is read for those of other currencies.
@@ -247,7 +238,7 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 		},
 		func(ctx context.Context) (err error) {
 			late, err = gather(func(each func(store.OverdueGroup) error) error {
-				return r.st.OverdueGroups(ctx, q, before, before == r.today, each)
+				return r.st.OverdueGroups(ctx, q, before, before == r.today, r.Currency, each)
 			})
 			return err
 		},
@@ -260,7 +251,7 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 			return err
 		},
 		func(ctx context.Context) (err error) {
-			debts, err = gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(ctx, q, each) })
+			debts, err = gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(ctx, q, r.Currency, each) })
 			return err
 		},
 	)
@@ -281,23 +272,17 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 			m.paid += g.Documents
 			m.payments = m.payments.plus(r.sum(g.Amount, g.Day))
 		case store.ShipmentDoc, store.ReturnDoc:
-			sign := int64(1)
 			if g.Kind == store.ShipmentDoc {
 				m.shipped += g.Documents
-			} else {
-				sign = -1
 			}
-			sum := func(minor int64) Value {
-				return r.sum(store.Money{Minor: sign * minor, Currency: g.Amount.Currency}, g.Day)
-			}
-			m.revenue, m.cost = m.revenue.plus(sum(g.Amount.Minor-g.Tax)), m.cost.plus(sum(g.Cost))
-			m.costUnknown = m.costUnknown || g.CostUnknown > 0
+			revenue, cost, profit := r.sale(g.Kind, store.Money{Minor: g.Amount.Minor - g.Tax, Currency: g.Amount.Currency}, g.Cost, g.CostUnknown, g.Costless, g.Day)
+			m.revenue, m.cost, m.profit = m.revenue.plus(revenue), m.cost.plus(cost), m.profit.plus(profit)
 			m.tax.add(taxed{g.Documents, g.TaxUnknown})
 		}
 	}
 	for _, g := range debts {
 		m := of(g.Owner)
-		m.debt = m.debt.plus(r.sum(g.Debt, min(p.To, r.today)))
+		m.debt = m.debt.plus(r.sum(g.Debt, r.settled(p)))
 	}
 	for _, g := range late {
 		m := of(g.Owner)
@@ -308,19 +293,43 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 	return found, nil
 }
 
+// settled is the day whose debts a period ends with.
+func (r *run) settled(p Period) store.Date { return min(p.To, r.today) }
+
+// dueBefore is the day before which payments must have been expected to be
+// overdue at the end of a period.
+func (r *run) dueBefore(p Period) store.Date { return min(p.To.Add(1), r.today) }
+
+// sale is what documents of a kind give of revenue, cost and profit: a shipment
+// adds, a return takes away. Where the cost of some is unknown, so is what it
+// would add to profit.
+func (r *run) sale(kind store.DocumentKind, amount store.Money, cost, unknown, costless int64, day store.Date) (revenue, costs, profit Value) {
+	if kind != store.ShipmentDoc && kind != store.ReturnDoc {
+		return
+	}
+	in := func(minor int64) Value {
+		if kind == store.ReturnDoc {
+			minor = -minor
+		}
+		return r.sum(store.Money{Minor: minor, Currency: amount.Currency}, day)
+	}
+	revenue, costs = in(amount.Minor), in(cost)
+	profit = revenue.minus(in(costless)).minus(costs)
+	if unknown > 0 {
+		costs, profit = costs.unsure(), profit.unsure()
+	}
+	return revenue, costs, profit
+}
+
 func (r *run) managers() (*Table, error) {
 	if r.rows {
-		return nil, invalid("the records behind these figures are in the reports contacts and deals: managers has no rows of its own")
+		return r.performanceRows()
 	}
 	if len(r.by) == 0 || r.by[0] != "manager" {
 		return nil, invalid("managers is grouped by manager, or by manager,client")
 	}
 	perClient := len(r.by) == 2
-	found, err := r.performances(r.period, perClient)
-	if err != nil {
-		return nil, err
-	}
-	t := &Table{Columns: r.performanceColumns(), NoRows: true}
+	t := &Table{Columns: r.performanceColumns()}
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}
@@ -328,123 +337,96 @@ func (r *run) managers() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	var whole tree[performance, *performance]
+	periods := append([]comparison{{Period: r.period}}, r.comparisons()...)
+	var whole tree[sides[performance, *performance], *sides[performance, *performance]]
 	hidden := map[string]bool{} // of these a manager sees the average alone
-	add := func(m store.GroupKey, p *performance, below ...step) {
+	add := func(n int, p *performance, m store.GroupKey, below ...step) {
 		of := r.step("manager", m)
 		hidden[of.key] = !r.Viewer.Sees(m.ID)
-		whole.add(append([]step{of}, below...), p)
+		whole.add(append([]step{of}, below...), side[performance, *performance](n, len(periods), p))
 	}
 	for _, m := range everyone { // a manager with no sales, or no contacts, keeps a row
-		if len(r.filter.managers) == 0 || slices.Contains(r.filter.managers, m.ID) {
-			add(store.GroupKey{ID: m.ID, Text: m.Name}, &performance{})
+		if passes(r.filter.managers, m.ID) {
+			add(0, &performance{}, store.GroupKey{ID: m.ID, Text: m.Name})
 		}
 	}
 	managerNames, clientNames := map[int64]string{}, map[int64]string{}
 	for _, m := range everyone {
 		managerNames[m.ID] = m.Name
 	}
-	if perClient {
-		var ids []int64
-		for o := range found {
-			ids = append(ids, o.Client)
-		}
-		if clientNames, err = r.st.ClientNames(r.ctx, ids); err != nil {
+	for n, period := range periods {
+		found, err := r.performances(period.Period, perClient)
+		if err != nil {
 			return nil, err
 		}
-	}
-	for o, p := range found {
-		m := store.GroupKey{ID: o.Manager, Text: managerNames[o.Manager]}
 		if perClient {
-			add(m, p, r.step("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
-		} else {
-			add(m, p)
+			ids := make([]int64, 0, len(found))
+			for o := range found {
+				ids = append(ids, o.Client)
+			}
+			if clientNames, err = r.st.ClientNames(r.ctx, ids); err != nil {
+				return nil, err
+			}
 		}
-		delete(found, o) // a total has it now: of many clients both would be a lot
+		for o, p := range found {
+			m := store.GroupKey{ID: o.Manager, Text: managerNames[o.Manager]}
+			if perClient {
+				add(n, p, m, r.step("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
+			} else {
+				add(n, p, m)
+			}
+			delete(found, o) // a total has it now: of many clients both would be a lot
+		}
 	}
 	total := whole.values()
 	managers := int64(len(whole.inner))
-	maps.DeleteFunc(whole.inner, func(key string, _ *tree[performance, *performance]) bool { return hidden[key] })
-	whole.rows(Row{Link: url.Values{}}, len(r.by), func(row Row, _ string) {
-		if row.Leaf && perClient {
-			t.Rows = append(t.Rows, row)
-			return
-		}
-		r.withRelative(t, row, total)
+	maps.DeleteFunc(whole.inner, func(key string, _ *tree[sides[performance, *performance], *sides[performance, *performance]]) bool {
+		return hidden[key]
 	})
-	if r.Viewer.Role == store.RoleHead {
+	whole.rows(Row{Link: url.Values{}}, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
+	head := r.Viewer.Role == store.RoleHead
+	if head && len(t.Rows) > 0 {
 		t.Total = total
 	}
-	if err := r.compared(t, total, managers); err != nil {
-		return nil, err
+	// The average of a few clients would tell whose they are.
+	if !head && managers > 0 && len(r.filter.clients) == 0 {
+		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("team average"))}, Aside: true, Values: average(t.Columns, total, managers)})
 	}
-	if whole.sum.minutes.Estimated {
+	r.compare(t)
+	if len(whole.sum) == 0 {
+		return t, r.noteRates(t)
+	}
+	all := &whole.sum[0]
+	if all.idle() {
+		t.Notes = append(t.Notes, r.t("nothing"))
+	}
+	if all.minutes.Estimated {
 		t.Notes = append(t.Notes, r.t("estimate"))
 	}
 	t.Notes = append(t.Notes, r.t("working hours", r.st.WorkHoursOf(store.Manager{}).String()))
-	r.noteTax(t, whole.sum.tax)
+	r.noteTax(t, all.tax)
 	return t, r.noteRates(t)
 }
 
-// withRelative adds a row to the table, and below it the same in per cent of the
-// total where that is asked for.
-func (r *run) withRelative(t *Table, row Row, whole []Value) {
-	t.Rows = append(t.Rows, row)
-	if slices.Contains(r.Params["relative"], "yes") {
-		t.Rows = append(t.Rows, Row{Path: append(slices.Clone(row.Path[:len(row.Path)-1]), text("· "+r.t("relative"))), Aside: true, Values: r.relative(t.Columns, row.Values, whole)})
-	}
-}
-
-// relative are a row's indicators in per cent of the total; of averages there is
-// no such thing.
-func (r *run) relative(columns []Column, values, whole []Value) []Value {
+// average are the values of all sides of so many managers for one of them;
+// what already is an average stays.
+func average(columns []Column, values []Value, of int64) []Value {
 	out := make([]Value, len(values))
-	for i := range out {
-		out[i] = none()
-		if columns[i].NoSum || values[i].Unknown || whole[i].Unknown {
-			continue
+	for i, v := range values {
+		if !columns[i%len(columns)].NoSum {
+			v.N = rounded(v.N, of)
+			v = v.each(func(minor int64) int64 { return rounded(minor, of) })
 		}
-		switch columns[i].Type {
-		case Count, Minutes:
-			out[i] = Value{Text: voice{r.lang}.percent(percent(values[i].N, whole[i].N)) + "\u00a0%"}
-		case Sum:
-			if len(whole[i].Sums) == 1 && len(values[i].Sums) <= 1 {
-				part := int64(0)
-				if len(values[i].Sums) == 1 {
-					part = values[i].Sums[0].Minor
-				}
-				out[i] = Value{Text: voice{r.lang}.percent(percent(part, whole[i].Sums[0].Minor)) + "\u00a0%"}
-			}
-		}
-		out[i].Said = out[i].Text != ""
+		out[i] = v
 	}
 	return out
 }
 
-// compared adds rows below: the team's average where the viewer sees only
-// themselves, and the total of other periods.
-func (r *run) compared(t *Table, average []Value, managers int64) error {
-	if r.Viewer.Role != store.RoleHead && managers > 0 {
-		for i, c := range t.Columns {
-			if !c.NoSum {
-				average[i].N = rounded(average[i].N, managers)
-				average[i] = average[i].each(func(minor int64) int64 { return rounded(minor, managers) })
-			}
-		}
-		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("team average"))}, Values: average})
+// idle reports whether nothing was done or came in the period.
+func (p *performance) idle() bool {
+	done := p.deals + p.paid + p.shipped + p.response.Unanswered + int64(len(p.response.Waits)+len(p.revenue.Sums))
+	for _, n := range p.contacts {
+		done += n
 	}
-	for _, other := range r.comparisons() {
-		found, err := r.performances(other.Period, false)
-		if err != nil {
-			return err
-		}
-		sum := &performance{}
-		for o, p := range found {
-			if r.Viewer.Sees(o.Manager) {
-				sum.add(p)
-			}
-		}
-		t.Rows = append(t.Rows, Row{Path: []Value{text(fmt.Sprintf("%s (%s)", other.title, r.days(other.Period)))}, Aside: true, Values: sum.values()})
-	}
-	return nil
+	return done == 0
 }

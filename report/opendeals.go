@@ -64,7 +64,9 @@ func (r *run) openDeals() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	all.rows("deal")
+	if err := all.rows("deal"); err != nil {
+		return nil, err
+	}
 	return t, r.noteRates(t)
 }
 

@@ -71,7 +71,9 @@ func (r *run) persons() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	all.rows("person")
+	if err := all.rows("person"); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 

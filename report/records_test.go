@@ -242,12 +242,12 @@ func TestTotals_AnyGrouping(t *testing.T) {
 					if row.Leaf {
 						sum = add(sum, row.Values)
 					}
-					if row.Leaf || len(row.Path) != strings.Count(by, ",")+1 {
+					if row.Leaf || len(row.Path) != strings.Count(by, ",")+1 || row.Values[0].N == 0 {
 						continue
 					}
 					// Behind a group's count lie so many records.
 					asked, _ := url.ParseQuery("by=" + by)
-					records := o.table(t, o.olga, r.name, table.drill(asked, row).Encode())
+					records := o.table(t, o.olga, r.name, drill(asked, row.Link, table.Columns[0].Behind).Encode())
 					if n := strings.Count(leaves(records), ",") + 1; r.name != "persons" && int64(n) != row.Values[0].N || int64(len(records.Rows)) != row.Values[0].N {
 						t.Errorf("%s by %s: %v counts %d, behind it are %q", r.name, by, row.Path, row.Values[0].N, leaves(records))
 					}
@@ -372,32 +372,52 @@ func TestDeal_Analysis(t *testing.T) {
 	})
 }
 
-// TestRenderings holds every rendering of the reports of records to a golden
-// file; both engines give the same.
+// asking is a request for a report.
+type asking struct{ name, query string }
+
+// eight asks for each of the reports.
+func eight() []asking {
+	return []asking{{"calendar", "period=2026-11&by=type"}, {"open-deals", "by=manager,status"}, {"deal", "deal=d1"}, {"contacts", "by=manager,client,kind"},
+		{"sources", "period=2026-11&by=campaign,source,client"}, {"managers", "period=2026-11"}, {"classification", "period=2026-11&by=abc,manager"}, {"persons", ""}}
+}
+
+// TestRenderings holds every rendering of every report in both languages to a
+// golden file; both engines give the same. What the figures must be is worked
+// out in the other tests of the office.
 func TestRenderings(t *testing.T) {
 	inOffice(t, func(t *testing.T, o *office) {
-		for name, of := range map[string]struct{ report, query string }{
-			"opendeals": {"open-deals", "by=manager,status"}, "deal": {"deal", "deal=d1"}, "calendar": {"calendar", "period=2026-11"}, "persons": {"persons", ""},
-		} {
-			table := o.table(t, o.olga, of.report, of.query)
-			if of.report == "calendar" {
-				table = o.table(t, o.olga, of.report, of.query+"&by=type")
+		// Ромашка owes 1100 then: its balance of −100 and the 1200. Of its revenue of
+		// 1100 + 1000 in November only the cost of the 1000 is known: 600. So the
+		// profit is 400 and what nobody knows, less the campaign's 3000: −2600.
+		sold(t, o)
+		for _, day := range []store.Date{"2026-10-31", "2026-11-22"} {
+			if _, err := o.Classify(t.Context(), store.DefaultClassification, day, time.UTC); err != nil {
+				t.Fatal(err)
 			}
-			for extension, write := range map[string]func(*bytes.Buffer) error{
-				"txt":       func(b *bytes.Buffer) error { return table.WriteText(b) },
-				"page.html": func(b *bytes.Buffer) error { return table.WriteHTML(b, HTMLOptions{For: Page, Request: url.Values{}}) },
-				"mail.html": func(b *bytes.Buffer) error {
-					return table.WriteHTML(b, HTMLOptions{For: Mail, Base: "https://crm.vector.test"})
-				},
-				"csv":      func(b *bytes.Buffer) error { return table.WriteCSV(b, true) },
-				"json":     func(b *bytes.Buffer) error { return table.WriteJSON(b) },
-				"xlsx.txt": func(b *bytes.Buffer) error { return cells(table, b) },
-			} {
-				var b bytes.Buffer
-				if err := write(&b); err != nil {
-					t.Fatalf("%s.%s: %v", name, extension, err)
+		}
+		for _, c := range eight() {
+			for _, lang := range []store.Language{store.Russian, store.English} {
+				viewer, name := o.olga, c.name
+				if viewer.Language = lang; lang == store.English {
+					name += ".en"
 				}
-				golden(t, name+"."+extension, b.Bytes())
+				table := o.table(t, viewer, c.name, c.query)
+				for extension, write := range map[string]func(*bytes.Buffer) error{
+					"txt":       func(b *bytes.Buffer) error { return table.WriteText(b) },
+					"page.html": func(b *bytes.Buffer) error { return table.WriteHTML(b, HTMLOptions{For: Page, Request: url.Values{}}) },
+					"mail.html": func(b *bytes.Buffer) error {
+						return table.WriteHTML(b, HTMLOptions{For: Mail, Base: "https://crm.vector.test"})
+					},
+					"csv":      func(b *bytes.Buffer) error { return table.WriteCSV(b, true) },
+					"json":     func(b *bytes.Buffer) error { return table.WriteJSON(b) },
+					"xlsx.txt": func(b *bytes.Buffer) error { return cells(table, b) },
+				} {
+					var b bytes.Buffer
+					if err := write(&b); err != nil {
+						t.Fatalf("%s.%s: %v", name, extension, err)
+					}
+					golden(t, name+"."+extension, b.Bytes())
+				}
 			}
 		}
 	})

@@ -8,6 +8,7 @@ package report
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ type report struct {
 	// options are further parameters: the words that each knows; nil: a number
 	// of days.
 	options map[string][]string
+	// figures are the columns that have records of their own behind them; none:
+	// the same records are behind all.
+	figures []string
 	period  string // by default, as ParsePeriod knows it; "": it has none
 	build   func(*run) (*Table, error)
 	chart   func(*Table) *Chart // nil: it has none
@@ -54,7 +58,7 @@ func Describe() string {
 		for _, part := range []struct {
 			name string
 			list []string
-		}{{"by", r.groupings}, {"filters", r.filters}} {
+		}{{"by", r.groupings}, {"filters", r.filters}, {"rows", r.figures}} {
 			if len(part.list) > 0 {
 				fmt.Fprintf(&b, "    %s: %s\n", part.name, strings.Join(part.list, ", "))
 			}
@@ -90,6 +94,9 @@ func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.rows || r.report.name == dealReport.name { // behind records there are no others
+		t.isRecords()
+	}
 	t.Name = r.report.name
 	t.speak(r.lang, r.loc)
 	t.zeros(r.Currency)
@@ -97,7 +104,7 @@ func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
 		t.Title = r.t("title." + t.Name)
 	}
 	t.About = append(r.about(), t.About...)
-	if len(t.Rows) == 0 && len(t.Notes) == 0 {
+	if t.Empty() && !slices.Contains(t.Notes, r.t("not classified")) {
 		nothing := "nothing"
 		if r.all {
 			nothing = "nothing at all"
@@ -105,6 +112,16 @@ func Run(ctx context.Context, st *store.Store, req Request) (*Table, error) {
 		t.Notes = append(t.Notes, r.t(nothing))
 	}
 	return t, nil
+}
+
+// isRecords says that the table and its sections are records themselves.
+func (t *Table) isRecords() {
+	for i := range t.Columns {
+		t.Columns[i].Behind = nil
+	}
+	for i := range t.Sections {
+		t.Sections[i].isRecords()
+	}
 }
 
 // speak sets the language and zone of the table and its sections.
@@ -153,14 +170,16 @@ type run struct {
 	st     *store.Store
 	report *report
 	Request
-	lang   store.Language
-	loc    *time.Location
-	today  store.Date
-	period Period
-	all    bool // no period was given, and the report has none by default
-	by     []string
-	rows   bool // the records behind the figures are asked for
-	filter filters
+	lang      store.Language
+	loc       *time.Location
+	today     store.Date
+	period    Period
+	all       bool // no period was given, and the report has none by default
+	by        []string
+	rows      bool   // the records behind the figures are asked for
+	behind    string // the column whose records they are; "" of all
+	filter    filters
+	exchanges map[[2]string]store.Exchange // by currency and day
 	// lacking are the currencies without a rate; failed is why converting ended.
 	lacking map[string]bool
 	failed  error
@@ -214,16 +233,18 @@ func ParamUsage(name string) string {
 
 // usages are of filters that name no record.
 var usages = map[string]string{
-	"counted":   "only counted at that `PERSON`, or none",
-	"before":    "no contact since before that `DAY`",
-	"birthday":  "birthday within that `NUMBER` of days, today included",
-	"attribute": "only of clients with that `NAME=VALUE`",
-	"abc":       "only of this ABC `CLASS`: A, B, C, none",
-	"xyz":       "only of this XYZ `CLASS`: X, Y, Z, none",
-	"stage":     "only of clients at this `STAGE`: potential, one-off, regular, lost, none",
-	"day":       "only of that `DAY`, or none",
-	"week":      "only of the week of that `DAY`, or none",
-	"month":     "only of the month of that `DAY`, or none",
+	"counted":      "only counted at that `PERSON`, or none",
+	"campaign":     "only of the lead sources of that `CAMPAIGN`, or none",
+	"unregistered": "only contacts with `WHOM` that is no client, or none",
+	"before":       "no contact since before that `DAY`",
+	"birthday":     "birthday within that `NUMBER` of days, today included",
+	"attribute":    "only of clients with that `NAME=VALUE`",
+	"abc":          "only of this ABC `CLASS`: A, B, C, none",
+	"xyz":          "only of this XYZ `CLASS`: X, Y, Z, none",
+	"stage":        "only of clients at this `STAGE`: potential, one-off, regular, lost, none",
+	"day":          "only of that `DAY`, or none",
+	"week":         "only of the week of that `DAY`, or none",
+	"month":        "only of the month of that `DAY`, or none",
 }
 
 // column is a column with its title: a word of its own, or that of the filter
@@ -233,7 +254,14 @@ func (r *run) column(key string, kind Type) Column {
 	if title == "column."+key {
 		title = r.t("by." + key)
 	}
-	return Column{Key: key, Title: title, Type: kind}
+	c := Column{Key: key, Title: title, Type: kind}
+	if kind.numeric() {
+		c.Behind = url.Values{"rows": {"1"}}
+		if len(r.report.figures) > 0 {
+			c.Behind.Set("rows", key)
+		}
+	}
+	return c
 }
 
 // group is a grouping as a column of rows' names.

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -18,7 +20,8 @@ import (
 //
 //	from, to    days, both included; or period, as ParsePeriod knows it
 //	by          groupings, outermost first, with commas between them
-//	rows        "1": the records behind the figures instead of the figures
+//	rows        the records behind the figures instead of the figures: "1", or of a
+//	            report that has several kinds of them the figure
 //
 // and the report's own filters and options. A filter may be given more than
 // once, and then selects what passes one of its values. Records are named by
@@ -56,6 +59,8 @@ type filters struct {
 	statuses                                            []store.Status
 	types                                               []store.ItemType
 	classes, xyz, stages                                []string // "": has none
+	campaigns                                           []string // of lead sources; "": of none
+	unregistered                                        []string // texts of those who are no clients; "": nothing is said
 	attributes                                          map[string][]string
 	before                                              store.Date              // the last contact
 	birthday                                            int                     // days from today, today included
@@ -69,7 +74,7 @@ const (
 	maxBy       = 5
 	maxPeriod   = 366 * 30 // days
 	maxBirthday = 366
-	defaultRows = 1000 // of the records behind a figure
+	maxRows     = 10_000 // of the records behind a figure
 )
 
 func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
@@ -78,7 +83,7 @@ func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {
 		return nil, invalid("unknown report %q: it is one of %s", clip(req.Name), strings.Join(Names(), ", "))
 	}
 	req.Params = said(req.Params)
-	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location(), lacking: map[string]bool{}}
+	r := &run{ctx: ctx, st: st, report: &reports[at], Request: req, lang: req.Viewer.Language, loc: req.Viewer.Location(), lacking: map[string]bool{}, exchanges: map[[2]string]store.Exchange{}}
 	r.today = store.DateOf(req.Now, r.loc)
 	if err := r.readPeriod(); err != nil {
 		return nil, err
@@ -131,6 +136,17 @@ func (r *run) comparisons() []comparison {
 		}
 		out = append(out, c)
 	}
+	return out
+}
+
+// behind asks for the records of that period.
+func (c *comparison) behind(column url.Values) url.Values {
+	if column == nil {
+		return nil
+	}
+	out := maps.Clone(column)
+	out.Set("from", string(c.From))
+	out.Set("to", string(c.To))
 	return out
 }
 
@@ -205,8 +221,7 @@ func (r *run) read(name, value string) error {
 	case "period", "from", "to", "by":
 		return nil
 	case "rows":
-		r.rows = value != "0"
-		return nil
+		return r.readRows(value)
 	}
 	if words, ok := r.report.options[name]; ok {
 		if words == nil {
@@ -218,6 +233,23 @@ func (r *run) read(name, value string) error {
 		return invalid("unknown filter %q: %s has %s", clip(name), r.report.name, strings.Join(slices.Concat(r.report.filters, optionNames(r.report.options)), ", "))
 	}
 	return r.readFilter(name, value)
+}
+
+// readRows takes whose records are asked for.
+func (r *run) readRows(value string) error {
+	figures := r.report.figures
+	switch {
+	case value == "0":
+		return nil
+	case len(figures) == 0:
+		figures = []string{"1"}
+	case value == "1":
+		return invalid("rows: behind the figures of %s lie different records; say of which: %s", r.report.name, strings.Join(figures, ", "))
+	default:
+		r.behind = value
+	}
+	r.rows = true
+	return known("rows", value, figures)
 }
 
 // known reports an error when the word is not among those there are.
@@ -267,6 +299,17 @@ func (r *run) readFilter(name, value string) error {
 		return r.readClass(name, value)
 	case "day", "week", "month":
 		return r.readDay(name, value)
+	case "unregistered", "campaign":
+		if value == "none" {
+			value = ""
+		}
+		into, said := &f.unregistered, cmp.Or(value, r.t("none."+name))
+		if name == "campaign" {
+			into = &f.campaigns
+		}
+		*into = append(*into, value)
+		f.say(r.t("by."+name), said)
+		return nil
 	case "attribute":
 		key, of, ok := strings.Cut(value, "=")
 		if !ok || key == "" {
@@ -296,7 +339,7 @@ func (r *run) readFilter(name, value string) error {
 		return nil
 	}
 	into := map[string]*[]int64{"manager": &f.managers, "client": &f.clients, "person": &f.persons, "counted": &f.counted, "source": &f.sources, "deal": &f.deals}[name]
-	if value == "none" {
+	if value == "none" && (name != "manager" || r.Viewer.Role == store.RoleHead) {
 		*into = append(*into, 0)
 		f.say(r.t("by."+name), r.t("none."+name))
 		return nil

@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -60,6 +61,30 @@ func (s *step) link(to url.Values) bool {
 	return true
 }
 
+// keepLeaf gives the innermost group of a path with so many values, and makes it
+// where there is none.
+func keepLeaf(leaves map[string]*leaf, path []step, values int) *leaf {
+	var key strings.Builder
+	for _, s := range path {
+		fmt.Fprintf(&key, "%q", s.key)
+	}
+	l := leaves[key.String()]
+	if l == nil {
+		l = &leaf{path: path, values: make([]Value, values)}
+		leaves[key.String()] = l
+	}
+	return l
+}
+
+// inOrder are the groups in no order of chance.
+func inOrder(leaves map[string]*leaf) []leaf {
+	all := make([]leaf, 0, len(leaves))
+	for _, key := range slices.Sorted(maps.Keys(leaves)) {
+		all = append(all, *leaves[key])
+	}
+	return all
+}
+
 // rollUp makes rows of the innermost groups: each outer group before its
 // members, with the sum of their figures, so that every total is the sum of its
 // rows as shown. The second result is the total of all. The leaves are used up.
@@ -86,6 +111,9 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 				if row.Link != nil && !l.path[i].link(row.Link) {
 					row.Link = nil
 				}
+			}
+			if depth > 0 {
+				rows[open[depth-1]].Leaf = false // a group without figures of its own has come before
 			}
 			rows = append(rows, row)
 			open, last = append(open, len(rows)-1), append(last, l.path[depth])
@@ -135,18 +163,18 @@ func (t *tree[F, P]) add(path []step, f *F) {
 
 func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }
 
-// rows gives the groups below above, each before its inner ones; those at depth
-// are leaves. With each comes what makes it this group. The tree is used up.
-func (t *tree[F, P]) rows(above Row, depth int, each func(row Row, key string)) {
+// rows gives the groups below above, each before its inner ones; those without
+// any are leaves. With each comes what makes it this group. The tree is used up.
+func (t *tree[F, P]) rows(above Row, each func(row Row, key string)) {
 	order := slices.SortedFunc(maps.Values(t.inner), func(a, b *tree[F, P]) int { return a.step.compare(&b.step) })
 	for i, inner := range order {
 		order[i] = nil // of many groups the figures and the rows together would be a lot
 		delete(t.inner, inner.step.key)
-		row := Row{Path: append(slices.Clone(above.Path), inner.step.title), Values: inner.values(), Leaf: len(above.Path) == depth-1, Link: maps.Clone(above.Link)}
+		row := Row{Path: append(slices.Clone(above.Path), inner.step.title), Values: inner.values(), Leaf: len(inner.inner) == 0, Link: maps.Clone(above.Link)}
 		if row.Link != nil && !inner.step.link(row.Link) {
 			row.Link = nil
 		}
 		each(row, inner.step.key)
-		inner.rows(row, depth, each)
+		inner.rows(row, each)
 	}
 }

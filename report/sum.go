@@ -19,7 +19,18 @@ func (r *run) sum(m store.Money, day store.Date) Value {
 	if m.Currency == r.Currency || r.Currency == "" {
 		return sums(m)
 	}
-	in, err := r.st.Convert(r.ctx, m, r.Currency, day)
+	at := [2]string{m.Currency, string(day)}
+	exchange, known := r.exchanges[at]
+	var err error
+	if !known {
+		if exchange, err = r.st.Exchange(r.ctx, m.Currency, r.Currency, day); err == nil {
+			r.exchanges[at] = exchange
+		}
+	}
+	in := m
+	if err == nil {
+		in, err = exchange.Convert(m.Minor)
+	}
 	var lacking *store.Lacking
 	switch {
 	case errors.As(err, &lacking):

@@ -19,8 +19,6 @@ type Table struct {
 	Rows    []Row   // a group's row comes before its members
 	Total   []Value // one for each column; nil: there is nothing to total
 	Notes   []string
-	// NoRows: only columns with Behind have records behind their figures.
-	NoRows bool
 	// Sections are tables that belong to it, each with its title: the lines and
 	// the documents of a deal.
 	Sections []Table
@@ -29,6 +27,8 @@ type Table struct {
 	People []store.PersonLine
 	Lang   store.Language
 	Zone   *time.Location // of moments
+	// partial: it lists only the first of its records, so that they have no total.
+	partial bool
 }
 
 // Column is one kind of figure or text.
@@ -38,15 +38,14 @@ type Column struct {
 	Type  Type
 	// NoSum: the total of the column is not the sum of its rows: an average, say.
 	NoSum bool
-	// Behind is the report whose records are behind the column's figures; nil:
-	// they are this one's.
-	Behind *Behind
+	// Behind asks the same report for the records behind the column's figures,
+	// beside what a row's Link selects; nil: there are none.
+	Behind url.Values
 }
 
-// Behind names a report, and what selects from it beside the row.
-type Behind struct {
-	Report string
-	Params url.Values
+// adds reports whether the total of the column is the sum of its rows.
+func (c *Column) adds() bool {
+	return !c.NoSum && (c.Type == Count || c.Type == Minutes || c.Type == Sum)
 }
 
 // Type says how the values of a column are written, and whether they add up.
@@ -74,7 +73,7 @@ type Row struct {
 	Leaf   bool
 	Values []Value // one for each column
 	Status store.Status
-	// Aside: no group of its own, but one above in per cent, or another period.
+	// Aside: no group of its own, but the average of the team.
 	Aside bool
 	// Link selects the records behind the row, as parameters of a request; nil
 	// for none.
@@ -172,6 +171,39 @@ func (v Value) plus(w Value) Value {
 		return 1
 	})
 	return out
+}
+
+// minus takes a figure of the same column away.
+func (v Value) minus(w Value) Value {
+	w.N = -w.N
+	return v.plus(w.each(func(minor int64) int64 { return -minor }))
+}
+
+// unsure is the sum with something unknown in it; where that is all, there is
+// no sum of zero.
+func (v Value) unsure() Value {
+	v.Unknown = true
+	v.Sums = slices.DeleteFunc(slices.Clone(v.Sums), func(m store.Money) bool { return m.Minor == 0 })
+	return v
+}
+
+// some reports whether there is something in the figure: not zero, or unknown.
+func (v Value) some() bool {
+	return v.N != 0 || v.Unknown || slices.ContainsFunc(v.Sums, func(m store.Money) bool { return m.Minor != 0 })
+}
+
+// sole is the figure as one number; false where it is several sums, or not
+// known.
+func (v Value) sole(kind Type) (int64, bool) {
+	switch {
+	case v.Unknown || v.None || len(v.Sums) > 1:
+		return 0, false
+	case kind != Sum:
+		return v.N, true
+	case len(v.Sums) == 0:
+		return 0, true
+	}
+	return v.Sums[0].Minor, true
 }
 
 // each changes the sums of every currency.

@@ -27,18 +27,20 @@ const (
 // ContactSelection selects contacts for a report. Empty lists and zero values
 // select all.
 type ContactSelection struct {
-	Viewer      Manager   // a manager sees the own ones, a head all
-	From, To    time.Time // by start, To excluded
-	Managers    []int64   // responsible
-	Clients     []int64   // 0: without a client
-	Persons     []int64   // who took part; 0: nobody
-	Counted     []int64   // the person at whom ByPerson counts it
-	Sources     []int64   // 0: without one
-	Deals       []int64
-	Kinds       []Kind
-	Directions  []Direction
-	States      []State // empty: all but cancelled
-	Importances []Importance
+	Viewer   Manager   // a manager sees the own ones, a head all
+	From, To time.Time // by start, To excluded
+	Managers []int64   // responsible
+	Clients  []int64   // 0: without a client
+	// Unregistered are the free texts of contacts without a client; "" has none.
+	Unregistered []string
+	Persons      []int64 // who took part; 0: nobody
+	Counted      []int64 // the person at whom ByPerson counts it
+	Sources      []int64 // 0: without one
+	Deals        []int64
+	Kinds        []Kind
+	Directions   []Direction
+	States       []State // empty: all but cancelled
+	Importances  []Importance
 }
 
 // ContactGroup is one group of contacts with its figures.

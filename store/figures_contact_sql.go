@@ -63,6 +63,10 @@ func (q *ContactSelection) conditions(d dialect) conditions {
 	c.ids(d, "c.deal_id", q.Deals)
 	c.ids(d, "COALESCE(c.source_id, cl.source_id)", q.Sources)
 	c.ids(d, countedPerson, q.Counted)
+	if len(q.Unregistered) > 0 {
+		c.add("c.client_id IS NULL")
+		c.texts(d, "c.client_text", q.Unregistered)
+	}
 	if len(q.Persons) > 0 {
 		took := "c.id IN (SELECT contact_id FROM contact_persons WHERE person_id IN " + d.ids("?") + ")"
 		if slices.Contains(q.Persons, 0) {
@@ -149,19 +153,7 @@ func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grou
 // limit of them.
 func (s *Store) SelectedContacts(ctx context.Context, q ContactSelection, limit int) (out []Contact, err error) {
 	where := q.conditions(s.dialect)
-	tail := where.where() + " ORDER BY c.start_at DESC, c.id DESC LIMIT " + where.arg(limit)
-	loc := q.Viewer.Location()
-	err = s.read(ctx, func(t *tx) error {
-		out, err = t.contacts(tail, where.args...)
-		for i := range out {
-			out[i].hideFrom(q.Viewer.ID)
-			if w := out[i].When; w.AllDay {
-				out[i].When = Days(w.First, w.Last, loc)
-			}
-		}
-		return err
-	})
-	return out, err
+	return s.contactRows(ctx, q.Viewer, &where, limit)
 }
 
 // RecordNamed finds a manager, client, person, source or deal by its number,

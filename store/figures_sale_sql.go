@@ -28,10 +28,12 @@ type SaleGroup struct {
 	Amount      Money
 	Cost        int64 // in the currency of Amount, of those of which it is known
 	CostUnknown int64 // how many documents do not tell their cost
+	Costless    int64 // their part of Amount, less its tax
 	Tax         int64 // as Cost: the part of Amount that is tax
 	TaxUnknown  int64
 	// Day is set for other currencies than the house's alone: a group is of one
-	// day then, so that it can be converted.
+	// document then, so that each is converted and rounded by itself and every
+	// grouping has the same total.
 	Day Date
 }
 
@@ -58,16 +60,18 @@ func (s *Store) SaleGroups(ctx context.Context, q SaleSelection, currency string
 	where.add("doc.date <= ?", string(q.To))
 	where.add("doc.kind <> 'invoice'")
 	q.add(&where, s.dialect, "doc.client_id")
-	query := `SELECT ` + q.per(documentManager, "doc.client_id") + `, doc.kind, doc.currency, CASE WHEN doc.currency = ` + where.arg(currency) + ` THEN '' ELSE doc.date END AS day,
+	own := where.arg(currency)
+	query := `SELECT ` + q.per(documentManager, "doc.client_id") + `, doc.kind, doc.currency, CASE WHEN doc.currency = ` + own + ` THEN '' ELSE doc.date END AS day,
 		COUNT(*), CAST(SUM(doc.amount) AS BIGINT), CAST(SUM(COALESCE(doc.cost, 0)) AS BIGINT), CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+		CAST(SUM(CASE WHEN doc.cost IS NULL THEN doc.amount - COALESCE(doc.tax, 0) ELSE 0 END) AS BIGINT),
 		CAST(SUM(COALESCE(doc.tax, 0)) AS BIGINT), CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT)
 		FROM documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id` + where.where() + `
-		GROUP BY m, c, doc.kind, doc.currency, day`
+		GROUP BY m, c, doc.kind, doc.currency, day, CASE WHEN doc.currency = ` + own + ` THEN 0 ELSE doc.id END`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g SaleGroup
 			if err := scan(append(g.into(), &g.Kind, &g.Amount.Currency, &g.Day,
-				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown, &g.Tax, &g.TaxUnknown)...); err != nil {
+				&g.Documents, &g.Amount.Minor, &g.Cost, &g.CostUnknown, &g.Costless, &g.Tax, &g.TaxUnknown)...); err != nil {
 				return err
 			}
 			return each(g)
@@ -83,6 +87,10 @@ type DealGroup struct {
 	Day          Date // as of a SaleGroup
 }
 
+// firstDeal is whether a deal is the first one of its client.
+const firstDeal = `NOT EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
+	AND (o.date < d.date OR o.date = d.date AND o.id < d.id))`
+
 // DealGroups calls each for the deals of the period that were not cancelled.
 func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string, each func(DealGroup) error) error {
 	var where conditions
@@ -90,10 +98,10 @@ func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string
 	where.add("d.date <= ?", string(q.To))
 	where.add("d.status <> 'cancelled'")
 	q.add(&where, s.dialect, "d.client_id")
-	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, d.currency, CASE WHEN d.currency = ` + where.arg(currency) + ` THEN '' ELSE d.date END AS day, COUNT(*),
-		CAST(SUM(CASE WHEN EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
-			AND (o.date < d.date OR o.date = d.date AND o.id < d.id)) THEN 0 ELSE 1 END) AS BIGINT), CAST(SUM(d.amount) AS BIGINT)
-		FROM deals d JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, d.currency, day`
+	own := where.arg(currency)
+	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, d.currency, CASE WHEN d.currency = ` + own + ` THEN '' ELSE d.date END AS day, COUNT(*),
+		CAST(SUM(CASE WHEN ` + firstDeal + ` THEN 1 ELSE 0 END) AS BIGINT), CAST(SUM(d.amount) AS BIGINT)
+		FROM deals d JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, d.currency, day, CASE WHEN d.currency = ` + own + ` THEN 0 ELSE d.id END`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g DealGroup
@@ -113,15 +121,16 @@ type DebtGroup struct {
 	Debt Money
 }
 
-// DebtGroups calls each for what clients owe at the end of the period.
-func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, each func(DebtGroup) error) error {
+// DebtGroups calls each for what clients owe at the end of the period. currency
+// is the house's; of others a group is of one client.
+func (s *Store) DebtGroups(ctx context.Context, q SaleSelection, currency string, each func(DebtGroup) error) error {
 	var where conditions
 	where.add("b.balance > 0")
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "b.client_id", q.Clients)
 	query := `SELECT ` + q.per("cl.manager_id", "cl.id") + `, b.currency, CAST(SUM(b.balance) AS BIGINT) FROM
 		(SELECT client_id, currency, SUM(amount) AS balance FROM settlements WHERE date <= ` + where.arg(string(q.To)) + ` GROUP BY client_id, currency) b
-		JOIN clients cl ON cl.id = b.client_id` + where.where() + ` GROUP BY m, c, b.currency`
+		JOIN clients cl ON cl.id = b.client_id` + where.where() + ` GROUP BY m, c, b.currency, CASE WHEN b.currency = ` + where.arg(currency) + ` THEN 0 ELSE cl.id END`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g DebtGroup
@@ -150,26 +159,13 @@ const eventDay = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN 
 // payments of a deal in order of their days (rules.md section 4). Payments of
 // which nobody knows whether they came, or that were postponed, are not among
 // them. today says that the day is this one: what covers them is known then.
-func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, today bool, each func(OverdueGroup) error) error {
+func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date, today bool, currency string, each func(OverdueGroup) error) error {
 	var where conditions
-	where.add("u.open > 0 AND d.status <> 'cancelled' AND u.state <> 'postponed'")
+	where.add(isOverdue)
 	q.add(&where, s.dialect, "d.client_id")
 	day := where.arg(string(before))
-	expected := `e.known AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> ''`
-	open := `SELECT e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
-		FROM deal_events e WHERE e.kind = 'payment' AND e.covered < e.amount AND e.state = 'planned' AND ` + expected
-	if !today {
-		// Only deals that lack something now, or have got something since, can
-		// have lacked something then.
-		short := `SELECT deal_id FROM deal_events WHERE kind = 'payment' AND covered < amount
-			UNION SELECT deal_id FROM documents WHERE date >= ` + day + ` AND kind = 'payment' AND deal_id IS NOT NULL`
-		open = `SELECT v.deal_id, v.day, v.state, CASE WHEN v.through - v.paid < v.amount THEN v.through - v.paid ELSE v.amount END AS open
-			FROM (SELECT e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
-				COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
-				FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND e.deal_id IN (` + short + `) AND ` + expected + `) v`
-	}
-	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, u.day, d.currency, COUNT(*), CAST(SUM(u.open) AS BIGINT) FROM (` + open + `) u
-		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, u.day, d.currency`
+	query := `SELECT ` + q.per(documentManager, "d.client_id") + `, u.day, d.currency, COUNT(*), CAST(SUM(u.open) AS BIGINT) FROM (` + overdue(day, today) + `) u
+		JOIN deals d ON d.id = u.deal_id JOIN clients cl ON cl.id = d.client_id` + where.where() + ` GROUP BY m, c, u.day, d.currency, CASE WHEN d.currency = ` + where.arg(currency) + ` THEN 0 ELSE u.id END`
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g OverdueGroup
@@ -179,6 +175,27 @@ func (s *Store) OverdueGroups(ctx context.Context, q SaleSelection, before Date,
 			return each(g)
 		})
 	})
+}
+
+// isOverdue is which of them count, of deals that are not cancelled.
+const isOverdue = `u.open > 0 AND d.status <> 'cancelled' AND u.state <> 'postponed'`
+
+// overdue is a query of the payments that OverdueGroups tells of, before the
+// day that the parameter names: id, deal_id, day, state, open.
+func overdue(day string, today bool) string {
+	expected := `e.known AND ` + eventDay + ` < ` + day + ` AND ` + eventDay + ` <> ''`
+	if today {
+		return `SELECT e.id, e.deal_id, ` + eventDay + ` AS day, e.state, e.amount - e.covered AS open
+			FROM deal_events e WHERE e.kind = 'payment' AND e.covered < e.amount AND e.state = 'planned' AND ` + expected
+	}
+	// Only deals that lack something now, or have got something since, can have
+	// lacked something then.
+	short := `SELECT deal_id FROM deal_events WHERE kind = 'payment' AND covered < amount
+		UNION SELECT deal_id FROM documents WHERE date >= ` + day + ` AND kind = 'payment' AND deal_id IS NOT NULL`
+	return `SELECT v.id, v.deal_id, v.day, v.state, CASE WHEN v.through - v.paid < v.amount THEN v.through - v.paid ELSE v.amount END AS open
+		FROM (SELECT e.id, e.deal_id, ` + eventDay + ` AS day, e.amount, e.state, SUM(e.amount) OVER (PARTITION BY e.deal_id ORDER BY ` + eventDay + `, e.id) AS through,
+			COALESCE((SELECT SUM(p.amount) FROM documents p WHERE p.deal_id = e.deal_id AND p.kind = 'payment' AND p.date < ` + day + `), 0) AS paid
+			FROM deal_events e WHERE e.kind = 'payment' AND e.state <> 'cancelled' AND e.deal_id IN (` + short + `) AND ` + expected + `) v`
 }
 
 // CareGroup are the clients that a manager has in care, and how complete what is

@@ -17,9 +17,10 @@ type SourceGroup struct {
 	Revenue     Money // shipments less returns, without tax where that is known
 	Cost        int64
 	CostUnknown int64
+	Costless    int64 // the part of Revenue without a known cost
 	Sold        int64 // shipments and returns
 	TaxUnknown  int64 // how many of them do not tell their tax
-	Day         Date
+	Day         Date  // as of a SaleGroup
 }
 
 // sourceAt is the lead source that was valid for a client at a moment: that of
@@ -34,14 +35,35 @@ func sourceAt(client, moment string, expiry int) string {
 		` ORDER BY s.start_at DESC LIMIT 1), (SELECT cl.source_id FROM clients cl WHERE cl.id = ` + client + `))`
 }
 
+// sourceOfContact, sourceOfDeal and sourceOfSale are the lead sources to which
+// contacts, deals and documents belong.
+func sourceOfContact(expiry int) string {
+	return `COALESCE(c.source_id, ` + sourceAt("c.client_id", "c.start_at", expiry) + `)`
+}
+
+func (d dialect) sourceOfDeal(expiry int) string {
+	return `COALESCE(d.source_id, ` + sourceAt("d.client_id", d.unixDay("d.date")+` + 86399`, expiry) + `)`
+}
+
+func (d dialect) sourceOfSale(expiry int) string {
+	return `COALESCE(d.source_id, ` + sourceAt("doc.client_id", d.unixDay("doc.date")+` + 86399`, expiry) + `)`
+}
+
+// What counts as a contact in, the first contact with a client, and the first
+// sale to one.
+const (
+	contactIn    = `c.state = 'done' AND c.direction = 'in'`
+	firstContact = `c.state = 'done' AND c.client_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done'
+		AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))`
+	firstSale = `doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
+		AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id))`
+)
+
 // SourceGroups calls each for what came of the lead sources in a period, part by
 // part: a source has several groups. expiry is after how many days a source is
 // no longer a reason for a sale; 0: never. from and to are the period's moments.
 func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int64, fromUnix, toUnix int64, expiry int, currency string, each func(SourceGroup) error) error {
-	contactSource := `COALESCE(c.source_id, ` + sourceAt("c.client_id", "c.start_at", expiry) + `)`
-	endOf := func(day string) string { return s.dialect.unixDay(day) + ` + 86399` }
-	dealSource := `COALESCE(d.source_id, ` + sourceAt("d.client_id", endOf("d.date"), expiry) + `)`
-	saleSource := `COALESCE(d.source_id, ` + sourceAt("doc.client_id", endOf("doc.date"), expiry) + `)`
+	contactSource, dealSource, saleSource := sourceOfContact(expiry), s.dialect.sourceOfDeal(expiry), s.dialect.sourceOfSale(expiry)
 	parts := []struct {
 		source, client, columns, from, group string
 		where                                func(*conditions)
@@ -50,14 +72,13 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
 			c.add("c.start_at >= ?", fromUnix)
 			c.add("c.start_at < ?", toUnix)
-			c.add("c.state = 'done' AND c.direction = 'in'")
+			c.add(contactIn)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
 		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
 			c.add("c.start_at >= ?", fromUnix)
 			c.add("c.start_at < ?", toUnix)
-			c.add(`c.state = 'done' AND c.client_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done'
-				AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))`)
+			c.add(firstContact)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
 		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {
@@ -68,16 +89,17 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 		}, func(g *SourceGroup) []any { return []any{&g.Deals} }},
 		{saleSource, "doc.client_id", `doc.currency, CASE WHEN doc.currency = $OWN THEN '' ELSE doc.date END,
 			CAST(SUM(CASE WHEN doc.kind = 'return' THEN -1 ELSE 1 END * (doc.amount - COALESCE(doc.tax, 0))) AS BIGINT), CAST(SUM(CASE WHEN doc.kind = 'return' THEN -COALESCE(doc.cost, 0) ELSE COALESCE(doc.cost, 0) END) AS BIGINT),
-			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT), COUNT(*), CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT),
-			CAST(SUM(CASE WHEN doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
-				AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id)) THEN 1 ELSE 0 END) AS BIGINT)`,
-			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4`, func(c *conditions) {
+			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN doc.cost IS NOT NULL THEN 0 WHEN doc.kind = 'return' THEN -1 ELSE 1 END * (doc.amount - COALESCE(doc.tax, 0))) AS BIGINT),
+			COUNT(*), CAST(SUM(CASE WHEN doc.tax IS NULL THEN 1 ELSE 0 END) AS BIGINT),
+			CAST(SUM(CASE WHEN ` + firstSale + ` THEN 1 ELSE 0 END) AS BIGINT)`,
+			`documents doc JOIN clients cl ON cl.id = doc.client_id LEFT JOIN deals d ON d.id = doc.deal_id`, `, 3, 4, CASE WHEN doc.currency = $OWN THEN 0 ELSE doc.id END`, func(c *conditions) {
 				c.add("doc.date >= ?", string(q.From))
 				c.add("doc.date <= ?", string(q.To))
 				c.add("doc.kind IN ('shipment', 'return')")
 				c.ids(s.dialect, documentManager, q.Managers)
 			}, func(g *SourceGroup) []any {
-				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Sold, &g.TaxUnknown, &g.Won}
+				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Costless, &g.Sold, &g.TaxUnknown, &g.Won}
 			}},
 	}
 	return s.read(ctx, func(t *tx) error {
@@ -86,15 +108,16 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 			p.where(&where)
 			where.ids(s.dialect, p.client, q.Clients)
 			where.ids(s.dialect, p.source, sources)
-			columns := p.columns
+			columns, group := p.columns, p.group
 			if strings.Contains(columns, "$OWN") {
-				columns = strings.ReplaceAll(columns, "$OWN", "CAST("+where.arg(currency)+" AS TEXT)")
+				own := "CAST(" + where.arg(currency) + " AS TEXT)"
+				columns, group = strings.ReplaceAll(columns, "$OWN", own), strings.ReplaceAll(group, "$OWN", own)
 			}
 			client := `0`
 			if q.PerClient {
 				client = p.client
 			}
-			query := `SELECT ` + p.source + `, ` + client + `, ` + columns + ` FROM ` + p.from + where.where() + ` GROUP BY 1, 2` + p.group
+			query := `SELECT ` + p.source + `, ` + client + `, ` + columns + ` FROM ` + p.from + where.where() + ` GROUP BY 1, 2` + group
 			err := t.rows(query, where.args, func(scan func(...any) error) error {
 				var g SourceGroup
 				if err := scan(append([]any{idInto{&g.Source.ID}, idInto{&g.Client.ID}}, p.into(&g)...)...); err != nil {

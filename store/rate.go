@@ -49,6 +49,21 @@ func ParseRate(text string, per int64) (Rate, error) {
 // Plain is the rate of Per units with a point, for machines.
 func (r Rate) Plain() string { return decimal.MustNew(r.Minor, rateScale).Trim(0).String() }
 
+// Exchange converts sums of one currency into another at the rates of one day.
+type Exchange struct {
+	from, to Rate
+	currency [2]string // from, to
+}
+
+// Convert converts a sum in minor units: the only rounding is at the end, to
+// the minor unit, half to even.
+func (e Exchange) Convert(minor int64) (Money, error) {
+	if e.currency[0] == e.currency[1] {
+		return Money{minor, e.currency[1]}, nil
+	}
+	return exchangeAt(Money{minor, e.currency[0]}, e.from, e.to, e.currency[1])
+}
+
 // exchangeAt converts a sum from a currency at one rate into a currency at another:
 // the only rounding is at the end, to the minor unit, half to even.
 func exchangeAt(m Money, from, to Rate, currency string) (Money, error) {

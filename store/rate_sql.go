@@ -138,32 +138,41 @@ func (t *tx) rateOn(currency string, on Date) (Rate, error) {
 // a day, rounded to the minor unit, half to even. Without a rate the error is
 // a *Lacking of the reason LacksRate.
 func (t *tx) convert(m Money, currency string, on Date) (Money, error) {
-	if m.Currency == currency {
-		return m, nil
+	e, err := t.exchange(m.Currency, currency, on)
+	if err != nil {
+		return Money{}, err
 	}
-	var rates [2]Rate
-	for i, c := range []string{m.Currency, currency} {
-		r, err := t.rateOn(c, on)
-		if errors.Is(err, ErrNotFound) {
-			return Money{}, noRate(c, on)
-		}
-		if err != nil {
-			return Money{}, err
-		}
-		rates[i] = r
-	}
-	return exchangeAt(m, rates[0], rates[1], currency)
+	return e.Convert(m.Minor)
 }
 
-// Convert gives a sum in another currency at the last rates known on or before
-// a day, rounded to the minor unit, half to even. Without a rate the error is
-// a *Lacking of the reason LacksRate, which names the currency.
-func (s *Store) Convert(ctx context.Context, m Money, currency string, on Date) (out Money, err error) {
+// exchange is convert's for all sums of a currency.
+func (t *tx) exchange(from, to string, on Date) (Exchange, error) {
+	e := Exchange{from: parity, to: parity, currency: [2]string{from, to}}
+	if from == to {
+		return e, nil
+	}
+	for i, rate := range []*Rate{&e.from, &e.to} {
+		r, err := t.rateOn(e.currency[i], on)
+		if errors.Is(err, ErrNotFound) {
+			return e, noRate(e.currency[i], on)
+		}
+		if err != nil {
+			return e, err
+		}
+		*rate = r
+	}
+	return e, nil
+}
+
+// Exchange gives the exchange of one currency into another at the last rates
+// known on or before a day. Without a rate the error is a *Lacking of the
+// reason LacksRate, which names the currency.
+func (s *Store) Exchange(ctx context.Context, from, to string, on Date) (e Exchange, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		out, err = t.convert(m, currency, on)
+		e, err = t.exchange(from, to, on)
 		return err
 	})
-	return out, err
+	return e, err
 }
 
 // EachRate calls fn for every rate as it would be imported.

@@ -101,6 +101,7 @@ func (g *ResponseGroup) Add(o *ResponseGroup) {
 
 // exchanged is one done contact of a client, for responses.
 type exchanged struct {
+	id        int64
 	client    int64
 	manager   int64 // the client's or the letter's
 	at        time.Time

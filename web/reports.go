@@ -230,11 +230,20 @@ func (s *server) offerReport(v *visit, view *reportView, q url.Values) error {
 				field.Hint = v.say.t("reports.clienthint")
 			}
 		case report.TextField:
-			field.Hint = "segment=horeca"
+			if f.Name == "attribute" {
+				field.Hint = "segment=horeca"
+			}
 		}
 		view.Asked = append(view.Asked, field)
 	}
 	return nil
+}
+
+// reportSchema gives the JSON Schema of reports as JSON.
+func (s *server) reportSchema(v *visit) error {
+	v.w.Header().Set("Content-Type", "application/schema+json")
+	_, err := v.w.Write(report.Schema)
+	return err
 }
 
 // writeReportFile sends the table as a file. In Russian a CSV is made for

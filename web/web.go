@@ -134,6 +134,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /deals/{id}/events/{event}", s.editEvent)
 	page("GET /reports", s.reports)
 	page("GET /reports/{name}", s.report)
+	page("GET /reports/schema.json", s.reportSchema)
 	page("GET /reports/saved", s.savedReports)
 	page("POST /reports/saved", s.makeSavedReport)
 	page("GET /reports/saved/new", s.newSavedReport)

@@ -20,7 +20,7 @@ import (
 var reportFormats = []string{"text", "html", "csv", "xlsx", "json", "vcard", "svg", "png"}
 
 func (p *program) reportCommand() *cobra.Command {
-	format, manager, language, excel, rows := reportFormats[0], "", "", false, false
+	format, manager, language, excel, rows := reportFormats[0], "", "", false, ""
 	asked := url.Values{}
 	cmd := &cobra.Command{
 		Use:   "report NAME",
@@ -29,7 +29,7 @@ func (p *program) reportCommand() *cobra.Command {
 			report.Describe() + "\n" +
 			"--period is today, yesterday, week, month, quarter, year, last-week and so on, or like 2026-10, 2026-Q3, 2026.\n" +
 			"A filter may be given more than once; it names a record by its key in the accounting system (a manager by the login), or is \"none\".\n" +
-			"--rows writes the records behind the figures.",
+			"--rows writes the records behind the figures; --rows=FIGURE those behind one of the figures that a report lists above.",
 		Args: takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkReportFormat(format, excel); err != nil {
@@ -38,8 +38,8 @@ func (p *program) reportCommand() *cobra.Command {
 			if !slices.Contains(report.Names(), args[0]) {
 				return usage("report: unknown report %q: it is one of %s", args[0], strings.Join(report.Names(), ", "))
 			}
-			if rows {
-				asked.Set("rows", "1")
+			if rows != "" {
+				asked.Set("rows", rows)
 			}
 			cfg, st, err := p.open(cmd.Context())
 			if err != nil {
@@ -66,9 +66,18 @@ func (p *program) reportCommand() *cobra.Command {
 	flags.BoolVar(&excel, "excel", false, "CSV with semicolons, decimal commas and a byte order mark, as Excel in Russian opens it")
 	flags.StringVar(&manager, "as", "", "as the manager with that `LOGIN` sees it")
 	flags.StringVar(&language, "language", "", "`LANG` of the titles: ru or en")
-	flags.BoolVar(&rows, "rows", false, "the records behind the figures")
+	flags.StringVar(&rows, "rows", "", "the records behind the figures, of a report that has several kinds of them those behind the `FIGURE`")
+	flags.Lookup("rows").NoOptDefVal = "1"
 	reportParamFlags(flags, asked)
-	cmd.AddCommand(p.savedReportCommand())
+	cmd.AddCommand(p.savedReportCommand(), &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of reports as JSON",
+		Args:  takes(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := p.out.Write(report.Schema)
+			return err
+		},
+	})
 	return cmd
 }
 
