@@ -115,6 +115,11 @@ func block(v *store.EntryView) string {
 					add(row.label + ": " + store.Word(lang, "unknown"))
 				}
 			}
+			if v.Debt != nil {
+				for _, line := range debtLines(lang, v.Debt, t.Currency) {
+					add(line)
+				}
+			}
 		}
 	}
 	if len(v.Recent) > 0 {
@@ -132,6 +137,32 @@ func block(v *store.EntryView) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// debtLines say what is owed of a deal (rules.md section 4): the prepayment
+// where one is demanded, the debt, and how much of it should have been paid, on
+// which day. Of what is overdue they name the day and not how many days it is:
+// else the entry would change every night.
+func debtLines(lang store.Language, d *store.DealDebt, currency string) []string {
+	money := func(minor int64, known bool) string {
+		if !known {
+			return store.Word(lang, "unknown")
+		}
+		return sum(minor, currency, lang)
+	}
+	var lines []string
+	if d.DemandedKnown && d.Demanded > 0 {
+		lines = append(lines, phrase(lang, "prepayment", money(d.Demanded, true), money(d.Received, d.ReceivedKnown)))
+	}
+	switch debt := money(d.Debt, d.DebtKnown); {
+	case !d.DebtKnown || d.Debt == 0 || !d.OverdueKnown:
+		lines = append(lines, phrase(lang, "debt", debt))
+	case d.Overdue == 0:
+		lines = append(lines, phrase(lang, "debt", debt), phrase(lang, "permitted", debt))
+	default:
+		lines = append(lines, phrase(lang, "debt", debt), phrase(lang, "overdue", money(d.Overdue, true), dayText(lang, d.Since)))
+	}
+	return lines
 }
 
 func sum(minor int64, currency string, lang store.Language) string {

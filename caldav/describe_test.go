@@ -46,3 +46,31 @@ func TestBlock_UnknownSums(t *testing.T) {
 		}
 	}
 }
+
+// TestBlock_Debt: what is owed of a deal is said in the manager's language, and
+// what nobody knows is said to be unknown.
+func TestBlock_Debt(t *testing.T) {
+	english := *moscow
+	english.Language = store.English
+	for _, c := range []struct {
+		owner *store.Manager
+		debt  store.DealDebt
+		want  string
+	}{
+		{moscow, store.DealDebt{Demanded: 50000, DemandedKnown: true, Received: 10000, ReceivedKnown: true, Debt: 40000, Overdue: 40000, DebtKnown: true, OverdueKnown: true, Since: "2026-11-20"},
+			"Предоплата: требуется 500,00\u00a0₽, получено 100,00\u00a0₽\nДолг по сделке: 400,00\u00a0₽\nиз него просрочено: 400,00\u00a0₽ (срок был 20.11.2026)"},
+		{&english, store.DealDebt{DemandedKnown: true, ReceivedKnown: true, Debt: 40000, Permitted: 40000, DebtKnown: true, OverdueKnown: true},
+			"Debt of the deal: ₽400.00\nof it not yet due: ₽400.00"},
+		{moscow, store.DealDebt{Demanded: 50000, DemandedKnown: true}, "Предоплата: требуется 500,00\u00a0₽, получено неизвестно\nДолг по сделке: неизвестно"},
+		{&english, store.DealDebt{DebtKnown: true, Debt: 100}, "Debt of the deal: ₽1.00"},
+	} {
+		v := &store.EntryView{Item: &store.Item{Deal: &store.Deal{Number: "7"}}, Owner: c.owner, Client: romashka, Totals: &store.DealTotals{Currency: "RUB"}, Debt: &c.debt}
+		got := strings.ReplaceAll(block(v), "\u202f", "\u00a0")
+		if !strings.HasSuffix(got, "\n"+c.want) {
+			t.Errorf("%q is not the end of\n%s", c.want, got)
+		}
+		if len([]rune(got)) > 800 {
+			t.Errorf("%d letters", len([]rune(got)))
+		}
+	}
+}

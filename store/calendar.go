@@ -114,6 +114,7 @@ type EntryView struct {
 	Persons    []Person  // of the contact, else of the client; at most 10
 	Recent     []Contact // last done contacts with the client; at most 3
 	Totals     *DealTotals
+	Debt       *DealDebt // of the deal, in the owner's zone at the moment of rendering
 	// Overlay is what a calendar program of this manager last put for the
 	// item, byte for byte: alarms, acknowledgements and properties that we
 	// do not model are taken from it. Nil when none did.

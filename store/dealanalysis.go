@@ -97,6 +97,8 @@ type DealDebt struct {
 	// have been paid by now; Permitted the rest, whose day is still to come.
 	Debt, Overdue, Permitted int64
 	DebtKnown, OverdueKnown  bool
+	// Since is the day of the first payment that is overdue; "" without one.
+	Since Date
 }
 
 // Debt says what the data know of the deal's debt at a moment. Without a
@@ -134,6 +136,9 @@ func (c *DealCard) Debt(loc *time.Location, at time.Time) DealDebt {
 		d.OverdueKnown = d.DebtKnown
 		if e.Status(loc, at) == StatusOverdue {
 			due += e.Amount - e.Covered
+			if d.Since == "" || e.Day() < d.Since {
+				d.Since = e.Day()
+			}
 		}
 	}
 	for _, x := range c.Documents {

@@ -288,6 +288,9 @@ func (s *Store) turnEntries(ctx context.Context) (int, error) {
 				}
 				return err
 			})
+			if err == nil {
+				err = t.touchSiblings()
+			}
 			if err != nil || n > 0 {
 				return err
 			}
@@ -301,6 +304,25 @@ func (s *Store) turnEntries(ctx context.Context) (int, error) {
 			return total, err
 		}
 	}
+}
+
+// touchSiblings marks what else shows the deals of the marked events: when a
+// payment becomes overdue, the deal's other entries say so too.
+func (t *tx) touchSiblings() error {
+	var events []int64
+	for _, k := range t.dirty.order {
+		if k.Event {
+			events = append(events, k.ID)
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	of := `(SELECT x.deal_id FROM deal_events x WHERE x.id IN ` + t.s.dialect.ids("$1") + `) AND state IN ('planned', 'postponed')`
+	if err := t.touchAll(false, `SELECT id FROM contacts WHERE deal_id IN `+of, asJSON(events)); err != nil {
+		return err
+	}
+	return t.touchAll(true, `SELECT id FROM deal_events WHERE deal_id IN `+of, asJSON(events))
 }
 
 // forget drops old tombstones; their collections then refuse older tokens.

@@ -151,6 +151,9 @@ func (s *Store) Sources(ctx context.Context) (out []Source, err error) {
 // ClientNames are the names of clients by their numbers.
 func (s *Store) ClientNames(ctx context.Context, ids []int64) (map[int64]string, error) {
 	names := make(map[int64]string, len(ids))
+	if len(ids) == 0 {
+		return names, nil
+	}
 	err := s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT id, name FROM clients WHERE id IN `+s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
 			var id int64

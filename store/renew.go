@@ -168,7 +168,7 @@ func (t *tx) renew() error {
 	if len(t.dirty.order) > 0 && t.s.opt.Render == nil {
 		return errors.New("this store was opened for reading only: it has no renderer")
 	}
-	r := renewal{t: t, byShows: map[int64][]*ownedCollection{}, clients: map[int64]*clientContext{}, managers: map[int64]*Manager{}}
+	r := renewal{t: t, byShows: map[int64][]*ownedCollection{}, clients: map[int64]*clientContext{}, deals: map[int64]*DealCard{}, managers: map[int64]*Manager{}}
 	for len(t.dirty.order) > 0 {
 		order := t.dirty.order
 		t.dirty.order, t.dirty.items = nil, nil
@@ -187,6 +187,7 @@ type renewal struct {
 	t        *tx
 	byShows  map[int64][]*ownedCollection
 	clients  map[int64]*clientContext
+	deals    map[int64]*DealCard // sums, events and documents alone
 	managers map[int64]*Manager
 	anyLabel *bool // whether anything is labelled; nil: not asked yet
 }
@@ -479,11 +480,12 @@ func (r *renewal) view(it *Item, k ItemKey, c *ownedCollection) (*EntryView, err
 		it.Deal = &d
 	}
 	if it.Deal != nil {
-		totals, err := r.t.dealTotals(it.Deal)
+		deal, err := r.dealContext(it.Deal)
 		if err != nil {
 			return nil, err
 		}
-		v.Totals = &totals
+		debt := deal.Debt(c.owner.Location(), r.t.now)
+		v.Totals, v.Debt = &deal.Totals, &debt
 	}
 	if it.ClientID != 0 {
 		cc, err := r.clientContext(it.ClientID)
@@ -501,6 +503,27 @@ func (r *renewal) view(it *Item, k ItemKey, c *ownedCollection) (*EntryView, err
 		return nil, err
 	}
 	return v, nil
+}
+
+// dealContext is what the entries of a deal show of it.
+func (r *renewal) dealContext(d *Deal) (*DealCard, error) {
+	if card := r.deals[d.ID]; card != nil {
+		return card, nil
+	}
+	card := &DealCard{Deal: *d}
+	var err error
+	if card.Totals, err = r.t.dealTotals(d); err != nil {
+		return nil, err
+	}
+	if card.Documents, err = r.t.documents("deal_id = $1 ORDER BY date, id", d.ID); err != nil {
+		return nil, err
+	}
+	items, err := r.t.eventItems("WHERE e.deal_id = $1 AND e.state <> 'cancelled' ORDER BY e.due, e.id", d.ID)
+	for _, it := range items {
+		card.Events = append(card.Events, *it.Event)
+	}
+	r.deals[d.ID] = card
+	return card, err
 }
 
 // involved puts the persons who take part first.

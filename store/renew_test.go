@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -105,6 +106,57 @@ func TestRenewAll(t *testing.T) {
 		}
 		if n := renew("v2 http://a"); n != 0 {
 			t.Errorf("the start after it rendered %d entries again", n)
+		}
+	})
+}
+
+// When a payment becomes overdue, the deal's other entries say so at the same
+// turn: a call about the deal, planned for later.
+func TestTurnStatuses_DebtOfTheDeal(t *testing.T) {
+	c := &clock{monday()}
+	render := func(v *store.EntryView) []byte {
+		said := string(plain(v))
+		if v.Debt != nil {
+			said += fmt.Sprintf("|debt %d overdue %d since %s", v.Debt.Debt, v.Debt.Overdue, v.Debt.Since)
+		}
+		return []byte(said)
+	}
+	storetest.Each(t, store.Options{Render: render, Now: c.now}, func(t *testing.T, s *store.Store) {
+		c.t = monday()
+		h := &house{Store: s, t: t, clock: c}
+		h.fill()
+		deal, err := h.RecordNamed(ctx, "deal", 0, "d1")
+		h.must(err)
+		begin := time.Date(2026, 12, 10, 9, 0, 0, 0, time.UTC)
+		_, err = h.PlanContact(ctx, store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}, store.ContactDraft{Kind: store.Call, State: store.Planned, Importance: store.Normal,
+			ClientID: h.clients["c1"], DealID: deal.ID, Subject: "О деле", When: store.Span{Start: begin, End: begin.Add(time.Hour)}})
+		h.must(err)
+		h.imports(func(im *store.Import) {
+			h.row(im.Document(store.DocumentRow{ID: "x1", Kind: store.ShipmentDoc, Number: "1", Date: "2026-11-20", Deal: "d1", Amount: store.Money{Minor: 100_000, Currency: "RUB"}}))
+		})
+		about := func() string {
+			for _, said := range h.shown(h.anna, "current") {
+				if _, debt, ok := strings.Cut(said, "|debt "); ok && strings.HasPrefix(said, "О деле") {
+					return debt
+				}
+			}
+			return ""
+		}
+		if got := about(); got != "100000 overdue 0 since " {
+			t.Fatalf("before the day: %q", got)
+		}
+		current, err := h.Collection(ctx, h.anna.ID, "current")
+		h.must(err)
+		c.t = time.Date(2026, 11, 30, 21, 0, 0, 0, time.UTC) // the 30th is over in Moscow
+		_, err = h.TurnStatuses(ctx)
+		h.must(err)
+		if got := about(); got != "100000 overdue 100000 since 2026-11-30" {
+			t.Errorf("after it: %q", got)
+		}
+		after, err := h.Collection(ctx, h.anna.ID, "current")
+		h.must(err)
+		if after.Change == current.Change {
+			t.Error("the calendar did not change")
 		}
 	})
 }
