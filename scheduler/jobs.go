@@ -57,7 +57,7 @@ const (
 // jobs are all that there is. A new job is one more entry, its texts, and a
 // line in config.example.toml.
 var jobs = []job{
-	{name: "digest", of: eachManager, cron: "0 8 * * 1-5", late: 6 * time.Hour, workdays: true, run: (*Scheduler).runDigest},
+	{name: "digest", of: eachManager, cron: "0 8 * * *", late: 6 * time.Hour, workdays: true, run: (*Scheduler).runDigest},
 	{name: nightlyJob, of: eachHead, cron: "0 2 * * *", late: 6 * time.Hour, run: (*Scheduler).runNightly},
 	{name: store.SavedReportsJob, of: eachManager, due: (*Scheduler).dueReports},
 	{name: classifyJob, of: theHouse, cron: "30 23 * * *", late: classifyLate, again: true, run: (*Scheduler).runClassify},
@@ -173,13 +173,11 @@ func (s *Scheduler) tick(ctx context.Context, p *timed) {
 		}
 		slot, asked := newest[m.TimeZone]
 		if !asked {
-			if slot, _ = p.latest(m.Location(), now, p.late); slot.name != "" && !working(slotDay(slot.name)) {
-				slot.name = ""
-			}
+			slot, _ = p.latest(m.Location(), now, p.late)
 			newest[m.TimeZone] = slot
 		}
 		// A slot before the manager was there is nobody's.
-		if slot.name == "" || slot.at.Before(m.Created) || p.known(m.ID, slot.name) {
+		if slot.name == "" || slot.at.Before(m.Created) || p.known(m.ID, slot.name) || !working(m, slotDay(slot.name)) {
 			continue
 		}
 		ran, err := s.st.Ran(ctx, p.name, m.ID, slot.name)
@@ -225,24 +223,24 @@ func (s *Scheduler) among(all []store.Manager, of owners) (out []store.Manager) 
 	return out
 }
 
-// working says on which days a job is done. A year that no calendar knows is
+// working says on which days a job is done for whom. A year that no calendar knows is
 // said once.
-func (s *Scheduler) working(ctx context.Context, p *timed) (func(store.Date) bool, error) {
+func (s *Scheduler) working(ctx context.Context, p *timed) (func(store.Manager, store.Date) bool, error) {
 	if !p.workdays {
-		return func(store.Date) bool { return true }, nil
+		return func(store.Manager, store.Date) bool { return true }, nil
 	}
 	h, err := s.st.Holidays(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return func(d store.Date) bool {
+	return func(m store.Manager, d store.Date) bool {
 		if !h.Knows(d) {
 			year := string(d[:4])
 			if _, said := s.unknownYears.LoadOrStore(year, true); !said {
 				s.log.Warn("no calendar of holidays knows this year: its weekdays are taken for working days", "year", year)
 			}
 		}
-		return h.Working(d)
+		return s.st.WorkHoursOf(m).Works(d, h)
 	}, nil
 }
 
@@ -468,8 +466,20 @@ const farBack = 32 * 24 * time.Hour
 
 func (s *Scheduler) byHand(ctx context.Context, p *timed, m store.Manager, at time.Time) (Result, error) {
 	r := Result{Manager: m.Login, Slot: string(store.DateOf(at, m.Location()))} // without a schedule the day is the slot
-	if slot, ok := p.latest(m.Location(), at, farBack); ok && !p.again {
-		r.Slot = slot.name
+	working, err := s.working(ctx, p)
+	if err != nil {
+		return r, err
+	}
+	for until := at; !p.again; {
+		slot, ok := p.latest(m.Location(), until, farBack-at.Sub(until))
+		if ok && !working(m, slotDay(slot.name)) {
+			until = slot.at.Add(-time.Second)
+			continue
+		}
+		if ok {
+			r.Slot = slot.name
+		}
+		break
 	}
 	run, err := s.once(ctx, p, m, r.Slot, at, p.again)
 	r.Outcome, r.Detail = run.Outcome, run.Detail

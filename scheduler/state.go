@@ -105,17 +105,22 @@ func (s *Scheduler) States(ctx context.Context) ([]store.JobState, error) {
 			state.Next = now.Truncate(time.Minute).Add(time.Minute)
 		case !p.never():
 			state.Schedule = p.expr
-			asked := map[string]bool{}
+			type clock struct {
+				zone  string
+				hours store.WorkHours
+			}
+			asked := map[clock]bool{}
 			working, err := s.working(ctx, p)
 			if err != nil {
 				return nil, err
 			}
 			for _, m := range all {
-				if asked[m.TimeZone] {
+				c := clock{m.TimeZone, m.WorkHours}
+				if asked[c] {
 					continue
 				}
-				asked[m.TimeZone] = true
-				if next, ok := s.next(p, m.Location(), now, working); ok && (state.Next.IsZero() || next.at.Before(state.Next)) {
+				asked[c] = true
+				if next, ok := s.next(p, m, now, working); ok && (state.Next.IsZero() || next.at.Before(state.Next)) {
 					state.Next = next.at
 				}
 			}
@@ -128,10 +133,10 @@ func (s *Scheduler) States(ctx context.Context) ([]store.JobState, error) {
 
 // next is the first slot of a job after a moment that is on a day on which it
 // is done.
-func (s *Scheduler) next(p *timed, loc *time.Location, after time.Time, working func(store.Date) bool) (slot, bool) {
+func (s *Scheduler) next(p *timed, m store.Manager, after time.Time, working func(store.Manager, store.Date) bool) (slot, bool) {
 	for range 100 { // of a job that is done at weekends alone there is none
-		n, ok := p.schedule.next(loc, after)
-		if !ok || working(slotDay(n.name)) {
+		n, ok := p.schedule.next(m.Location(), after)
+		if !ok || working(m, slotDay(n.name)) {
 			return n, ok
 		}
 		after = n.at

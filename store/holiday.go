@@ -124,6 +124,15 @@ func (h *Holidays) works(d Date, weekday time.Weekday) bool {
 	return weekday != time.Saturday && weekday != time.Sunday
 }
 
+// free reports whether the calendar says that nobody works.
+func (h *Holidays) free(d Date) bool {
+	if h == nil {
+		return false
+	}
+	day, ok := h.days[d]
+	return ok && !day.Working
+}
+
 // Knows reports whether a calendar has any day of the year of d; so it does
 // where there is no calendar at all.
 func (h *Holidays) Knows(d Date) bool {

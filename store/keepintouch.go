@@ -134,11 +134,13 @@ func nextBirthday(b, from Date) (day Date, age int) {
 }
 
 // nextWorkday is the first working day after that of t in loc: the rules are
-// asked in the evening.
-func nextWorkday(t time.Time, loc *time.Location, h *Holidays) Date {
-	day := DateOf(t, loc).Add(1)
-	for !h.Working(day) {
-		day = day.Add(1)
+// asked in the evening. Of a year of holidays it is the next day.
+func (w WorkHours) nextWorkday(t time.Time, loc *time.Location, h *Holidays) Date {
+	next := DateOf(t, loc).Add(1)
+	for day, tries := next, 0; tries < 366; day, tries = day.Add(1), tries+1 {
+		if w.Works(day, h) {
+			return day
+		}
 	}
-	return day
+	return next
 }

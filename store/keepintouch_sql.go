@@ -105,7 +105,7 @@ func (p *planning) plan(ctx context.Context, o occasion, also func(*tx, occasion
 		}
 		on := o.on
 		if on == "" {
-			on = nextWorkday(t.now, m.Location(), p.holidays)
+			on = t.s.WorkHoursOf(m).nextWorkday(t.now, m.Location(), p.holidays)
 		}
 		subject, body := p.say(m, o.Prompt)
 		d := ContactDraft{Kind: Call, Direction: Out, ClientID: o.client, ManagerID: m.ID, Subject: clip(subject, maxSubject), Body: body, When: Days(on, on, m.Location())}

@@ -42,7 +42,7 @@ func TestNextWorkday(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := nextWorkday(now, moscow, NewHolidays(RussianHolidays())); got != want {
+		if got := OfficeHours.nextWorkday(now, moscow, NewHolidays(RussianHolidays())); got != want {
 			t.Errorf("after %s: %s, want %s", at, got, want)
 		}
 	}

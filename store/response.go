@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -15,13 +16,57 @@ const answerDays = 30
 
 // WorkHours are a manager's working time on working days, by the manager's clock.
 // The zero value is none of one's own.
-type WorkHours struct{ From, To ClockTime }
+type WorkHours struct {
+	From, To ClockTime
+	// Days are the working days of the week, a bit each from Monday; 0 are those
+	// of the house: Monday to Friday, and what the calendar of holidays makes
+	// working days. A holiday is one whatever the days of the week are.
+	Days uint8
+}
 
 // OfficeHours are those of a house that says nothing else.
-var OfficeHours = WorkHours{9 * 60, 18 * 60}
+var OfficeHours = WorkHours{From: 9 * 60, To: 18 * 60}
 
-// ParseWorkHours reads "09:00-18:00".
+// workDayNames are the days of the week from Monday.
+var workDayNames = [2][7]string{{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}, {"пн", "вт", "ср", "чт", "пт", "сб", "вс"}}
+
+// parseWorkDays reads "tue-sat" or "mon,wed,fri".
+func parseWorkDays(s string) (days uint8, err error) {
+	day := func(name string) int {
+		for _, names := range workDayNames {
+			if i := slices.Index(names[:], strings.ToLower(strings.TrimSpace(name))); i >= 0 {
+				return i
+			}
+		}
+		err = fmt.Errorf("%q is no day of the week like mon", clip(name, 40))
+		return 0
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		first, last, stretch := strings.Cut(strings.ReplaceAll(part, "–", "-"), "-")
+		from, to := day(first), day(first)
+		if stretch {
+			to = day(last)
+		}
+		if err == nil && to < from {
+			err = fmt.Errorf("%q: the days of a week begin with mon", clip(part, 40))
+		}
+		for i := from; i <= to; i++ {
+			days |= 1 << i
+		}
+	}
+	return days, err
+}
+
+// ParseWorkHours reads "09:00-18:00", with days before them where they are not
+// those of the house: "tue-sat 10:00-19:00".
 func ParseWorkHours(s string) (w WorkHours, err error) {
+	s = strings.TrimSpace(s)
+	if days, hours, own := strings.Cut(s, " "); own && !strings.ContainsAny(days, "0123456789") {
+		if w.Days, err = parseWorkDays(days); err != nil {
+			return WorkHours{}, err
+		}
+		s = strings.TrimSpace(hours)
+	}
 	from, to, _ := strings.Cut(strings.ReplaceAll(s, "–", "-"), "-")
 	if w.From, err = parseClockTime(strings.TrimSpace(from)); err == nil {
 		w.To, err = parseClockTime(strings.TrimSpace(to))
@@ -39,7 +84,39 @@ func (w WorkHours) String() string {
 	if w == (WorkHours{}) {
 		return ""
 	}
-	return w.From.String() + "-" + w.To.String()
+	hours := w.From.String() + "-" + w.To.String()
+	if w.Days == 0 {
+		return hours
+	}
+	var days []string
+	for i := 0; i < 7; i++ {
+		first := i
+		for i < 7 && w.Days>>i&1 == 1 {
+			i++
+		}
+		names := workDayNames[0]
+		switch i - first {
+		case 0:
+		case 1:
+			days = append(days, names[first])
+		default:
+			days = append(days, names[first]+"-"+names[i-1])
+		}
+	}
+	return strings.Join(days, ",") + " " + hours
+}
+
+// Works reports whether that is a working day.
+func (w WorkHours) Works(d Date, h *Holidays) bool {
+	t, err := time.Parse(dateLayout, string(d))
+	return err == nil && w.works(d, t.Weekday(), h)
+}
+
+func (w WorkHours) works(d Date, weekday time.Weekday, h *Holidays) bool {
+	if w.Days == 0 {
+		return h.works(d, weekday)
+	}
+	return w.Days>>((weekday+6)%7)&1 == 1 && !h.free(d)
 }
 
 // WorkHoursOf are the manager's own working hours, else the house's.
@@ -56,7 +133,7 @@ func (w WorkHours) Minutes(from, to time.Time, loc *time.Location, h *Holidays) 
 		if err != nil {
 			break
 		}
-		if !h.works(day, t.Weekday()) {
+		if !w.works(day, t.Weekday(), h) {
 			continue
 		}
 		begins, ends := w.From.on(day, loc), w.To.on(day, loc)

@@ -346,11 +346,11 @@ oauth2 = { provider = "custom", client_id = "x", device_url = "https://x.test/d"
 	}
 }
 
-// TestJob_logins: a mailbox that has been failing for an hour is told once.
-func TestJob_logins(t *testing.T) {
+// TestJob_alerts: a mailbox that has been failing for an hour is told once.
+func TestJob_alerts(t *testing.T) {
 	h := newOAuthHouse(t, "")
 	h.wants(exitFailed, runLogin, "sync")
-	h.wants(exitDone, "empty", "job", "logins")
+	h.wants(exitDone, "empty", "job", "alerts")
 	db, err := sql.Open("sqlite", filepath.Join(filepath.Dir(h.config), "intouch.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -359,8 +359,8 @@ func TestJob_logins(t *testing.T) {
 	if _, err := db.Exec(`UPDATE mailboxes SET error_since = error_since - 3600`); err != nil {
 		t.Fatal(err)
 	}
-	h.wants(exitDone, "queued  anna@vector.test", "job", "logins")
-	h.wants(exitDone, "empty", "job", "logins")
+	h.wants(exitDone, "queued  anna@vector.test", "job", "alerts")
+	h.wants(exitDone, "empty", "job", "alerts")
 	var mail []byte
 	if err := db.QueryRow(`SELECT bytes FROM outbox`).Scan(&mail); err != nil || !bytes.Contains(mail, []byte("Subject: ")) {
 		t.Errorf("%s, %v", mail, err)

@@ -55,7 +55,7 @@ func (p *program) managerAdd() *cobra.Command {
 	f.StringVar(&row.Role, "role", "", "manager, or head, who also sees the team's")
 	f.StringVar(&row.TimeZone, "time-zone", "", "zone like Asia/Yekaterinburg (default: the settings')")
 	f.StringVar(&row.Language, "language", "", "ru or en (default: the settings')")
-	f.StringVar(&row.WorkHours, "work-hours", "", "own working hours like 10:00-19:00; \"house\" for the settings'")
+	f.StringVar(&row.WorkHours, "work-hours", "", "own working hours like 10:00-19:00 or \"tue-sat 10:00-19:00\"; \"house\" for the settings'")
 	f.StringVar(&row.ID, "id", "", "key in another system")
 	return cmd
 }
