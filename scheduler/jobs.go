@@ -285,10 +285,11 @@ func (s *Scheduler) once(ctx context.Context, p *timed, m store.Manager, slot st
 	if m.Login != "" {
 		log = log.With("manager", m.Login)
 	}
-	switch run.Outcome {
-	case "failed":
+	switch {
+	case run.Outcome == "failed" && again && p.of == theHouse: // who ran it by hand is told
+	case run.Outcome == "failed":
 		log.Warn("job failed", "reason", run.Detail)
-	case "empty", alreadyRan:
+	case run.Outcome == "empty" || run.Outcome == alreadyRan:
 		log.Debug("job run", "outcome", run.Outcome)
 	default:
 		log.Info("job run", "outcome", run.Outcome, "detail", run.Detail)
@@ -489,7 +490,7 @@ func (s *Scheduler) byHand(ctx context.Context, p *timed, m store.Manager, at ti
 			err = fmt.Errorf("%s of %s: %w", p.name, m.Login, err)
 		}
 	} else if r.Outcome == "failed" && p.of == theHouse {
-		err = errors.New(r.Detail)
+		err = fmt.Errorf("%s: %s", p.name, r.Detail)
 	}
 	return r, err
 }

@@ -257,8 +257,8 @@ func TestRemind_Together(t *testing.T) {
 			all.Go(func() {
 				for round := range 5 {
 					var mail []string
-					_, _, err := h.Remind(ctx, h.anna, func(list []store.Reminder) (*store.Mail, error) {
-						mail = nil // the transaction may be tried again
+					n, _, err := h.Remind(ctx, h.anna, func(list []store.Reminder) (*store.Mail, error) {
+						mail = nil
 						for _, r := range list {
 							mail = append(mail, r.Item.Contact.Subject)
 						}
@@ -266,6 +266,9 @@ func TestRemind_Together(t *testing.T) {
 					})
 					if err != nil {
 						t.Error(err)
+					}
+					if n == 0 { // the transaction was tried again, and found nothing left
+						mail = nil
 					}
 					mu.Lock()
 					for _, subject := range mail {
