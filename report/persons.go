@@ -63,7 +63,7 @@ func (r *run) persons() (*Table, error) {
 		}
 		all.add(leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
 			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), last, text(l.Manager.Text)}})
-		if r.Most == 0 {
+		if r.People {
 			t.People = append(t.People, l)
 		}
 		return nil
@@ -78,7 +78,8 @@ func (r *run) persons() (*Table, error) {
 }
 
 // WriteVCard writes the persons of the report persons as vCard 4.0 (RFC 6350).
-// *Invalid: the report has no persons.
+// Run
+// must have been asked for the People. *Invalid: the report has no persons.
 func (t *Table) WriteVCard(w io.Writer) error {
 	if t.Name != personsReport.name {
 		return invalid("only the report %s is written as vCard", personsReport.name)

@@ -148,7 +148,7 @@ func (o *office) run(t *testing.T, viewer store.Manager, name, query string) (*T
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Run(t.Context(), o.Store, Request{Name: name, Viewer: viewer, Now: now, Currency: "RUB", Params: params})
+	return Run(t.Context(), o.Store, Request{Name: name, Viewer: viewer, Now: now, Currency: "RUB", Params: params, People: true})
 }
 
 func (o *office) table(t *testing.T, viewer store.Manager, name, query string) *Table {

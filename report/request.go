@@ -35,7 +35,8 @@ type Request struct {
 	Params   url.Values
 	// Most is how many records a list has at most, the first ones; groups and
 	// totals are of all. 0: no bound. Pages have one.
-	Most int
+	Most   int
+	People bool // of a list of persons: these themselves too, for WriteVCard
 }
 
 // PageRows is how many records, and how many groups of them, HTML for a page

@@ -23,7 +23,7 @@ type Table struct {
 	// the documents of a deal.
 	Sections []Table
 	Left     int // how many records are not among the rows
-	// People are the persons of the rows, where those are persons.
+	// People are the persons of the rows, where a request asks for them.
 	People []store.PersonLine
 	Lang   store.Language
 	Zone   *time.Location // of moments

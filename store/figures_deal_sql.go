@@ -175,63 +175,138 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 	if q.Birthday > 0 {
 		c.parts = append(c.parts, "p.birthday <> ''")
 	}
-	const last = "(SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done')"
-	if !q.Before.IsZero() {
-		c.add("COALESCE("+last+", 0) < ?", q.Before.Unix())
-	}
 	today := DateOf(q.At, q.Viewer.Location())
 	return s.read(ctx, func(t *tx) error {
-		var lines []PersonLine
-		err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, cl.name, cl.importance, cl.abc, cl.xyz, cl.stage, cl.attributes,
-			m.id, m.name, so.id, so.name, `+last+`
-			FROM persons p JOIN clients cl ON cl.id = p.client_id LEFT JOIN managers m ON m.id = cl.manager_id LEFT JOIN sources so ON so.id = cl.source_id`+
-			c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args, func(scan func(...any) error) error {
-			var l PersonLine
-			attributes := map[string]string{}
-			p := &l.Person
-			if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &l.Client, &l.Importance, &l.Class, &l.XYZ, &l.Stage,
-				jsonInto{&attributes}, idInto{&l.Manager.ID}, textInto{&l.Manager.Text}, idInto{&l.Source.ID}, textInto{&l.Source.Text}, timeInto{&l.Last}); err != nil {
-				return err
-			}
-			if q.Birthday > 0 && !birthdayWithin(p.Birthday, today, q.Birthday) {
-				return nil
-			}
-			for name, values := range q.Attributes {
-				if got, ok := attributes[name]; !ok || !among(values, got) {
-					return nil
+		var all []int64
+		err := t.rows(`SELECT p.id, p.birthday, cl.attributes FROM persons p JOIN clients cl ON cl.id = p.client_id`+c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args,
+			func(scan func(...any) error) error {
+				var id int64
+				var birthday Date
+				var attributes []byte
+				if err := scan(&id, &birthday, &attributes); err != nil {
+					return err
 				}
-			}
-			lines = append(lines, l)
-			return nil
-		})
+				ok, err := q.takes(birthday, attributes, today)
+				if ok {
+					all = append(all, id)
+				}
+				return err
+			})
 		if err != nil {
 			return err
 		}
-		// Their addresses, so many persons at a time.
-		for batch := range slices.Chunk(lines, 1000) {
-			at, ids := map[int64]*Person{}, []int64{}
-			for i := range batch {
-				at[batch[i].Person.ID] = &batch[i].Person
-				ids = append(ids, batch[i].Person.ID)
-			}
-			if err := t.points("person_points", "person_id", ids, func(id int64, kind, value string) {
-				if p := at[id]; kind == "email" {
-					p.Emails = append(p.Emails, value)
-				} else {
-					p.Phones = append(p.Phones, value)
-				}
-			}); err != nil {
+		last, err := t.lastContacts(all)
+		if err != nil {
+			return err
+		}
+		if !q.Before.IsZero() {
+			all = slices.DeleteFunc(all, func(id int64) bool { return last[id] >= q.Before.Unix() })
+		}
+		for ids := range slices.Chunk(all, personBatch) { // so many whole ones are held at a time
+			if err := t.personLines(ids, last, each); err != nil {
 				return err
-			}
-			if err := t.bounced(ids, func(id int64, address string) { at[id].Bounced = append(at[id].Bounced, address) }); err != nil {
-				return err
-			}
-			for _, l := range batch {
-				if err := each(l); err != nil {
-					return err
-				}
 			}
 		}
 		return nil
 	})
+}
+
+// personBatch is how many persons of a list are read at once.
+const personBatch = 1000
+
+// takes reports whether the selection has a person with that birthday, and with
+// those attributes of the client, as JSON.
+func (q *PersonSelection) takes(birthday Date, attributes []byte, today Date) (bool, error) {
+	if q.Birthday > 0 && !birthdayWithin(birthday, today, q.Birthday) {
+		return false, nil
+	}
+	if len(q.Attributes) == 0 {
+		return true, nil
+	}
+	var has map[string]string
+	if err := (jsonInto{&has}).Scan(attributes); err != nil {
+		return false, err
+	}
+	for name, values := range q.Attributes {
+		if got, ok := has[name]; !ok || !among(values, got) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// lastContacts gives for each person the begin, in Unix seconds, of the last
+// done contact that the person took part in; those without one are not in it.
+// For most it is among the newest contacts of all, and these the index
+// contacts_start has in order; only of the others each one's own are read.
+func (t *tx) lastContacts(persons []int64) (map[int64]int64, error) {
+	last := make(map[int64]int64, len(persons))
+	scan := func(scan func(...any) error) error {
+		var id, at int64
+		err := scan(&id, &at)
+		last[id] = at
+		return err
+	}
+	if err := t.rows(fmt.Sprintf(`SELECT cp.person_id, MAX(c.start_at) FROM (SELECT id, start_at FROM contacts WHERE state = 'done' ORDER BY start_at DESC LIMIT %d) c
+		JOIN contact_persons cp ON cp.contact_id = c.id GROUP BY cp.person_id`, 4*len(persons)), nil, scan); err != nil {
+		return nil, err
+	}
+	var others []int64
+	for _, id := range persons {
+		if _, known := last[id]; !known {
+			others = append(others, id)
+		}
+	}
+	for ids := range slices.Chunk(others, personBatch) {
+		if err := t.rows(`SELECT cp.person_id, MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id IN `+t.s.dialect.ids("$1")+
+			` AND c.state = 'done' GROUP BY cp.person_id`, []any{asJSON(ids)}, scan); err != nil {
+			return nil, err
+		}
+	}
+	return last, nil
+}
+
+// personLines calls each for those persons, in their order.
+func (t *tx) personLines(ids []int64, last map[int64]int64, each func(PersonLine) error) error {
+	lines, at := make([]PersonLine, len(ids)), make(map[int64]*PersonLine, len(ids))
+	for i, id := range ids {
+		at[id] = &lines[i]
+	}
+	err := t.rows(`SELECT p.id, p.external_id, p.client_id, p.name, p.position, p.birthday, cl.name, cl.importance, cl.abc, cl.xyz, cl.stage, m.id, m.name, so.id, so.name
+		FROM persons p JOIN clients cl ON cl.id = p.client_id LEFT JOIN managers m ON m.id = cl.manager_id LEFT JOIN sources so ON so.id = cl.source_id
+		WHERE p.id IN `+t.s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var l PersonLine
+		p := &l.Person
+		if err := scan(&p.ID, textInto{&p.ExternalID}, &p.ClientID, &p.Name, &p.Position, &p.Birthday, &l.Client, &l.Importance, &l.Class, &l.XYZ, &l.Stage,
+			idInto{&l.Manager.ID}, textInto{&l.Manager.Text}, idInto{&l.Source.ID}, textInto{&l.Source.Text}); err != nil {
+			return err
+		}
+		l.Last = fromUnix(last[p.ID])
+		*at[p.ID] = l
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := t.points("person_points", "person_id", ids, func(id int64, kind, value string) {
+		if p := &at[id].Person; kind == "email" {
+			p.Emails = append(p.Emails, value)
+		} else {
+			p.Phones = append(p.Phones, value)
+		}
+	}); err != nil {
+		return err
+	}
+	if err := t.bounced(ids, func(id int64, address string) {
+		p := &at[id].Person
+		p.Bounced = append(p.Bounced, address)
+	}); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if err := each(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }

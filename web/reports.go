@@ -76,7 +76,7 @@ func (s *server) report(v *visit) error {
 	params, err := s.reportParams(v, q)
 	var table *report.Table
 	if err == nil {
-		request := report.Request{Name: view.Name, Viewer: v.who, Now: v.say.now, Currency: s.opt.Currency, Params: params}
+		request := report.Request{Name: view.Name, Viewer: v.who, Now: v.say.now, Currency: s.opt.Currency, Params: params, People: format == "vcard"}
 		if format == "" {
 			request.Most = report.PageRows
 		}
