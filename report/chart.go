@@ -207,8 +207,9 @@ func (t *Table) counted(groups []Column, byStatus bool) *Chart {
 		}
 		if c.Shape == Columns {
 			of := row.Path[axis]
-			if at = slices.IndexFunc(marks, func(m mark) bool { return m.day == of.Day }); at < 0 {
-				marks = append(marks, mark{title: of.Text, day: of.Day})
+			day := of.firstDay()
+			if at = slices.IndexFunc(marks, func(m mark) bool { return m.day == day }); at < 0 {
+				marks = append(marks, mark{title: of.Text, day: day})
 				at = len(marks) - 1
 			}
 		}

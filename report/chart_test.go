@@ -228,7 +228,7 @@ func TestChart_Weeks(t *testing.T) {
 		Groups: []Column{{Key: "kind", Title: "Вид"}, {Key: "week", Title: "Неделя"}}}
 	add := func(kind, week string, n int64) {
 		v := voice{store.Russian}
-		table.Rows = append(table.Rows, Row{Leaf: true, Path: []Value{text(store.Word(store.Russian, "kind."+kind)), {Text: v.dayTitle("week", store.Date(week)), Day: store.Date(week)}}, Values: []Value{count(n)}})
+		table.Rows = append(table.Rows, Row{Leaf: true, Path: []Value{text(store.Word(store.Russian, "kind."+kind)), dayGroup(v.dayTitle("week", store.Date(week)), store.Date(week))}, Values: []Value{count(n)}})
 	}
 	add("letter", "2026-11-02", 5)
 	add("letter", "2026-11-23", 7)
@@ -253,7 +253,7 @@ func TestChart_Weeks(t *testing.T) {
 	for i := range table.Rows {
 		table.Rows[i].Path = table.Rows[i].Path[1:]
 	}
-	table.Rows = append(table.Rows, Row{Leaf: true, Path: []Value{{Text: "x", Day: "1999-01-01"}}, Values: []Value{count(1)}})
+	table.Rows = append(table.Rows, Row{Leaf: true, Path: []Value{dayGroup("x", "1999-01-01")}, Values: []Value{count(1)}})
 	if c = table.Chart(); len(c.Labels) != maxColumns || len(c.Notes) != 1 || c.ticks[maxColumns-1] != "23.11" {
 		t.Errorf("%d columns, %v", len(c.Labels), c.Notes)
 	}

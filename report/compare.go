@@ -20,6 +20,9 @@ func (s *sides[F, P]) add(o *sides[F, P]) {
 
 // values are those of all sides, one side after the other.
 func (s *sides[F, P]) values() []Value {
+	if len(*s) == 1 {
+		return P(&(*s)[0]).values()
+	}
 	var all []Value
 	for i := range *s {
 		all = append(all, P(&(*s)[i]).values()...)
@@ -41,6 +44,9 @@ func side[F any, P figures[F]](n, all int, f *F) *sides[F, P] {
 // cent of what it was.
 func (r *run) compare(t *Table) {
 	others, relative := r.comparisons(), slices.Contains(r.Params["relative"], "yes")
+	if len(others) == 0 && !relative {
+		return // of many rows the same values once more would be a lot
+	}
 	own := len(t.Columns)
 	columns, total := t.Columns, t.Total
 	t.Columns = nil

@@ -153,7 +153,7 @@ func (r *run) step(by string, k store.GroupKey) step {
 		return word(store.Word(r.lang, "stage."+k.Text), slices.Index(allStages, k.Text))
 	case "day", "week", "month":
 		d := groupDay(by, store.Date(k.Text))
-		return step{key: string(d), title: Value{Text: voice{r.lang}.dayTitle(by, d), Day: d}, order: string(d)}
+		return step{key: string(d), title: dayGroup(voice{r.lang}.dayTitle(by, d), d), order: string(d)}
 	}
 	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
 	if k.ID != 0 {

@@ -118,8 +118,12 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 			rows = append(rows, row)
 			open, last = append(open, len(rows)-1), append(last, l.path[depth])
 		}
-		for _, at := range open {
-			rows[at].Values = add(rows[at].Values, l.values)
+		for i, at := range open {
+			if row := &rows[at]; row.Values == nil && i == len(open)-1 {
+				row.Values = l.values
+			} else {
+				row.Values = add(row.Values, l.values)
+			}
 		}
 		total = add(total, l.values)
 	}

@@ -1,8 +1,11 @@
 package report
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"intouch/store"
@@ -89,7 +92,8 @@ func (r *Row) Depth() int {
 	return max(len(r.Path)-1, 0)
 }
 
-// Value is one cell. Which field holds it is the column's Type.
+// Value is one cell. Which field holds it is the column's Type. There may be
+// half a million: it is kept small.
 type Value struct {
 	Text string
 	N    int64
@@ -97,9 +101,24 @@ type Value struct {
 	// Unknown: the data do not say. None: there is nothing to say, as the
 	// margin of no sales.
 	Unknown, None bool
-	Estimated     bool       // some of it is an estimate
-	Said          bool       // Text is what is shown, whatever the column's type
-	Day           store.Date // of the name of a group of days: its first; Text is the name
+	Estimated     bool // some of it is an estimate
+	Said          bool // Text is what is shown, whatever the column's type
+	// FirstDay is that of a group of days, as 20261125; Text is its name.
+	FirstDay int32
+}
+
+// dayGroup is the name of a group of days that begins with d; "" none.
+func dayGroup(name string, d store.Date) Value {
+	n, _ := strconv.ParseInt(strings.ReplaceAll(string(d), "-", ""), 10, 32)
+	return Value{Text: name, FirstDay: int32(n)}
+}
+
+// firstDay is the first day of a group of days; "" none.
+func (v Value) firstDay() store.Date {
+	if v.FirstDay == 0 {
+		return ""
+	}
+	return store.Date(fmt.Sprintf("%04d-%02d-%02d", v.FirstDay/10000, v.FirstDay/100%100, v.FirstDay%100))
 }
 
 func text(s string) Value             { return Value{Text: s} }
