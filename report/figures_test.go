@@ -174,7 +174,7 @@ func TestDrill(t *testing.T) {
 				row := &table.Rows[i]
 				for n := range table.Columns {
 					column := &table.Columns[n]
-					link := table.link(HTMLOptions{Request: asked}, row.Link, n, row.Values[n])
+					link := table.link(HTMLOptions{Request: asked}, row.selects(), n, row.Values[n])
 					if column.Type != Count || column.NoSum || link == "" {
 						continue
 					}

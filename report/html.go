@@ -146,9 +146,10 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 			}
 			line.Cells = append(line.Cells, cell)
 		}
+		selects := row.selects()
 		for n, value := range row.Values {
 			cell := htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)}
-			cell.URL = t.link(opt, row.Link, n, value)
+			cell.URL = t.link(opt, selects, n, value)
 			if !grouped && n == 0 {
 				cell.URL = row.url(opt)
 			}

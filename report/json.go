@@ -69,7 +69,7 @@ func (t *Table) json() jsonTable {
 		return out
 	}
 	rowOf := func(r *Row) jsonRow {
-		out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Aside: r.Aside, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.Link, URL: r.URL}
+		out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Aside: r.Aside, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.selects(), URL: r.URL}
 		for i, step := range r.Path {
 			out.Path[i] = step.Text
 		}

@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -116,7 +115,7 @@ func (l *listing) rows(kind string) error {
 		members(nil, nil)
 	}
 	keys := make([]string, len(r.by))
-	l.groups.rows(Row{Link: url.Values{}}, func(row Row, key string) {
+	l.groups.rows(nil, func(row Row, key string) {
 		row.Leaf, row.Values = false, figures(row.Values)
 		t.Rows = append(t.Rows, row)
 		if keys[len(row.Path)-1] = key; len(row.Path) == len(keys) {

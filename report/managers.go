@@ -3,7 +3,6 @@ package report
 import (
 	"context"
 	"maps"
-	"net/url"
 	"slices"
 	"sync"
 
@@ -383,7 +382,7 @@ func (r *run) managers() (*Table, error) {
 	maps.DeleteFunc(whole.inner, func(key string, _ *tree[sides[performance, *performance], *sides[performance, *performance]]) bool {
 		return hidden[key]
 	})
-	whole.rows(Row{Link: url.Values{}}, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
+	whole.rows(nil, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
 	head := r.Viewer.Role == store.RoleHead
 	if head && len(t.Rows) > 0 {
 		t.Total = total

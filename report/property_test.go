@@ -273,7 +273,7 @@ func TestProperty_Drill(t *testing.T) {
 			for i := range table.Rows {
 				row := &table.Rows[i]
 				for n := range table.Columns {
-					follow(row.Path, row.Link, n, row.Values[n])
+					follow(row.Path, row.selects(), n, row.Values[n])
 				}
 			}
 			for n := range table.Total {

@@ -247,7 +247,7 @@ func TestTotals_AnyGrouping(t *testing.T) {
 					}
 					// Behind a group's count lie so many records.
 					asked, _ := url.ParseQuery("by=" + by)
-					records := o.table(t, o.olga, r.name, drill(asked, row.Link, table.Columns[0].Behind).Encode())
+					records := o.table(t, o.olga, r.name, drill(asked, row.selects(), table.Columns[0].Behind).Encode())
 					if n := strings.Count(leaves(records), ",") + 1; r.name != "persons" && int64(n) != row.Values[0].N || int64(len(records.Rows)) != row.Values[0].N {
 						t.Errorf("%s by %s: %v counts %d, behind it are %q", r.name, by, row.Path, row.Values[0].N, leaves(records))
 					}

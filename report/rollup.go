@@ -46,6 +46,17 @@ func comparePaths(a, b []step) int {
 // days is the step's filter that selects a stretch of days, by from and to.
 const days = "days"
 
+// link selects the group with that path, as Row.Link says.
+func link(path []step) string {
+	to := url.Values{}
+	for i := range path {
+		if !path[i].link(to) {
+			return ""
+		}
+	}
+	return to.Encode()
+}
+
 // link adds to a request what selects the group; false where nothing does.
 func (s *step) link(to url.Values) bool {
 	switch s.filter {
@@ -102,15 +113,12 @@ func rollUp(leaves []leaf) ([]Row, []Value) {
 		}
 		open, last = open[:min(same, len(open))], last[:min(same, len(last))]
 		for depth := len(open); depth < len(l.path); depth++ {
-			row := Row{Path: make([]Value, depth+1), Leaf: depth == len(l.path)-1, Link: url.Values{}}
+			row := Row{Path: make([]Value, depth+1), Leaf: depth == len(l.path)-1, Link: link(l.path[:depth+1])}
 			if row.Leaf {
 				row.Status, row.URL = l.status, l.url
 			}
 			for i := range row.Path {
 				row.Path[i] = l.path[i].title
-				if row.Link != nil && !l.path[i].link(row.Link) {
-					row.Link = nil
-				}
 			}
 			if depth > 0 {
 				rows[open[depth-1]].Leaf = false // a group without figures of its own has come before
@@ -167,18 +175,20 @@ func (t *tree[F, P]) add(path []step, f *F) {
 
 func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }
 
-// rows gives the groups below above, each before its inner ones; those without
-// any are leaves. With each comes what makes it this group. The tree is used up.
-func (t *tree[F, P]) rows(above Row, each func(row Row, key string)) {
+// rows gives the groups below that path, each before its inner ones; those
+// without any are leaves. With each comes what makes it this group. The tree is
+// used up.
+func (t *tree[F, P]) rows(path []step, each func(row Row, key string)) {
 	order := slices.SortedFunc(maps.Values(t.inner), func(a, b *tree[F, P]) int { return a.step.compare(&b.step) })
 	for i, inner := range order {
 		order[i] = nil // of many groups the figures and the rows together would be a lot
 		delete(t.inner, inner.step.key)
-		row := Row{Path: append(slices.Clone(above.Path), inner.step.title), Values: inner.values(), Leaf: len(inner.inner) == 0, Link: maps.Clone(above.Link)}
-		if row.Link != nil && !inner.step.link(row.Link) {
-			row.Link = nil
+		path := append(path, inner.step)
+		row := Row{Path: make([]Value, len(path)), Values: inner.values(), Leaf: len(inner.inner) == 0, Link: link(path)}
+		for i := range path {
+			row.Path[i] = path[i].title
 		}
 		each(row, inner.step.key)
-		inner.rows(row, each)
+		inner.rows(path, each)
 	}
 }

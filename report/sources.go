@@ -1,7 +1,6 @@
 package report
 
 import (
-	"net/url"
 	"slices"
 	"strconv"
 
@@ -106,7 +105,7 @@ func (r *run) sources() (*Table, error) {
 	if err := r.idle(func(path []step) { whole.add(path, side[fruits, *fruits](0, len(periods), &fruits{})) }); err != nil {
 		return nil, err
 	}
-	whole.rows(Row{Link: url.Values{}}, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
+	whole.rows(nil, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
 	if len(t.Rows) > 0 {
 		t.Total = whole.values()
 	}

@@ -78,10 +78,19 @@ type Row struct {
 	Status store.Status
 	// Aside: no group of its own, but the average of the team.
 	Aside bool
-	// Link selects the records behind the row, as parameters of a request; nil
-	// for none.
-	Link url.Values
+	// Link selects the records behind the row, as parameters of a request in the
+	// form of a URL's query: of many rows url.Values would be a lot; "" for none.
+	Link string
 	URL  string // of the record that the row is, a path of the pages; "" for none
+}
+
+// selects is Link as parameters; nil: there is none.
+func (r *Row) selects() url.Values {
+	if r.Link == "" {
+		return nil
+	}
+	all, _ := url.ParseQuery(r.Link)
+	return all
 }
 
 // Depth is how far a text rendering moves the row to the right.
