@@ -27,33 +27,30 @@ func (t *Table) WriteText(w io.Writer) error {
 	for _, c := range t.Columns {
 		head = append(head, c.Title)
 	}
-	// A line is kept as one string until the widths are known: of many rows the
-	// cells would be a lot. oneLine leaves no cellEnd in a cell.
-	const cellEnd = "\x00"
-	widths, lines := make([]int, len(head)), make([]string, 0, len(t.Rows)+2)
-	keep := func(line []string) {
-		for i, cell := range line {
-			line[i] = oneLine(cell)
-			widths[i] = max(widths[i], cellWidth(line[i]))
-		}
-		lines = append(lines, strings.Join(line, cellEnd))
+	total := []string{v.t("total")}
+	if len(t.Groups) == 0 {
+		total = nil
 	}
-	keep(head)
+	for i, value := range t.Total {
+		total = append(total, v.show(t.Columns[i].Type, value, t.Zone))
+	}
+	if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
+		total[0] = v.t("total")
+	}
+	// Rows are made twice, for the widths and for the lines: all the cells of
+	// many rows would be a lot to hold.
+	widths := make([]int, len(head))
+	widen := func(line []string) {
+		for i, cell := range inLine(line) {
+			widths[i] = max(widths[i], cellWidth(cell))
+		}
+	}
+	widen(head)
 	for i := range t.Rows {
-		keep(t.textRow(v, &t.Rows[i]))
+		widen(t.textRow(v, &t.Rows[i]))
 	}
 	if t.Total != nil {
-		total := []string{v.t("total")}
-		if len(t.Groups) == 0 {
-			total = nil
-		}
-		for i, value := range t.Total {
-			total = append(total, v.show(t.Columns[i].Type, value, t.Zone))
-		}
-		if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
-			total[0] = v.t("total")
-		}
-		keep(total)
+		widen(total)
 	}
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, t.Title)
@@ -62,14 +59,14 @@ func (t *Table) WriteText(w io.Writer) error {
 	}
 	if len(t.Rows) > 0 {
 		fmt.Fprintln(out)
-		for n, line := range lines {
-			if t.Total != nil && n == len(lines)-1 {
-				t.rule(out, widths)
-			}
-			t.textLine(out, strings.Split(line, cellEnd), widths)
-			if n == 0 {
-				t.rule(out, widths)
-			}
+		t.textLine(out, head, widths)
+		t.rule(out, widths)
+		for i := range t.Rows {
+			t.textLine(out, inLine(t.textRow(v, &t.Rows[i])), widths)
+		}
+		if t.Total != nil {
+			t.rule(out, widths)
+			t.textLine(out, total, widths)
 		}
 	}
 	if len(t.Notes) > 0 {
@@ -142,6 +139,14 @@ func (t *Table) rule(out *bufio.Writer, widths []int) {
 var terminal = &runewidth.Condition{EastAsianWidth: false, StrictEmojiNeutral: true}
 
 func cellWidth(s string) int { return terminal.StringWidth(s) }
+
+// inLine makes each text of a line a cell, in place.
+func inLine(line []string) []string {
+	for i, cell := range line {
+		line[i] = oneLine(cell)
+	}
+	return line
+}
 
 // oneLine makes a cell of a stranger's text: no control characters, which
 // would move the cursor or colour the terminal, no marks that turn the
