@@ -144,6 +144,7 @@ func (c *call) dispatch() error {
 		}
 		return c.get()
 	case http.MethodPut:
+		c.kept.forget()
 		if k == cardKind {
 			return c.putCard()
 		}

@@ -152,9 +152,7 @@ func (s *Store) entriesNamed(ctx context.Context, read func(context.Context, fun
 			if err != nil {
 				return ignoreNotFound(err)
 			}
-			if err := s.entries.turn(at, collectionID, state, func(since int64) ([]string, error) { return t.changedNames(collectionID, since) }); err != nil {
-				return err
-			}
+			s.entries.turn(at, collectionID, state)
 			if all, err := remembered(at); all {
 				return err
 			}
@@ -167,17 +165,6 @@ func (s *Store) entriesNamed(ctx context.Context, read func(context.Context, fun
 			return each(e)
 		})
 	})
-}
-
-// changedNames are the names of what has changed after a change number.
-func (t *tx) changedNames(collectionID, since int64) (names []string, err error) {
-	err = t.rows(`SELECT name FROM entries WHERE collection_id = $1 AND change > $2`, []any{collectionID, since}, func(scan func(...any) error) error {
-		var name string
-		err := scan(&name)
-		names = append(names, name)
-		return err
-	})
-	return names, err
 }
 
 // entry reads one within a transaction; ErrNotFound.

@@ -4,8 +4,7 @@ import "sync"
 
 // entryCache holds entries as they were last read: the phones and programs of
 // one manager fetch the same ones one after the other. An entry of it holds as
-// long as the change number of its calendar does; what has changed since is
-// taken out by name, and the rest stays.
+// long as the change number of its calendar does.
 type entryCache struct {
 	mu        sync.Mutex
 	size      int
@@ -49,34 +48,26 @@ func (c *entryCache) get(at Generation, calendar int64, names []string) ([]Entry
 }
 
 // turn brings a calendar to a state that was read in a transaction which
-// began in that generation or later, and takes out the entries that changed
-// gives, those since an earlier state. It does nothing where the cache is
+// began in that generation or later: in another one nothing of it holds. Only
+// what changed would have to go, but that is all that programs fetch then, and
+// what lies here makes the collector's work. It does nothing where the cache is
 // ahead of the transaction.
-func (c *entryCache) turn(at Generation, calendar int64, now calendarState, changed func(since int64) ([]string, error)) error {
+func (c *entryCache) turn(at Generation, calendar int64, now calendarState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	cal := c.calendars[calendar]
-	switch {
-	case cal == nil || cal.state.epoch != now.epoch:
+	if cal != nil && cal.state.epoch == now.epoch && cal.state.change > now.change {
+		return
+	}
+	if cal == nil || cal.state != now {
 		c.drop(calendar)
 		if c.calendars == nil {
 			c.calendars = map[int64]*cachedCalendar{}
 		}
 		cal = &cachedCalendar{state: now, entries: map[string]Entry{}}
 		c.calendars[calendar] = cal
-	case cal.state.change > now.change:
-		return nil
-	case cal.state.change < now.change && len(cal.entries) > 0:
-		names, err := changed(cal.state.change)
-		if err != nil {
-			return err
-		}
-		for _, name := range names {
-			c.take(cal, name)
-		}
 	}
-	cal.at, cal.state = at, now
-	return nil
+	cal.at = at
 }
 
 // put keeps an entry that was read in that state of its calendar.
