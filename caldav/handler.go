@@ -128,6 +128,11 @@ func (c *call) dispatch() error {
 		return status(http.StatusMethodNotAllowed)
 	}
 	switch c.r.Method {
+	case "PROPFIND", "REPORT", http.MethodGet, http.MethodHead:
+	default:
+		c.kept.forget()
+	}
+	switch c.r.Method {
 	case "PROPFIND":
 		return c.inTurn(c.propfind)
 	case "PROPPATCH":
@@ -144,7 +149,6 @@ func (c *call) dispatch() error {
 		}
 		return c.get()
 	case http.MethodPut:
-		c.kept.forget()
 		if k == cardKind {
 			return c.putCard()
 		}

@@ -38,24 +38,24 @@ func (k *keptAnswers) get(q question, at store.Generation) (keptAnswer, bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.at != at {
-		k.answers, k.size = nil, 0 // none holds again, and the collector has less to go through
 		return keptAnswer{}, false
 	}
 	a, ok := k.answers[q]
 	return a, ok
 }
 
-// forget lets all answers go, before something is written.
+// forget lets all answers go, before something is written: none of them will
+// hold again, and what lies here makes the collector's work.
 func (k *keptAnswers) forget() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.at, k.answers, k.size = store.Generation{}, nil, 0
+	k.at, k.size, k.answers = store.Generation{}, 0, nil
 }
 
 func (k *keptAnswers) put(q question, at store.Generation, a keptAnswer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.answers == nil || k.at != at || k.size+len(a.body) > maxKeptAnswers {
+	if k.at != at || k.size+len(a.body) > maxKeptAnswers {
 		k.at, k.size, k.answers = at, 0, map[question]keptAnswer{}
 	}
 	if old, ok := k.answers[q]; ok {

@@ -48,10 +48,8 @@ func (c *entryCache) get(at Generation, calendar int64, names []string) ([]Entry
 }
 
 // turn brings a calendar to a state that was read in a transaction which
-// began in that generation or later: in another one nothing of it holds. Only
-// what changed would have to go, but that is all that programs fetch then, and
-// what lies here makes the collector's work. It does nothing where the cache is
-// ahead of the transaction.
+// began in that generation or later: in another one nothing of it holds. It
+// does nothing where the cache is ahead of the transaction.
 func (c *entryCache) turn(at Generation, calendar int64, now calendarState) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -94,6 +92,15 @@ func (c *entryCache) take(cal *cachedCalendar, name string) {
 		c.size -= len(e.Bytes) + cachedEntrySize
 		delete(cal.entries, name)
 	}
+}
+
+// forget lets a calendar go that is about to change. Only what changes would
+// have to go, but that is all that programs fetch then, and what lies here makes
+// the collector's work.
+func (c *entryCache) forget(calendar int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop(calendar)
 }
 
 func (c *entryCache) drop(calendar int64) {

@@ -405,6 +405,7 @@ func (r *renewal) entry(it Item, k ItemKey, c *ownedCollection, was present, isH
 }
 
 func (t *tx) nextChange(collectionID int64) (n int64, err error) {
+	t.s.entries.forget(collectionID)
 	err = t.row(`UPDATE collections SET change = change + 1 WHERE id = $1 RETURNING change`, []any{collectionID}, &n)
 	return n, err
 }
