@@ -159,11 +159,7 @@ func (r *run) careRows(q store.SaleSelection) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	owners := make([]store.Owner, len(found))
-	for i := range found {
-		owners[i] = found[i].Owner
-	}
-	clients, managers, err := r.names(owners)
+	clients, managers, err := names(r, found, func(g *store.CareGroup) int64 { return g.Client })
 	if err != nil {
 		return nil, err
 	}
@@ -187,11 +183,11 @@ func (r *run) careRows(q store.SaleSelection) (*Table, error) {
 	return t, nil
 }
 
-// names are those of the clients and of all managers.
-func (r *run) names(owners []store.Owner) (clients, managers map[int64]string, err error) {
-	ids := make([]int64, len(owners))
-	for i, o := range owners {
-		ids[i] = o.Client
+// names are those of the groups' clients and of all managers.
+func names[G any](r *run, groups []G, client func(*G) int64) (clients, managers map[int64]string, err error) {
+	ids := make([]int64, len(groups))
+	for i := range groups {
+		ids[i] = client(&groups[i])
 	}
 	if clients, err = r.st.ClientNames(r.ctx, ids); err != nil {
 		return nil, nil, err
@@ -296,11 +292,7 @@ func (r *run) debtRows(q store.SaleSelection) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	owners := make([]store.Owner, len(found))
-	for i := range found {
-		owners[i] = found[i].Owner
-	}
-	clients, managers, err := r.names(owners)
+	clients, managers, err := names(r, found, func(g *store.DebtGroup) int64 { return g.Client })
 	if err != nil {
 		return nil, err
 	}

@@ -193,9 +193,12 @@ func (t *tx) noted(text string, who Manager, note string) (string, error) {
 	return strings.TrimSpace(text + "\n\n" + head + ", " + who.Name + ": " + note), nil
 }
 
+// answeredState is what something is by an answer that closes it.
+var answeredState = map[AnswerVerb]State{AnswerDone: Done, AnswerCancel: Cancelled}
+
 func (t *tx) answerContact(who Manager, actor Actor, c *Contact, a MailAnswer) (err error) {
 	var e ContactEdit
-	state := map[AnswerVerb]State{AnswerDone: Done, AnswerCancel: Cancelled}[a.Verb]
+	state := answeredState[a.Verb]
 	switch a.Verb {
 	case AnswerDone, AnswerCancel:
 		e.State = &state
@@ -259,7 +262,7 @@ func (t *tx) answerLetter(who Manager, actor Actor, c *Contact, a MailAnswer) er
 
 func (t *tx) answerEvent(who Manager, actor Actor, it Item, a MailAnswer) error {
 	var e EventEdit
-	state := map[AnswerVerb]State{AnswerDone: Done, AnswerCancel: Cancelled}[a.Verb]
+	state := answeredState[a.Verb]
 	switch a.Verb {
 	case AnswerDone, AnswerCancel:
 		e.State = &state

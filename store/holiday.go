@@ -109,12 +109,7 @@ func NewHolidays(calendars ...[]Holiday) *Holidays {
 	return h
 }
 
-// Working reports whether a day is worked on.
-func (h *Holidays) Working(d Date) bool {
-	t, err := time.Parse(dateLayout, string(d))
-	return err == nil && h.works(d, t.Weekday())
-}
-
+// works reports whether the house works on a day; nil knows weekends alone.
 func (h *Holidays) works(d Date, weekday time.Weekday) bool {
 	if h != nil {
 		if day, ok := h.days[d]; ok {

@@ -16,7 +16,7 @@ func TestRussianHolidays(t *testing.T) {
 	for year, want := range map[int]int{2024: 248, 2025: 247, 2026: 247, 2027: 249} {
 		working := 0
 		for d := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC); d.Year() == year; d = d.AddDate(0, 0, 1) {
-			if h.Working(store.DateOf(d, time.UTC)) {
+			if store.OfficeHours.Works(store.DateOf(d, time.UTC), h) {
 				working++
 			}
 		}
@@ -27,7 +27,7 @@ func TestRussianHolidays(t *testing.T) {
 	if !h.Knows("2026-07-01") || h.Knows("2029-07-01") || !store.NewHolidays().Knows("2029-07-01") {
 		t.Error("years that are known")
 	}
-	if h.Working("2029-07-01") || !h.Working("2029-07-02") { // Sunday, Monday
+	if store.OfficeHours.Works("2029-07-01", h) || !store.OfficeHours.Works("2029-07-02", h) { // Sunday, Monday
 		t.Error("a year that is not known has its weekdays")
 	}
 }

@@ -85,17 +85,18 @@ func (s *Store) RanAt(ctx context.Context, job string, ownerID int64, slot strin
 
 // Runs lists the newest runs.
 func (s *Store) Runs(ctx context.Context, limit int) (out []Run, err error) {
-	return s.runs(ctx, "started >= $2", time.Time{}, limit)
+	return s.runs(ctx, "started >= $1 ORDER BY started DESC, job, owner_id LIMIT $2", 0, limit)
 }
 
 // FailedRuns lists the newest runs that have failed since then.
 func (s *Store) FailedRuns(ctx context.Context, since time.Time, limit int) ([]Run, error) {
-	return s.runs(ctx, "outcome = 'failed' AND started >= $2", since, limit)
+	return s.runs(ctx, "outcome = 'failed' AND started >= $1 ORDER BY started DESC, job, owner_id LIMIT $2", unix(since), limit)
 }
 
-func (s *Store) runs(ctx context.Context, where string, since time.Time, limit int) (out []Run, err error) {
+// runs are those of the ledger for which the rest of the query says which.
+func (s *Store) runs(ctx context.Context, rest string, args ...any) (out []Run, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs WHERE `+where+` ORDER BY started DESC, job, owner_id LIMIT $1`, []any{limit, unix(since)}, func(scan func(...any) error) error {
+		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs WHERE `+rest, args, func(scan func(...any) error) error {
 			var r Run
 			if err := scan(&r.Job, &r.OwnerID, &r.Slot, timeInto{&r.Started}, timeInto{&r.Finished}, &r.Outcome, &r.Detail); err != nil {
 				return err

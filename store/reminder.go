@@ -56,6 +56,15 @@ func parseClockTime(s string) (ClockTime, error) {
 	return ClockTime(t.Hour()*60 + t.Minute()), nil
 }
 
+// parseClockTimes reads "09:00-18:00".
+func parseClockTimes(s string) (from, to ClockTime, err error) {
+	first, last, _ := strings.Cut(s, "-")
+	if from, err = parseClockTime(strings.TrimSpace(first)); err == nil {
+		to, err = parseClockTime(strings.TrimSpace(last))
+	}
+	return from, to, err
+}
+
 // on is when the clocks of loc show c on a day.
 func (c ClockTime) on(d Date, loc *time.Location) time.Time {
 	t, err := time.Parse(dateLayout, string(d))
@@ -107,10 +116,7 @@ func (r *Reminders) Set(key, value string) error {
 		r.DealTime, err = parseClockTime(value)
 	case "quiet":
 		if r.QuietFrom, r.QuietTo = 0, 0; value != "none" {
-			from, to, _ := strings.Cut(value, "-")
-			if r.QuietFrom, err = parseClockTime(strings.TrimSpace(from)); err == nil {
-				r.QuietTo, err = parseClockTime(strings.TrimSpace(to))
-			}
+			r.QuietFrom, r.QuietTo, err = parseClockTimes(value)
 		}
 	default:
 		return invalid(key, "there is no such setting: there are %s", strings.Join(ReminderKeys, ", "))

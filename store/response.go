@@ -67,10 +67,7 @@ func ParseWorkHours(s string) (w WorkHours, err error) {
 		}
 		s = strings.TrimSpace(hours)
 	}
-	from, to, _ := strings.Cut(strings.ReplaceAll(s, "–", "-"), "-")
-	if w.From, err = parseClockTime(strings.TrimSpace(from)); err == nil {
-		w.To, err = parseClockTime(strings.TrimSpace(to))
-	}
+	w.From, w.To, err = parseClockTimes(strings.ReplaceAll(s, "–", "-"))
 	if err == nil && w.To <= w.From {
 		err = errors.New("working hours begin before they end, like 09:00-18:00")
 	}

@@ -46,18 +46,8 @@ func (s *Store) RefusedRecipients(ctx context.Context, since time.Time, limit in
 
 // RunsOf lists the runs of one job that were started since a moment, oldest
 // first.
-func (s *Store) RunsOf(ctx context.Context, job string, since time.Time) (out []Run, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT job, owner_id, slot, started, finished, outcome, detail FROM runs WHERE job = $1 AND started >= $2 ORDER BY started, slot`, []any{job, since.Unix()}, func(scan func(...any) error) error {
-			var r Run
-			if err := scan(&r.Job, &r.OwnerID, &r.Slot, timeInto{&r.Started}, timeInto{&r.Finished}, &r.Outcome, &r.Detail); err != nil {
-				return err
-			}
-			out = append(out, r)
-			return nil
-		})
-	})
-	return out, err
+func (s *Store) RunsOf(ctx context.Context, job string, since time.Time) ([]Run, error) {
+	return s.runs(ctx, `job = $1 AND started >= $2 ORDER BY started, slot`, job, since.Unix())
 }
 
 // Disk is the room where the database file is; zero where that cannot be told:

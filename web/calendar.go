@@ -240,34 +240,25 @@ func agenda(say voice, items []store.Item, by string, names map[int64]string, ba
 	if i := slices.IndexFunc(items, func(it store.Item) bool { return it.Status == store.StatusDone }); i >= 0 {
 		slices.Reverse(items[i:])
 	}
+	type placed struct {
+		*store.Item
+		group string
+		rank  int
+	}
+	list := make([]placed, len(items))
+	for i := range items {
+		name, rank := groupOf(say, &items[i], by, names)
+		list[i] = placed{&items[i], name, rank}
+	}
 	if by != groupings[0] {
-		type place struct {
-			name string
-			rank int
-			day  store.Date
-		}
-		places := make(map[*store.Item]place, len(items))
-		sorted := make([]*store.Item, len(items))
-		for i := range items {
-			it := &items[i]
-			name, rank := groupOf(say, it, by, names)
-			places[it] = place{name, rank, dayOf(say, it)}
-			sorted[i] = it
-		}
-		slices.SortStableFunc(sorted, func(a, b *store.Item) int {
-			p, q := places[a], places[b]
-			return cmp.Or(cmp.Compare(p.rank, q.rank), strings.Compare(strings.ToLower(p.name), strings.ToLower(q.name)), cmp.Compare(p.name, q.name), cmp.Compare(p.day, q.day))
+		slices.SortStableFunc(list, func(a, b placed) int {
+			return cmp.Or(cmp.Compare(a.rank, b.rank), strings.Compare(strings.ToLower(a.group), strings.ToLower(b.group)), cmp.Compare(a.group, b.group),
+				cmp.Compare(dayOf(say, a.Item), dayOf(say, b.Item)))
 		})
-		again := make([]store.Item, len(items))
-		for i, it := range sorted {
-			again[i] = *it
-		}
-		items = again
 	}
 	n := 0
-	for i := range items {
-		it := &items[i]
-		name, _ := groupOf(say, it, by, names)
+	for _, p := range list {
+		it, name := p.Item, p.group
 		if len(out) == 0 || out[len(out)-1].Name != name {
 			out = append(out, section{Key: strconv.Itoa(len(out)), Name: name})
 			if by == groupings[0] {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"runtime/debug"
 	"strings"
 
 	"intouch/store"
@@ -28,21 +27,9 @@ func LogPath(path string) string {
 // the token, and the POST of RFC 8058 comes from a mail provider without
 // cookie or Origin, so that origins are not compared.
 func (s *server) byLink(h func(*visit) error) http.Handler {
-	return s.guard(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := s.visit(w, r)
-		defer func() {
-			if p := recover(); p != nil {
-				s.log.Error("page panicked", "request", v.id, "path", LogPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
-				s.fail(v, errors.New("panic"))
-			}
-		}()
-		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("Referrer-Policy", "no-referrer") // the address is the secret
-		w.Header().Set("X-Request-Id", v.id)
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		if err := h(v); err != nil {
-			s.fail(v, err)
-		}
+	return s.guard(s.around(func(v *visit) error {
+		v.w.Header().Set("Referrer-Policy", "no-referrer") // the address is the secret
+		return h(v)
 	}))
 }
 

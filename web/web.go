@@ -188,10 +188,10 @@ func (s *server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// serve wraps a page: headers, CSRF, request id, the manager behind the
-// session, and what an error or a panic shows.
-func (s *server) serve(h func(*visit) error, login bool) http.Handler {
-	run := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+// around does what every page needs: request id, bounds, and what an error or a
+// panic shows.
+func (s *server) around(h func(*visit) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
 		v := s.visit(w, r)
 		defer func() {
 			if p := recover(); p != nil {
@@ -202,27 +202,32 @@ func (s *server) serve(h func(*visit) error, login bool) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Request-Id", v.id)
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-		who, err := s.sessions.manager(v.ctx, w, r, s.st.Now())
+		if err := h(v); err != nil {
+			s.fail(v, err)
+		}
+	}
+}
+
+// serve wraps a page: headers, CSRF, and the manager behind the session.
+func (s *server) serve(h func(*visit) error, login bool) http.Handler {
+	return s.guard(s.csrf.Handler(s.around(func(v *visit) error {
+		who, err := s.sessions.manager(v.ctx, v.w, v.Request, s.st.Now())
 		switch {
 		case err == nil:
 			v.who = who
 			v.say = voice{who: who, lang: who.Language, loc: who.Location(), now: s.st.Now()}
 		case !errors.Is(err, errNoSession):
-			s.fail(v, err)
-			return
+			return err
 		case login:
 			target := "/login"
-			if r.Method == http.MethodGet && r.URL.Path != "/" {
-				target += "?next=" + url.QueryEscape(r.URL.RequestURI())
+			if v.Method == http.MethodGet && v.URL.Path != "/" {
+				target += "?next=" + url.QueryEscape(v.URL.RequestURI())
 			}
-			http.Redirect(w, r, target, http.StatusSeeOther)
-			return
+			http.Redirect(v.w, v.Request, target, http.StatusSeeOther)
+			return nil
 		}
-		if err := h(v); err != nil {
-			s.fail(v, err)
-		}
-	})
-	return s.guard(s.csrf.Handler(run))
+		return h(v)
+	})))
 }
 
 // newCSRF refuses a form from another site (Sec-Fetch-Site, else Origin).
