@@ -123,5 +123,24 @@ func TestReplies(t *testing.T) {
 		if answered >= 30 || answered < 20 {
 			t.Errorf("%d answers in a day", answered)
 		}
+
+		// What a reply did is known as long as its mail's numbers are, which
+		// go when another mail has some.
+		c.add(2*store.LinkLife + time.Hour)
+		if r, err := st.CleanUp(t.Context(), store.Kept{}); err != nil || r.Replies != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+		anna, err := st.ManagerByLogin(t.Context(), "anna")
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = st.RecordRun(t.Context(), store.Run{Job: "digest", OwnerID: anna.ID, Slot: "later", Started: st.Now(), Outcome: "queued"}, store.Mail{Key: "later", From: "intouch@vector.test",
+			To: "anna@vector.test", Subject: "later", Bytes: []byte("x"), ManagerID: anna.ID, Kind: store.DigestMail, ReplyToken: strings.Repeat("1", 32), Targets: []store.AnswerTarget{{Sender: "who@start.test"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r, err := st.CleanUp(t.Context(), store.Kept{}); err != nil || r.String() != "removed 45 replies" {
+			t.Errorf("%+v, %v", r, err)
+		}
 	})
 }

@@ -333,25 +333,42 @@ func (t *tx) answerSender(who Manager, actor Actor, address string, a MailAnswer
 }
 
 // Unsubscribe turns a kind of mail off for a manager, or on again; doing so
-// twice changes nothing.
+// twice changes nothing. Mailed reminders are a setting of the manager, which
+// the page of reminders shows, too.
 func (s *Store) Unsubscribe(ctx context.Context, managerID int64, kind MailKind, off bool) error {
-	return s.write(ctx, func(t *tx) error {
-		query := `DELETE FROM unsubscribed WHERE manager_id = $1 AND kind = $2`
-		args := []any{managerID, string(kind)}
-		if off {
-			query = `INSERT INTO unsubscribed (manager_id, kind, at) VALUES ($1, $2, $3) ON CONFLICT (manager_id, kind) DO NOTHING`
-			args = append(args, t.now.Unix())
+	actor := Actor{ManagerID: managerID, Origin: FromLink}
+	if kind == ReminderMail {
+		mail := "off"
+		if !off && s.opt.Reminders.Mail {
+			mail = "" // as the settings say
+		} else if !off {
+			mail = "on"
 		}
-		n, err := t.exec(query, args...)
-		if err != nil || n == 0 {
+		return s.SetReminders(ctx, actor, managerID, map[string]string{"mail": mail})
+	}
+	return s.write(ctx, func(t *tx) error {
+		changed, err := t.unsubscribe(managerID, kind, off)
+		if err != nil || !changed {
 			return err
 		}
 		was, is := "on", "off"
 		if !off {
 			was, is = is, was
 		}
-		return t.remember(Actor{ManagerID: managerID, Origin: FromLink}, "manager", managerID, "changed", changes{"mail_" + string(kind): {was, is}})
+		return t.remember(actor, "manager", managerID, "changed", changes{"mail_" + string(kind): {was, is}})
 	})
+}
+
+// unsubscribe notes that a manager does not want a kind of mail, or does again.
+func (t *tx) unsubscribe(managerID int64, kind MailKind, off bool) (changed bool, err error) {
+	query := `DELETE FROM unsubscribed WHERE manager_id = $1 AND kind = $2`
+	args := []any{managerID, string(kind)}
+	if off {
+		query = `INSERT INTO unsubscribed (manager_id, kind, at) VALUES ($1, $2, $3) ON CONFLICT (manager_id, kind) DO NOTHING`
+		args = append(args, t.now.Unix())
+	}
+	n, err := t.exec(query, args...)
+	return n > 0, err
 }
 
 // Unsubscribed are the kinds of mail that a manager has turned off, and when.

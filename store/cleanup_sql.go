@@ -30,6 +30,9 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 			`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state IN ('sent', 'failed', 'dropped') AND created < $1 ORDER BY id LIMIT $2)`},
 		{"senders", &r.Senders, kept.Senders,
 			`DELETE FROM senders WHERE (address, manager_id) IN (SELECT address, manager_id FROM senders WHERE last < $1 LIMIT $2)`},
+		// A reply may be seen again as long as its mail's numbers are known.
+		{"replies", &r.Replies, 2 * LinkLife,
+			`DELETE FROM replies WHERE id IN (SELECT id FROM replies WHERE told > 0 AND at < $1 AND NOT EXISTS (SELECT 1 FROM answer_sheets s WHERE s.token = replies.sheet) ORDER BY id LIMIT $2)`},
 	} {
 		for n := int64(cleanBatch); n == cleanBatch && c.kept > 0; {
 			err := s.write(ctx, func(t *tx) (err error) {

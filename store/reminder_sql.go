@@ -323,6 +323,9 @@ func (s *Store) SetReminders(ctx context.Context, actor Actor, managerID int64, 
 			}
 			c.note("reminders."+key, m.Reminders[key], want[key])
 		}
+		if _, err := t.unsubscribe(m.ID, ReminderMail, want["mail"] == "off"); err != nil {
+			return err
+		}
 		if len(c) == 0 {
 			return nil
 		}

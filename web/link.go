@@ -264,7 +264,9 @@ func said(key string) bool {
 
 // mailSwitch is a kind of mail on the set-up page.
 type mailSwitch struct {
-	Kind, What, Since string // Since "": it is sent
+	Kind, What string
+	Off        bool
+	Since      string // "" where the settings turn it off
 }
 
 // mailSwitches are all kinds of mail that a manager may turn off.
@@ -276,7 +278,10 @@ func (s *server) mailSwitches(v *visit) (out []mailSwitch, err error) {
 	for _, kind := range store.MailKinds {
 		m := mailSwitch{Kind: string(kind), What: v.say.t("mail." + string(kind))}
 		if at := off[kind]; !at.IsZero() {
-			m.Since = v.say.moment(at)
+			m.Off, m.Since = true, v.say.moment(at)
+		}
+		if kind == store.ReminderMail && !s.st.RemindersOf(v.who).Mail {
+			m.Off = true
 		}
 		out = append(out, m)
 	}

@@ -175,7 +175,13 @@ func TestLink_OneClick(t *testing.T) {
 	in.get("/setup").has(t, "morning digest", "reminders")
 	in.post("/setup/mails", url.Values{"kind": {"reminder"}, "do": {"off"}})
 	in.get("/setup").has(t, "turned off since")
+	in.get("/reminders").has(t, `<option value="off" selected>`)
 	in.post("/setup/mails", url.Values{"kind": {"reminder"}, "do": {"on"}})
+	in.get("/setup").lacks(t, "turned off since")
+	in.get("/reminders").has(t, `<option value="" selected>`)
+	in.post("/reminders", url.Values{"mail": {"off"}})
+	in.get("/setup").has(t, "turned off since")
+	in.post("/reminders", url.Values{"mail": {"on"}})
 	in.get("/setup").lacks(t, "turned off since")
 	if a := in.post("/setup/mails", url.Values{"kind": {"all"}, "do": {"off"}}); a.code != http.StatusBadRequest {
 		t.Error(a.code)
