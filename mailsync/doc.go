@@ -12,7 +12,8 @@
 //
 // and ReadMessage walks it for a whole letter in memory.
 //
-// Mailboxes are opened read-only; nothing in them ever changes. Composing and
+// Folders are opened read-only; nothing in them ever changes, but that the
+// settings may ask for copies in the Sent folder (sentcopy.go). Composing and
 // sending mail is not done here (package mailer), nor are rows written except
 // through store.FileLetters.
 package mailsync

@@ -114,6 +114,9 @@ func (m *mailbox) pass(ctx context.Context) Counts {
 		m.mu.Lock()
 		c.Err = m.problem
 		m.mu.Unlock()
+		if m.cfg.SentCopy {
+			c.Err = errors.Join(c.Err, m.copyDue(ctx))
+		}
 	}
 	return c
 }

@@ -57,6 +57,9 @@ type Config struct {
 	// Replies: it is the daemon's own mailbox, to which managers answer our
 	// mails (answers.go). No letter in it is captured.
 	Replies bool
+	// SentCopy: what is sent in the manager's name by the daemon is put into
+	// the mailbox's Sent folder, too (sentcopy.go).
+	SentCopy bool
 }
 
 // Options say how mailboxes are followed. Zero fields take the defaults.
@@ -184,6 +187,9 @@ func (sy *Syncer) Run(ctx context.Context) error {
 	var all sync.WaitGroup
 	for _, m := range sy.boxes {
 		all.Go(func() { m.run(ctx) })
+		if m.cfg.SentCopy {
+			all.Go(func() { m.copySent(ctx) })
+		}
 	}
 	all.Go(func() { sy.watch(ctx) })
 	all.Wait()

@@ -173,6 +173,9 @@ func (s *Scheduler) runReport(ctx context.Context, r store.SavedReport, slot str
 		} else if err != nil {
 			return run, err
 		}
+		if reader.ID != r.Owner.ID {
+			mail.CopyTo = s.opt.SentCopies[r.Owner.Login]
+		}
 		mails, sent = append(mails, mail), append(sent, reader.Email())
 	}
 	run.Outcome, run.Detail = "queued", r.Name+": "+strings.Join(sent, ", ")

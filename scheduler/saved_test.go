@@ -303,6 +303,40 @@ func TestSavedReports_Outcomes(t *testing.T) {
 	})
 }
 
+// What goes to others is to be in the owner's Sent folder, too, where the
+// settings ask for it; what goes to the owner is there already.
+func TestSavedReports_SentCopy(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	who := trade(t, st)
+	s := newScheduler(t, st, nil)
+	s.opt.SentCopies = map[string]string{"anna": "anna-box"}
+	for _, owner := range []string{"anna", "boris"} {
+		r := save(t, st, who[owner], store.SavedReportEdit{Name: "deals", Report: "open-deals", Recipients: []string{"anna", "boss@partner.test"}, SendEmpty: true})
+		if _, err := s.MailReport(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mails, err := st.ClaimMails(t.Context(), 10, time.Minute)
+	if err != nil || len(mails) != 4 {
+		t.Fatalf("%d mails, %v", len(mails), err)
+	}
+	sent := map[int64]store.OutboxMail{}
+	for _, m := range mails {
+		sent[m.ID] = m
+		if err := st.MailSent(t.Context(), m.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	copies, err := st.SentCopies(t.Context(), "anna-box", 10)
+	if err != nil || len(copies) != 1 {
+		t.Fatalf("%d copies, %v", len(copies), err)
+	}
+	if m := sent[copies[0].ID]; m.To != "boss@partner.test" || !bytes.Equal(m.Bytes, copies[0].Bytes) || m.MessageID != copies[0].MessageID || !copies[0].Sent.Equal(c.now()) {
+		t.Errorf("%s, %+v", m.To, copies[0])
+	}
+}
+
 // An owner whose address goes beyond ASCII has the report sent all the same.
 func TestSavedReports_ReplyTo(t *testing.T) {
 	c := morningClock()

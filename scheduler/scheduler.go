@@ -54,6 +54,9 @@ type Options struct {
 	From      mail.Address      // of our mails; intouch@ the host of PublicURL when empty
 	PublicURL string            // "https://crm.vector.test", for links
 	Replies   Replies           // where answers to our mails go
+	// SentCopies are the mailboxes, by the login of their manager, whose Sent
+	// folder gets a copy of what is sent in the manager's name to others.
+	SentCopies map[string]string
 	// Admin is told of what must be mended; the heads when empty. It
 	// is read in Language and TimeZone, unless it is a manager's address.
 	Admin    string

@@ -18,7 +18,7 @@ type Kept struct {
 const MinLedger = 40 * 24 * time.Hour
 
 // CleanedReport is what CleanUp removed.
-type CleanedReport struct{ Runs, Mails, Senders, Replies int64 }
+type CleanedReport struct{ Runs, Mails, Senders, Replies, Copies int64 }
 
 // String is the report in one line; "" where nothing was removed.
 func (r CleanedReport) String() string {
@@ -26,7 +26,7 @@ func (r CleanedReport) String() string {
 	for _, p := range []struct {
 		n    int64
 		what string
-	}{{r.Runs, "rows of the ledger"}, {r.Mails, "mails"}, {r.Senders, "unknown senders"}, {r.Replies, "replies"}} {
+	}{{r.Runs, "rows of the ledger"}, {r.Mails, "mails"}, {r.Senders, "unknown senders"}, {r.Replies, "replies"}, {r.Copies, "copies for Sent folders"}} {
 		if p.n > 0 {
 			parts = append(parts, strconv.FormatInt(p.n, 10)+" "+p.what)
 		}

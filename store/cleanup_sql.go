@@ -33,6 +33,9 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 		// A reply may be seen again as long as its mail's numbers are known.
 		{"replies", &r.Replies, 2 * LinkLife,
 			`DELETE FROM replies WHERE id IN (SELECT id FROM replies WHERE told > 0 AND at < $1 AND NOT EXISTS (SELECT 1 FROM answer_sheets s WHERE s.token = replies.sheet) ORDER BY id LIMIT $2)`},
+		// Those of mailboxes that take no copies any more; the others give up by themselves.
+		{"copies", &r.Copies, 2 * GiveUp,
+			`DELETE FROM sent_copies WHERE id IN (SELECT id FROM sent_copies WHERE sent < $1 ORDER BY id LIMIT $2)`},
 	} {
 		for n := int64(cleanBatch); n == cleanBatch && c.kept > 0; {
 			err := s.write(ctx, func(t *tx) (err error) {

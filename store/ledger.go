@@ -25,6 +25,9 @@ type Mail struct {
 	Subject   string // for the status page
 	Bytes     []byte
 	OwnerID   int64 // manager whose mail it is: the one of the run that wrote it; 0 the house
+	// CopyTo is the mailbox whose Sent folder gets a copy once the mail was
+	// delivered; "" none.
+	CopyTo string
 
 	// Who reads it and as what: a kind that a manager has turned off is not
 	// queued. 0 and "": it is always sent.

@@ -59,8 +59,8 @@ func (t *tx) putMail(m Mail) error {
 	if err := t.saveSheet(m); err != nil {
 		return err
 	}
-	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, owner_id, state, next_try, created, until) VALUES ($1, $2, $3, $4, $5, $6, $7, 'queued', $8, $8, $9)
-		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, m.OwnerID, t.now.Unix(), t.now.Add(GiveUp).Unix())
+	_, err := t.exec(`INSERT INTO outbox (key, message_id, mail_from, rcpt_to, subject, bytes, owner_id, copy_to, state, next_try, created, until) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'queued', $9, $9, $10)
+		ON CONFLICT (key) DO NOTHING`, m.Key, m.MessageID, m.From, m.To, clip(clean(m.Subject), 500), m.Bytes, m.OwnerID, m.CopyTo, t.now.Unix(), t.now.Add(GiveUp).Unix())
 	return err
 }
 
@@ -163,7 +163,13 @@ func (s *Store) FreeMails(ctx context.Context, ids []int64, reason string) error
 
 // MailSent notes that the server took the mail.
 func (s *Store) MailSent(ctx context.Context, id int64) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'sent', sent_at = $2, last_error = '', bytes = $3 WHERE id = $1`, id, s.now().Unix(), []byte{})
+	return s.write(ctx, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO sent_copies (id, mailbox, message_id, bytes, sent) SELECT id, copy_to, message_id, bytes, $2 FROM outbox WHERE id = $1 AND copy_to <> ''`, id, t.now.Unix())
+		if err != nil {
+			return err
+		}
+		return t.mailOutcome(`UPDATE outbox SET state = 'sent', sent_at = $2, last_error = '', bytes = $3 WHERE id = $1`, id, t.now.Unix(), []byte{})
+	})
 }
 
 // MailRetry notes a try that may succeed later.
@@ -178,13 +184,15 @@ func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
 }
 
 func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
-	return s.write(ctx, func(t *tx) error {
-		n, err := t.exec(query, args...)
-		if err == nil && n == 0 {
-			err = ErrNotFound
-		}
-		return err
-	})
+	return s.write(ctx, func(t *tx) error { return t.mailOutcome(query, args...) })
+}
+
+func (t *tx) mailOutcome(query string, args ...any) error {
+	n, err := t.exec(query, args...)
+	if err == nil && n == 0 {
+		err = ErrNotFound
+	}
+	return err
 }
 
 // FailedMails lists mails, newest first and without bytes, that were refused or

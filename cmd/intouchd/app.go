@@ -287,6 +287,7 @@ func mailboxes(cfg *Config, st *store.Store) []mailsync.Config {
 			Include:     m.Include,
 			SubjectOnly: m.Privacy == "subject",
 			Dropbox:     mailsync.NormalizeAddress(m.Dropbox),
+			SentCopy:    m.SentCopy,
 			Replies:     m.Replies,
 		}
 		if m.OAuth != nil {

@@ -107,6 +107,7 @@ type MailboxConfig struct {
 	Include  []string
 	Privacy  string // full or subject
 	Dropbox  string // address; "" is none
+	SentCopy bool   // its Sent folder gets what is sent in the manager's name
 	Replies  bool   // the daemon's own, of [replies]
 }
 

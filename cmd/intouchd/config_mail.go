@@ -43,7 +43,7 @@ func (c *reading) mail(t, company *table) {
 }
 
 func (c *reading) mailboxes(root *table) {
-	names, dropboxes := unique{}, unique{}
+	names, dropboxes, copies := unique{}, unique{}, unique{}
 	for _, t := range root.list("mailbox") {
 		m := MailboxConfig{
 			Name:     t.required("name", "logs and the status page name the mailbox by it"),
@@ -58,6 +58,7 @@ func (c *reading) mailboxes(root *table) {
 			Include:  t.texts("include"),
 			Privacy:  t.text("privacy", "full"),
 			Dropbox:  t.text("dropbox", ""),
+			SentCopy: t.flag("sent_copy", false),
 		}
 		if m.Name != "" {
 			names.check(t, "name", m.Name)
@@ -71,6 +72,11 @@ func (c *reading) mailboxes(root *table) {
 			t.fault("shared", "a shared mailbox has no manager; give one or the other")
 		case !shared && m.Manager == "":
 			t.fault("manager", "is missing: give the login of whose letters these are, or shared = true")
+		}
+		if m.SentCopy && shared {
+			t.fault("sent_copy", "a shared mailbox is nobody's own: nothing is sent in its name")
+		} else if m.SentCopy && m.Manager != "" {
+			copies.check(t, "sent_copy", m.Manager)
 		}
 		if len(m.Folders) == 0 || slices.Contains(m.Folders, "") {
 			t.fault("folders", `must name folders or special uses, like ["INBOX", "\\Sent"]`)

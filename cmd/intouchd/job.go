@@ -24,6 +24,7 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 	opt := scheduler.Options{
 		Jobs:            cfg.Jobs,
 		PublicURL:       cfg.Server.PublicURL,
+		SentCopies:      map[string]string{},
 		Admin:           cfg.Company.Admin,
 		Language:        cfg.Language,
 		TimeZone:        cfg.TimeZone,
@@ -38,6 +39,11 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Kept:            cfg.Kept,
 		Log:             log.With("part", "jobs"),
 		Grace:           stopTime / 2,
+	}
+	for _, m := range cfg.Mailboxes {
+		if m.SentCopy {
+			opt.SentCopies[m.Manager] = m.Name
+		}
 	}
 	if cfg.Replies != nil {
 		opt.Replies = scheduler.Replies{Address: cfg.Replies.Address, Plus: cfg.Replies.Plus}
