@@ -3,6 +3,8 @@ package mailer
 import (
 	"errors"
 	"fmt"
+	"net/textproto"
+	"strings"
 
 	"github.com/emersion/go-smtp"
 )
@@ -53,10 +55,19 @@ func (e *Refused) ThisMail() bool {
 	return false
 }
 
-// refusal makes a *Refused of go-smtp's error where it is a refusal, and else
-// names the stage.
+// refusal makes a *Refused of an answer that is a refusal, and else names the
+// stage.
 func refusal(stage Stage, err error) error {
 	var reply *smtp.SMTPError
+	if plain := (*textproto.Error)(nil); errors.As(err, &plain) {
+		reply = &smtp.SMTPError{Code: plain.Code, Message: plain.Msg}
+		var e smtp.EnhancedCode
+		if n, _ := fmt.Sscanf(plain.Msg, "%d.%d.%d ", &e[0], &e[1], &e[2]); n == len(e) { // at the head of each line (RFC 2034 section 4)
+			code, rest, _ := strings.Cut(plain.Msg, " ")
+			reply.EnhancedCode, reply.Message = e, strings.ReplaceAll(rest, "\n"+code+" ", "\n")
+		}
+		err = reply
+	}
 	if errors.As(err, &reply) && reply.Code >= 400 && reply.Code <= 599 {
 		r := &Refused{Code: reply.Code, Text: OneLine(reply.Message, 300), Permanent: reply.Code >= 500, Stage: stage}
 		if e := reply.EnhancedCode; e[0] == reply.Code/100 {

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/textproto"
 	"os"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -52,17 +54,15 @@ type Config struct {
 const longestReply = 256 << 10
 
 // Session is one connection to the server, logged in, for several mails one
-// after the other. It is not safe for concurrent use. Its commands wait for
-// each other's answers, since go-smtp's client knows no PIPELINING (RFC 2920):
-// on one connection Postfix takes 1,000 digests of 64 kB in 2.6 s, and who is
-// far from the server has several connections at once.
+// after the other. It is not safe for concurrent use.
 type Session struct {
-	client *smtp.Client
-	conn   *bounded
-	cfg    Config
-	token  string
-	used   bool // a mail was refused half-way: RSET first
-	broken bool
+	client   *smtp.Client // greets and logs in
+	transfer *transfer    // hands over
+	conn     *bounded
+	cfg      Config
+	token    string
+	used     bool // a mail was refused half-way: RSET first
+	broken   bool
 }
 
 // Dial connects, secures the connection and logs in. A *Refused tells at
@@ -132,36 +132,84 @@ func (s *Session) open(ctx context.Context, host string) error {
 			tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		tlsConfig.ServerName = cmp.Or(tlsConfig.ServerName, host)
-		switch s.cfg.Security {
-		case TLS:
-			secured := tls.Client(s.conn, tlsConfig)
-			if err := secured.HandshakeContext(ctx); err != nil {
-				return fmt.Errorf("establish TLS: %w", err)
-			}
-			s.client = smtp.NewClient(secured)
-		case StartTLS:
-			// Says EHLO localhost before TLS, our name after it: go-smtp gives
-			// no way to set the name before.
-			client, err := smtp.NewClientStartTLS(s.conn, tlsConfig)
-			if err != nil {
-				return refusal(StageHello, err)
-			}
-			s.client = client
-		case Insecure:
-			if a, ok := s.conn.RemoteAddr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
-				return errors.New("connect: a connection without TLS is only for loopback")
-			}
-			s.client = smtp.NewClient(s.conn)
-		default:
-			return fmt.Errorf("connect: %q is none of tls, starttls, insecure", s.cfg.Security)
+		carrier, err := s.secure(ctx, tlsConfig)
+		if err != nil {
+			return err
 		}
-		s.client.CommandTimeout = s.cfg.Timeout
-		s.client.SubmissionTimeout = s.cfg.DataTimeout
-		if err := s.client.Hello(s.localName()); err != nil {
-			return refusal(StageHello, err)
+		if err := s.greet(carrier); err != nil {
+			return err
 		}
+		s.transfer = &transfer{conn: carrier, text: textproto.NewConn(carrier), cfg: &s.cfg}
 		return s.login()
 	})
+}
+
+// secure gives the connection that mails go over.
+func (s *Session) secure(ctx context.Context, tlsConfig *tls.Config) (net.Conn, error) {
+	switch s.cfg.Security {
+	case TLS:
+		secured := tls.Client(s.conn, tlsConfig)
+		if err := secured.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("establish TLS: %w", err)
+		}
+		return secured, nil
+	case StartTLS:
+		return s.startTLS(ctx, tlsConfig)
+	case Insecure:
+		if a, ok := s.conn.RemoteAddr().(*net.TCPAddr); !ok || !a.IP.IsLoopback() {
+			return nil, errors.New("connect: a connection without TLS is only for loopback")
+		}
+		return s.conn, nil
+	}
+	return nil, fmt.Errorf("connect: %q is none of tls, starttls, insecure", s.cfg.Security)
+}
+
+// greet reads the greeting and says who we are.
+func (s *Session) greet(conn net.Conn) error {
+	s.client = smtp.NewClient(conn)
+	s.client.CommandTimeout = s.cfg.Timeout
+	s.client.SubmissionTimeout = s.cfg.DataTimeout
+	if err := s.client.Hello(s.localName()); err != nil {
+		return refusal(StageHello, err)
+	}
+	return nil
+}
+
+// startTLS turns to TLS (RFC 3207). What the server said before is forgotten
+// (section 4.2): also what it may have sent ahead.
+func (s *Session) startTLS(ctx context.Context, tlsConfig *tls.Config) (net.Conn, error) {
+	if err := s.greet(s.conn); err != nil {
+		return nil, err
+	}
+	if ok, _ := s.client.Extension("STARTTLS"); !ok {
+		return nil, fmt.Errorf("%s: the server doesn't support STARTTLS", StageHello)
+	}
+	plain := &transfer{conn: s.conn, text: textproto.NewConn(s.conn), cfg: &s.cfg}
+	if err := plain.write([]command{{line: "STARTTLS"}}); err != nil {
+		return nil, fmt.Errorf("%s: %w", StageHello, err)
+	}
+	if err := plain.answer(StageHello, 220, s.cfg.Timeout); err != nil {
+		return nil, err
+	}
+	secured := tls.Client(s.conn, tlsConfig)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("establish TLS: %w", err)
+	}
+	return &greeted{Conn: secured, greeting: strings.NewReader("220 secured\r\n")}, nil
+}
+
+// greeted begins with a greeting, for which go-smtp's client waits: after
+// STARTTLS servers give none.
+type greeted struct {
+	net.Conn
+	greeting *strings.Reader
+}
+
+func (g *greeted) Read(b []byte) (int, error) {
+	if g.greeting.Len() > 0 {
+		return g.greeting.Read(b)
+	}
+	return g.Conn.Read(b)
 }
 
 // localName is a host name for EHLO, or the address in brackets where the
@@ -245,30 +293,40 @@ func (s *Session) Send(ctx context.Context, from, to string, msg []byte) error {
 				Text: fmt.Sprintf("the mail has %d bytes, the server takes %d", len(msg), limit)}
 		}
 		beyond := !ascii(from) || !ascii(to)
-		if ok, _ := s.client.Extension("SMTPUTF8"); beyond && !ok {
+		if beyond && !s.extends("SMTPUTF8") {
 			return &Refused{Code: 550, Enhanced: "5.6.7", Permanent: true, Stage: StageRcpt,
 				Text: OneLine(fmt.Sprintf("from %s to %s: the mail server takes no addresses beyond ASCII (it lacks SMTPUTF8)", from, to), 300)}
 		}
 		s.used = true
-		if err := s.client.Mail(from, &smtp.MailOptions{Size: int64(len(msg)), UTF8: beyond}); err != nil {
-			return refusal(StageMail, err)
-		}
-		if err := s.client.Rcpt(to, nil); err != nil {
-			return refusal(StageRcpt, err)
-		}
-		w, err := s.client.Data()
+		err := s.transfer.send(s.commands(from, to, len(msg), beyond), msg, s.extends("PIPELINING"))
+		s.broken = s.broken || s.transfer.over
 		if err != nil {
-			return refusal(StageData, err)
-		}
-		if _, err := w.Write(msg); err != nil {
-			return refusal(StageData, err)
-		}
-		if err := w.Close(); err != nil {
-			return refusal(StageData, err)
+			return err
 		}
 		s.used = false
 		return nil
 	})
+}
+
+// commands of one mail, of so many bytes.
+func (s *Session) commands(from, to string, size int, beyond bool) []command {
+	mail := "MAIL FROM:<" + from + ">"
+	if s.extends("8BITMIME") {
+		mail += " BODY=8BITMIME"
+	}
+	if s.extends("SIZE") {
+		mail += " SIZE=" + strconv.Itoa(size)
+	}
+	if beyond {
+		mail += " SMTPUTF8"
+	}
+	return []command{{StageMail, mail, 250}, {StageRcpt, "RCPT TO:<" + to + ">", 25}, {StageData, "DATA", 354}}
+}
+
+// extends reports whether the server has an extension.
+func (s *Session) extends(name string) bool {
+	ok, _ := s.client.Extension(name)
+	return ok
 }
 
 func ascii(s string) bool {

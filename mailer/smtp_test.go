@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -341,9 +342,8 @@ func TestSession_Rude(t *testing.T) {
 			if answer == "354 now\r\n" && stage == "DATA" {
 				continue // that is right
 			}
-			t.Run(stage+"/"+strings.TrimSpace(answer), func(t *testing.T) {
+			rude := func(t *testing.T, script map[string]string) {
 				t.Parallel()
-				script := polite()
 				script[stage] = answer
 				cfg := scripted(t, script)
 				err := deliver(t, cfg)
@@ -361,7 +361,95 @@ func TestSession_Rude(t *testing.T) {
 				if len(err.Error()) > 600 {
 					t.Errorf("an error of %d bytes", len(err.Error()))
 				}
-			})
+			}
+			t.Run(stage+"/"+strings.TrimSpace(answer), func(t *testing.T) { rude(t, polite()) })
+			t.Run(stage+"/pipelined/"+strings.TrimSpace(answer), func(t *testing.T) { rude(t, pipelining()) })
+		}
+	}
+}
+
+// pipelining is polite, and takes commands together.
+func pipelining() map[string]string {
+	script := polite()
+	script["EHLO"] = "250-me\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"
+	return script
+}
+
+// A server that asks for the text of a mail that it refused gets none, and no
+// empty mail goes out; the next mail does, where that is sure.
+func TestSession_RefusedYetAskedFor(t *testing.T) {
+	const text = "Subject: x\r\n\r\nx\r\n"
+	for stage, goesOn := range map[string]bool{"RCPT": true, "MAIL": false} {
+		script := pipelining()
+		script[stage], script["dot"] = "550 5.7.1 no\r\n", "554 5.5.1 no recipients\r\n"
+		s, err := scripted(t, script).Dial(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close(t.Context())
+		for range 2 {
+			var r *Refused
+			if err := s.Send(t.Context(), "a@b.test", "c@d.test", []byte(text)); !errors.As(err, &r) || string(r.Stage) != stage || r.Enhanced != "5.7.1" || r.Text != "no" {
+				t.Fatalf("%s: %v", stage, err)
+			}
+			if s.Broken() == goesOn {
+				t.Fatalf("%s: broken is %v", stage, s.Broken())
+			}
+			if !goesOn {
+				break
+			}
+		}
+	}
+}
+
+// What a mail needs comes in two writes where the server says PIPELINING, and
+// command by command where it does not (RFC 2920 section 3.1).
+func TestSession_Pipelining(t *testing.T) {
+	for _, can := range []bool{true, false} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := make(chan []string, 1)
+		go func() {
+			var all []string
+			defer func() { heard <- all }()
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, "220 hello\r\n")
+			ehlo := "250 me\r\n"
+			if can {
+				ehlo = "250-me\r\n250 PIPELINING\r\n"
+			}
+			answers := []string{ehlo, "250 ok\r\n", "250 ok\r\n", "354 go on\r\n", "250 taken\r\n", "221 bye\r\n"}
+			if can {
+				answers = []string{ehlo, "250 ok\r\n250 ok\r\n354 go on\r\n", "250 taken\r\n", "221 bye\r\n"}
+			}
+			buf := make([]byte, 4096)
+			for _, answer := range answers {
+				n, err := conn.Read(buf)
+				if err != nil {
+					return
+				}
+				all = append(all, string(buf[:n]))
+				io.WriteString(conn, answer)
+			}
+		}()
+		cfg := Config{Addr: ln.Addr().String(), Security: Insecure, LocalName: "me.test", Timeout: 5 * time.Second, DataTimeout: 5 * time.Second}
+		if err := deliver(t, cfg); err != nil {
+			t.Error(err)
+		}
+		ln.Close()
+		const mail, rcpt, data = "MAIL FROM:<intouch@vector.test>\r\n", "RCPT TO:<anna@vector.test>\r\n", "DATA\r\n"
+		want := []string{"EHLO me.test\r\n", mail, rcpt, data, "Subject: x\r\n\r\nx\r\n.\r\n", "QUIT\r\n"}
+		if can {
+			want = []string{"EHLO me.test\r\n", mail + rcpt + data, "Subject: x\r\n\r\nx\r\n.\r\n", "QUIT\r\n"}
+		}
+		if got := <-heard; !slices.Equal(got, want) {
+			t.Errorf("%q", got)
 		}
 	}
 }
