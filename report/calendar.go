@@ -13,6 +13,7 @@ var calendarReport = report{
 	groupings: []string{"type", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month"},
 	by:        []string{"status"},
 	filters:   []string{"type", "kind", "client", "importance", "status", "manager", "abc", "stage", "day", "week", "month", "unregistered"},
+	options:   map[string][]string{"compare": {"previous", "year"}},
 	period:    "month",
 	build:     (*run).calendar,
 	chart:     statusChart,
@@ -22,21 +23,43 @@ var calendarReport = report{
 const maxItems = 20_000
 
 func (r *run) calendar() (*Table, error) {
-	f := &r.filter
-	from, to := r.bounds()
-	items, more, err := r.st.PeriodItems(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
-		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems)
-	if err != nil {
-		return nil, err
-	}
+	t := &Table{Columns: []Column{r.column("items", Count), r.column("day", Day), r.column("time", Text), r.column("type", Text), r.column("client", Text),
+		r.column("manager", Text), r.column("importance", Text), r.column("sum", Sum), r.column("moved from", Day), r.column("status", Text)}}
+	t.Columns[7].NoSum = true // shipments and payments are not added up
 	names, err := r.managerNames()
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{Columns: []Column{r.column("items", Count), r.column("day", Day), r.column("time", Text), r.column("type", Text), r.column("client", Text),
-		r.column("manager", Text), r.column("importance", Text), r.column("sum", Sum), r.column("moved from", Day), r.column("status", Text)}}
-	t.Columns[7].NoSum = true // shipments and payments are not added up
+	periods, err := r.periods()
+	if err != nil {
+		return nil, err
+	}
 	all := r.listing(t)
+	for n, p := range periods {
+		more, err := r.calendarOf(p, names, func(item leaf) { all.addOf(n, item) })
+		if err != nil {
+			return nil, err
+		}
+		if more {
+			t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxItems)))
+		}
+	}
+	if err := all.rows("what"); err != nil {
+		return nil, err
+	}
+	r.compare(t)
+	return t, nil
+}
+
+// calendarOf gives each item of a period, in its groups; more: there are others.
+func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (more bool, err error) {
+	f := &r.filter
+	from, to := p.Bounds(r.loc)
+	items, more, err := r.st.PeriodItems(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
+		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems)
+	if err != nil {
+		return false, err
+	}
 	for i := range items {
 		it := &items[i]
 		class, kind := it.Class, ""
@@ -83,17 +106,11 @@ func (r *run) calendar() (*Table, error) {
 		order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
 		record := recordStep(it.Key().ID, what, order)
 		record.key += string(it.Type)
-		all.add(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
+		each(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
 			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
 			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
 	}
-	if err := all.rows("what"); err != nil {
-		return nil, err
-	}
-	if more {
-		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxItems)))
-	}
-	return t, nil
+	return more, nil
 }
 
 // itemTitle is what a row of the calendar says: a contact's subject or the

@@ -47,7 +47,10 @@ func (r *run) classification() (*Table, error) {
 		t.Columns = append(t.Columns, column)
 	}
 	leaves := map[string]*leaf{}
-	periods := append([]comparison{{Period: r.period}}, r.comparisons()...)
+	periods, err := r.periods()
+	if err != nil {
+		return nil, err
+	}
 	tally := func(found []store.PositionPair, side int) {
 		for _, p := range found {
 			path := make([]step, len(r.by))
@@ -67,7 +70,7 @@ func (r *run) classification() (*Table, error) {
 	}
 	tally(found, 0)
 	for i, other := range periods[1:] {
-		then, err := r.positions(other.Period)
+		then, err := r.positions(other)
 		if err != nil {
 			return nil, err
 		}

@@ -52,15 +52,16 @@ func (r *run) compare(t *Table) {
 	t.Columns = nil
 	for _, c := range columns {
 		t.Columns = append(t.Columns, c)
+		noSum := c.NoSum || t.listing
 		if relative && c.adds() {
 			t.Columns = append(t.Columns, Column{Key: c.Key + " %", Title: c.Title + ", %", Type: Percent, Behind: c.Behind})
 		}
 		for _, other := range others {
-			if c.isShare() {
+			if !t.compares(&c) {
 				break
 			}
-			t.Columns = append(t.Columns, Column{Key: c.Key + " " + other.name, Title: c.Title + ": " + other.title, Type: c.Type, NoSum: c.NoSum, Behind: other.behind(c.Behind)},
-				Column{Key: c.Key + " " + other.name + " change", Title: c.Title + ": " + r.t("change"), Type: c.Type, NoSum: c.NoSum},
+			t.Columns = append(t.Columns, Column{Key: c.Key + " " + other.name, Title: c.Title + ": " + other.title, Type: c.Type, NoSum: noSum, Behind: other.behind(c.Behind)},
+				Column{Key: c.Key + " " + other.name + " change", Title: c.Title + ": " + r.t("change"), Type: c.Type, NoSum: noSum},
 				Column{Key: c.Key + " " + other.name + " change %", Title: c.Title + ": " + r.t("change %"), Type: Percent, NoSum: true})
 		}
 	}
@@ -77,7 +78,7 @@ func (r *run) compare(t *Table) {
 				out = append(out, ratio(c.Type, now, whole))
 			}
 			for i := range others {
-				if c.isShare() {
+				if !t.compares(&c) {
 					break
 				}
 				then := none()
@@ -102,8 +103,11 @@ func (r *run) compare(t *Table) {
 	}
 }
 
-// isShare reports whether a column already is a share of the total.
-func (c *Column) isShare() bool { return strings.HasSuffix(c.Key, " %") }
+// compares reports whether a column has a figure to compare: no share of the
+// total, and in a listing nothing that only records have.
+func (t *Table) compares(c *Column) bool {
+	return !strings.HasSuffix(c.Key, " %") && (!t.listing || c.adds())
+}
 
 // ratio is a figure in per cent of another one; where these cannot be divided
 // there is none.

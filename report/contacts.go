@@ -40,14 +40,13 @@ func (r *run) contacts() (*Table, error) {
 		t.Groups = append(t.Groups, r.group(g))
 	}
 	t.Columns = []Column{r.column("contacts", Count), r.column("contacts %", Percent), r.column("minutes", Minutes), r.column("minutes %", Percent)}
-	others := r.comparisons()
-	if len(others) > 0 && slices.ContainsFunc(r.by, func(g string) bool { return g == "day" || g == "week" || g == "month" }) {
-		return nil, invalid("compare goes without grouping by day, week or month")
+	periods, err := r.periods()
+	if err != nil {
+		return nil, err
 	}
 	leaves := map[string]*leaf{}
-	periods := append([]comparison{{Period: r.period}}, others...)
 	for i, p := range periods {
-		if err := r.contactLeaves(leaves, p.Period, i, len(periods)); err != nil {
+		if err := r.contactLeaves(leaves, p, i, len(periods)); err != nil {
 			return nil, err
 		}
 	}

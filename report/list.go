@@ -33,12 +33,36 @@ func (r *run) grouping(key func(by string) store.GroupKey) []step {
 type listing struct {
 	r       *run
 	t       *Table
-	groups  tree[columns, *columns]
+	groups  tree[columns, *columns] // of a comparison the figures of each period, side by side
 	first   []leaf
 	records int
 }
 
-func (r *run) listing(t *Table) *listing { return &listing{r: r, t: t} }
+func (r *run) listing(t *Table) *listing {
+	t.listing = true
+	return &listing{r: r, t: t}
+}
+
+// side are values of the n-th period of a comparison, among those of the others.
+func (l *listing) side(n int, values []Value) *columns {
+	periods := 1 + len(l.r.comparisons())
+	if periods == 1 {
+		return (*columns)(&values)
+	}
+	all := make(columns, periods*len(values))
+	copy(all[n*len(values):], values)
+	return &all
+}
+
+// addOf takes a record of the n-th period: of another one than the report's own
+// only its groups have figures.
+func (l *listing) addOf(n int, record leaf) {
+	if n == 0 {
+		l.add(record)
+		return
+	}
+	l.groups.add(record.path[:len(record.path)-1], l.side(n, record.values))
+}
 
 // columns are figures that simply add up.
 type columns []Value
@@ -52,7 +76,7 @@ func (l *listing) add(record leaf) {
 	if l.r.rows { // the records alone are asked for
 		record.path, own = record.path[own:], 0
 	}
-	l.groups.add(record.path[:own], (*columns)(&record.values))
+	l.groups.add(record.path[:own], l.side(0, record.values))
 	l.first = append(l.first, record)
 	if l.records++; l.r.Most > 0 && len(l.first) >= 2*l.r.Most {
 		l.cut()
@@ -75,7 +99,8 @@ func (l *listing) rows(kind string) error {
 	if r.rows {
 		r.by = nil
 	}
-	if err := r.idleManagers(func(path []step) { l.groups.add(path, (*columns)(t.nothing())) }); err != nil {
+	total := slices.Clone(l.groups.values())
+	if err := r.idleManagers(func(path []step) { l.groups.add(path, l.side(0, t.nothing())) }); err != nil {
 		return err
 	}
 	for _, g := range r.by {
@@ -108,8 +133,8 @@ func (l *listing) rows(kind string) error {
 			*one = leaf{} // what the row does not need
 		}
 	}
-	if l.records > 0 {
-		t.Total = figures(slices.Clone(l.groups.values()))
+	if total != nil {
+		t.Total = figures(total)
 	}
 	if len(r.by) == 0 {
 		members(nil, nil)
@@ -129,12 +154,12 @@ func (l *listing) rows(kind string) error {
 }
 
 // nothing is a value for each column that adds nothing.
-func (t *Table) nothing() *[]Value {
+func (t *Table) nothing() []Value {
 	all := make([]Value, len(t.Columns))
 	for n, c := range t.Columns {
 		all[n].None = !c.Type.numeric()
 	}
-	return &all
+	return all
 }
 
 // recordStep is a record as the innermost step of its path, in that order

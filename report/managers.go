@@ -336,7 +336,10 @@ func (r *run) managers() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	periods := append([]comparison{{Period: r.period}}, r.comparisons()...)
+	periods, err := r.periods()
+	if err != nil {
+		return nil, err
+	}
 	var whole tree[sides[performance, *performance], *sides[performance, *performance]]
 	hidden := map[string]bool{} // of these a manager sees the average alone
 	add := func(n int, p *performance, m store.GroupKey, below ...step) {
@@ -354,7 +357,7 @@ func (r *run) managers() (*Table, error) {
 		managerNames[m.ID] = m.Name
 	}
 	for n, period := range periods {
-		found, err := r.performances(period.Period, perClient)
+		found, err := r.performances(period, perClient)
 		if err != nil {
 			return nil, err
 		}

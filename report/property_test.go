@@ -120,7 +120,7 @@ var asked = []struct{ name, query string }{
 	{"sources", "period=2026-Q4&calls=20"},
 	{"managers", "period=2026-Q4"}, {"managers", "period=2026-10&by=manager,client"}, {"managers", "period=2026-11&compare=previous&relative=yes"},
 	{"classification", "period=2026-Q4&by=abc"}, {"classification", "period=2026-11&by=manager,stage"}, {"classification", "period=2026-10&by=relation,xyz&compare=previous"},
-	{"open-deals", "by=client,status"}, {"open-deals", "by=manager,month"}, {"calendar", "period=2026-Q4&by=manager,type"}, {"calendar", "period=2026-Q4&by=client,week"}, {"persons", "by=manager,client"},
+	{"open-deals", "by=client,status"}, {"open-deals", "by=manager,month"}, {"calendar", "period=2026-Q4&by=manager,type"}, {"calendar", "period=2026-Q4&by=client,week"}, {"calendar", "period=2026-12&by=manager,type&compare=previous"}, {"persons", "by=manager,client"},
 }
 
 // inRandomOffice runs a test on both engines; what the runs give of a request

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -163,13 +164,16 @@ func (o *office) table(t *testing.T, viewer store.Manager, name, query string) *
 // totalOf is a value of the total row.
 func totalOf(t *testing.T, table *Table, column string) Value {
 	t.Helper()
-	for i, c := range table.Columns {
-		if c.Key == column {
-			return table.Total[i]
-		}
+	return table.Total[columnOf(t, table, column)]
+}
+
+func columnOf(t *testing.T, table *Table, key string) int {
+	t.Helper()
+	at := slices.IndexFunc(table.Columns, func(c Column) bool { return c.Key == key })
+	if at < 0 {
+		t.Fatalf("no column %q", key)
 	}
-	t.Fatalf("no column %q", column)
-	return Value{}
+	return at
 }
 
 func sumsOf(rub, usd int64) []store.Money {
@@ -283,6 +287,31 @@ func TestCalendar(t *testing.T) {
 		}
 		if got := leaves(o.table(t, o.ivan, "calendar", "period=2026-11")); got != "" {
 			t.Errorf("ivan sees %q", got)
+		}
+		// December has the two of d3, November five others; the records are those of
+		// December alone. What only November has keeps its group.
+		december := o.table(t, o.olga, "calendar", "period=2026-12&by=type&compare=previous")
+		if got := leaves(december); got != "№ D3,№ D3" {
+			t.Errorf("compared: %q", got)
+		}
+		groups := map[string]string{}
+		for _, row := range append(december.Rows, Row{Path: []Value{text("total")}, Values: december.Total}) {
+			if !row.Leaf {
+				of := func(key string) string {
+					at := columnOf(t, december, key)
+					return december.Said(at, row.Values[at])
+				}
+				groups[row.Path[0].Text] = of("items") + " " + of("items previous") + " " + of("items previous change")
+			}
+		}
+		if want := map[string]string{"Контакт": "0 2 −2", "Отгрузка": "1 2 −1", "Оплата": "1 1 0", "total": "2 5 −3"}; !maps.Equal(groups, want) {
+			t.Errorf("compared: %v, want %v", groups, want)
+		}
+		var wrong *Invalid
+		for _, bad := range []string{"by=week&compare=year", "day=2026-11-23&compare=previous"} {
+			if _, err := o.run(t, o.olga, "calendar", bad); !errors.As(err, &wrong) {
+				t.Errorf("%s: %v", bad, err)
+			}
 		}
 	})
 }

@@ -127,8 +127,11 @@ type comparison struct {
 	name, title string
 }
 
-// comparisons are those that were asked for.
+// comparisons are those that were asked for; records are not compared.
 func (r *run) comparisons() []comparison {
+	if r.rows {
+		return nil
+	}
 	var out []comparison
 	for _, name := range r.Params["compare"] {
 		c := comparison{r.period.Previous(), name, r.t("column.previous")}
@@ -138,6 +141,21 @@ func (r *run) comparisons() []comparison {
 		out = append(out, c)
 	}
 	return out
+}
+
+// periods are the report's own and those that it is compared with. Days of one
+// are not days of another.
+func (r *run) periods() ([]Period, error) {
+	all := []Period{r.period}
+	for _, c := range r.comparisons() {
+		all = append(all, c.Period)
+	}
+	for _, name := range []string{"day", "week", "month"} {
+		if len(all) > 1 && (slices.Contains(r.by, name) || len(r.filter.begins[name]) > 0) {
+			return nil, invalid("compare goes without %s", name)
+		}
+	}
+	return all, nil
 }
 
 // behind asks for the records of that period.

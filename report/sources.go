@@ -93,10 +93,13 @@ func (r *run) sources() (*Table, error) {
 	for _, g := range r.by {
 		t.Groups = append(t.Groups, r.group(g))
 	}
-	periods := append([]comparison{{Period: r.period}}, r.comparisons()...)
+	periods, err := r.periods()
+	if err != nil {
+		return nil, err
+	}
 	var whole tree[sides[fruits, *fruits], *sides[fruits, *fruits]]
 	for n, p := range periods {
-		if err := r.fruits(p.Period, all, expiry, func(path []step, f *fruits) {
+		if err := r.fruits(p, all, expiry, func(path []step, f *fruits) {
 			whole.add(path, side[fruits, *fruits](n, len(periods), f))
 		}); err != nil {
 			return nil, err

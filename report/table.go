@@ -32,6 +32,9 @@ type Table struct {
 	Zone   *time.Location // of moments
 	// partial: it lists only the first of its records, so that they have no total.
 	partial bool
+	// listing: its innermost rows are the records of its own period, so that only
+	// groups and the total have figures of others.
+	listing bool
 }
 
 // Column is one kind of figure or text.
