@@ -1,11 +1,23 @@
 -- What reports ask, in the plainest SQL, for the sqlite3 shell: BenchmarkReports
--- compares its time. Each part begins with the report's name. :from and :to are
--- the first and the last day of the period, :start and :end its moments. For a
--- report per client the marks around its column are taken away.
+-- compares its time. Each part begins with the title or name of the report, and
+-- ends before an empty line. :from and :to are the first and the last day of the
+-- period, :start and :end its moments. For a report per client the marks around
+-- its column are taken away.
 
 -- report contacts
-SELECT c.manager_id /*, c.client_id, c.kind*/, COUNT(*), SUM(CASE WHEN c.state = 'done' THEN c.minutes END)
-FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state <> 'cancelled' GROUP BY 1 /*, 2, 3*/;
+SELECT m.name, COALESCE(n, 0), COALESCE(spent, 0) FROM managers m LEFT JOIN (
+    SELECT c.manager_id AS manager, COUNT(*) AS n, SUM(CASE WHEN c.state = 'done' THEN c.minutes END) AS spent
+    FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state <> 'cancelled' GROUP BY 1) f ON f.manager = m.id ORDER BY 1;
+
+-- report contacts per client and kind
+WITH found AS MATERIALIZED (
+    SELECT c.manager_id AS manager, c.client_id AS client, c.kind AS kind, COUNT(*) AS n, SUM(CASE WHEN c.state = 'done' THEN c.minutes END) AS spent
+    FROM contacts c WHERE c.start_at >= :start AND c.start_at < :end AND c.state <> 'cancelled' GROUP BY 1, 2, 3)
+SELECT m.name AS manager, '' AS client, '' AS kind, COALESCE(SUM(n), 0), COALESCE(SUM(spent), 0) FROM managers m LEFT JOIN found f ON f.manager = m.id GROUP BY m.id
+UNION ALL SELECT m.name, cl.name, '', SUM(n), SUM(spent) FROM found f JOIN managers m ON m.id = f.manager JOIN clients cl ON cl.id = f.client GROUP BY m.id, cl.id
+UNION ALL SELECT m.name, cl.name, f.kind, n, spent FROM found f JOIN managers m ON m.id = f.manager JOIN clients cl ON cl.id = f.client
+UNION ALL SELECT m.name, cl.name, '', 0, 0 FROM clients cl LEFT JOIN managers m ON m.id = cl.manager_id WHERE cl.id NOT IN (SELECT client FROM found)
+ORDER BY 1, 2, 3;
 
 -- report sources
 SELECT COALESCE(x.source_id, cl.source_id) /*, x.client_id*/, COUNT(*) FROM (
