@@ -146,13 +146,8 @@ func (r *run) dealDocuments(card *store.DealCard) Table {
 	t.Columns[3].NoSum = true // shipments and payments are not added up
 	balance := Value{}
 	for _, d := range card.Documents {
-		movement := amount(d.Amount.Minor, d.Amount.Currency, true)
-		switch d.Kind {
-		case store.InvoiceDoc:
-			movement = amount(0, d.Amount.Currency, true)
-		case store.PaymentDoc, store.ReturnDoc:
-			movement = amount(-d.Amount.Minor, d.Amount.Currency, true)
-		}
+		moved := d.Movement()
+		movement := amount(moved.Minor, moved.Currency, true)
 		balance = balance.plus(movement)
 		t.Rows = append(t.Rows, Row{Leaf: true, Values: []Value{text(store.Word(r.lang, "document."+string(d.Kind))), text(d.Number), day(d.Date),
 			amount(d.Amount.Minor, d.Amount.Currency, true), movement, balance}})

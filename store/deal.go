@@ -123,6 +123,17 @@ type Document struct {
 	TaxKnown   bool
 }
 
+// Movement is how the document moves what the client owes us.
+func (d *Document) Movement() Money {
+	switch d.Kind {
+	case ShipmentDoc:
+		return d.Amount
+	case PaymentDoc, ReturnDoc:
+		return Money{-d.Amount.Minor, d.Amount.Currency}
+	}
+	return Money{Currency: d.Amount.Currency}
+}
+
 // Line is one row of a deal or document.
 type Line struct {
 	ID         int64

@@ -13,6 +13,7 @@ type DealSelection struct {
 	Viewer      Manager // a manager sees the own ones, a head all
 	Managers    []int64 // responsible: the deal's, else the client's; 0: none
 	Clients     []int64
+	Deals       []int64
 	Sources     []int64 // the deal's, else the client's; 0: none
 	Importances []Importance
 	Classes     []string // ABC of the client; "" none

@@ -10,11 +10,7 @@ import (
 // OpenDeals calls each for the selected deals, oldest first.
 func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenDeal) error) error {
 	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
-	c.own(q.Viewer, documentManager)
-	c.ids(s.dialect, documentManager, q.Managers)
-	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
-	c.ids(s.dialect, "d.client_id", q.Clients)
-	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
+	s.openDealConditions(&c, &q)
 	sum := func(kinds string) string {
 		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
 	}
@@ -79,6 +75,16 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 		}
 		return nil
 	})
+}
+
+// openDealConditions adds what the selection asks of deals d and clients cl.
+func (s *Store) openDealConditions(c *conditions, q *DealSelection) {
+	c.own(q.Viewer, documentManager)
+	c.ids(s.dialect, documentManager, q.Managers)
+	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
+	c.ids(s.dialect, "d.client_id", q.Clients)
+	c.ids(s.dialect, "d.id", q.Deals)
+	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
 }
 
 // openBatch is how many open deals are read at once.

@@ -999,11 +999,7 @@ func (t *tx) settleDocument(d Document) error {
 		return err
 	}
 	t.touchCards(d.ClientID)
-	amount := d.Amount.Minor
-	if d.Kind != ShipmentDoc {
-		amount = -amount
-	}
 	_, err := t.exec(`INSERT INTO settlements (document_id, client_id, deal_id, date, amount, currency) VALUES ($1, $2, $3, $4, $5, $6)`,
-		d.ID, d.ClientID, ref(d.DealID), string(d.Date), amount, d.Amount.Currency)
+		d.ID, d.ClientID, ref(d.DealID), string(d.Date), d.Movement().Minor, d.Amount.Currency)
 	return err
 }

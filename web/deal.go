@@ -2,8 +2,9 @@ package web
 
 import (
 	"cmp"
-	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 
 	"intouch/store"
 )
@@ -33,8 +34,10 @@ type dealView struct {
 	Open      bool
 	Totals    []totalRow
 	Events    []row
+	Timeline  *timeline // nil: nothing has a day
 	Lines     []lineRow
 	Documents []documentRow
+	Left      []balance // of this deal's documents
 	Contacts  []contactRow
 	Others    []dealRow
 	Balance   []balance
@@ -52,18 +55,52 @@ type totalRow struct {
 	HappenedName, Happened string
 	LeftName, Left         string
 	Percent                int // of the whole, for the bar
-	Complete               bool
+	Complete, Unknown      bool
 }
 
 type lineRow struct{ Item, Article, Quantity, Price, Amount string }
 
-type documentRow struct{ Kind, Number, Date, Amount, Tax string } // Tax: "" where it is not known
+type documentRow struct {
+	Kind, Number, Date, Amount string
+	Tax                        string // "" where it is not known
+	Movement, After            string // of debt; "" where it moves none, and what is owed of the deal then
+}
+
+// documentRows are documents in order of date with the debt that each moves:
+// what was shipped is owed until it is paid or comes back.
+func documentRows(say voice, documents []store.Document) (rows []documentRow, left []balance) {
+	owed := map[string]int64{}
+	for _, doc := range documents {
+		row := documentRow{Kind: store.Word(say.lang, "document."+string(doc.Kind)), Number: doc.Number, Date: say.date(doc.Date), Amount: doc.Amount.Format(say.lang)}
+		if doc.TaxKnown {
+			row.Tax = say.t("deal.tax", store.Money{Minor: doc.Tax, Currency: doc.Amount.Currency}.Format(say.lang))
+		}
+		if moved := doc.Movement(); moved.Minor != 0 {
+			owed[moved.Currency] += moved.Minor
+			row.Movement, row.After = signed(say, moved), store.Money{Minor: owed[moved.Currency], Currency: moved.Currency}.Format(say.lang)
+		}
+		rows = append(rows, row)
+	}
+	var sums []store.Money
+	for _, currency := range slices.Sorted(maps.Keys(owed)) {
+		sums = append(sums, store.Money{Minor: owed[currency], Currency: currency})
+	}
+	return rows, balances(say, sums)
+}
+
+// signed is a sum with its sign, also where it grows.
+func signed(say voice, m store.Money) string {
+	if m.Minor > 0 {
+		return "+" + m.Format(say.lang)
+	}
+	return m.Format(say.lang)
+}
 
 func newDealView(say voice, card *store.DealCard, contacts []store.Contact, names map[int64]string, back string) dealView {
 	d := &card.Deal
 	view := dealView{
 		dealRow: newDealRow(say, d), ClientID: card.Client.ID, Client: card.Client.Name,
-		Open: card.Open, Balance: balances(say, card.Balance), Totals: totalRows(say, card),
+		Open: card.Open, Balance: balances(say, card.Balance), Totals: totalRows(say, d, card.Totals),
 	}
 	manager := cmp.Or(d.ManagerID, card.Client.ManagerID)
 	view.Manager = names[manager]
@@ -83,19 +120,14 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 		}
 		view.Lines = append(view.Lines, lineRow{l.Item, l.Article, quantity, sum(l.Price), sum(l.Amount)})
 	}
-	for _, doc := range card.Documents {
-		row := documentRow{Kind: store.Word(say.lang, "document."+string(doc.Kind)), Number: doc.Number, Date: say.date(doc.Date), Amount: doc.Amount.Format(say.lang)}
-		if doc.TaxKnown {
-			row.Tax = say.t("deal.tax", store.Money{Minor: doc.Tax, Currency: doc.Amount.Currency}.Format(say.lang))
-		}
-		view.Documents = append(view.Documents, row)
-	}
+	view.Documents, view.Left = documentRows(say, card.Documents)
 	for _, n := range card.Notes {
 		view.Notes = append(view.Notes, noteRow{n.Title, n.Text, say.moment(n.At)})
 	}
 	for i := range contacts {
 		view.Contacts = append(view.Contacts, newContactRow(say, &contacts[i], names, textListed))
 	}
+	view.Timeline = newTimeline(say, card, contacts)
 	for i := range card.Others {
 		view.Others = append(view.Others, newDealRow(say, &card.Others[i]))
 	}
@@ -104,12 +136,8 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 
 // totalRows are the deal's two bars. Where the exchange does not say what
 // happened, the page says so instead of a zero (rules.md section 4).
-func totalRows(say voice, card *store.DealCard) []totalRow {
-	t := card.Totals
-	currency := t.Currency
-	if currency == "" {
-		currency = card.Deal.Amount.Currency
-	}
+func totalRows(say voice, d *store.Deal, t store.DealTotals) []totalRow {
+	currency := cmp.Or(t.Currency, d.Amount.Currency)
 	one := func(known bool, name, whole, happened, left string, all, part, rest int64) totalRow {
 		sum := func(minor int64) string { return store.Money{Minor: minor, Currency: currency}.Format(say.lang) }
 		r := totalRow{
@@ -119,10 +147,10 @@ func totalRows(say voice, card *store.DealCard) []totalRow {
 		if all > 0 {
 			r.Percent = int(max(0, min(100, float64(part)/float64(all)*100)))
 		}
-		if card.Deal.Status == "cancelled" {
+		if d.Status == "cancelled" {
 			r.Left = "—"
 		}
-		if !known {
+		if r.Unknown = !known; !known {
 			r.Happened, r.Left = store.Word(say.lang, "unknown"), store.Word(say.lang, "unknown")
 		}
 		return r
@@ -134,7 +162,7 @@ func totalRows(say voice, card *store.DealCard) []totalRow {
 }
 
 func (s *server) deal(v *visit) error {
-	v.name = "clients"
+	v.name = "deals"
 	id, err := v.number("id")
 	if err != nil {
 		return err
@@ -175,7 +203,7 @@ func (s *server) editEvent(v *visit) error {
 	}
 	for i := range card.Events {
 		if e := &card.Events[i]; e.ID == eventID {
-			here := fmt.Sprintf("/deals/%d", id)
+			here := dealPath(id)
 			edit, said, ok := eventEdit(e, v.PostFormValue("do"), v.say)
 			if !ok {
 				return v.back(here, "refused")

@@ -69,7 +69,7 @@ func itemRow(say voice, it *store.Item, names map[int64]string, back string) row
 	e := it.Event
 	e2 := eventRow(say, e, it.Deal, it.Managers, back)
 	r.What, r.Title, r.Notes, r.Action, r.Version = e2.What, e2.Title, e2.Notes, e2.Action, e2.Version
-	r.Link = fmt.Sprintf("/deals/%d", e.DealID)
+	r.Link = dealPath(e.DealID)
 	if it.Deal != nil {
 		r.Manager = names[it.Deal.ManagerID]
 	}

@@ -130,6 +130,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /contacts/{id}", s.editContact)
 	page("GET /contacts/{id}/register", s.registerPage)
 	page("POST /contacts/{id}/register", s.register)
+	page("GET /deals", s.deals)
 	page("GET /deals/{id}", s.deal)
 	page("POST /deals/{id}/events/{event}", s.editEvent)
 	page("GET /reports", s.reports)
