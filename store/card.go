@@ -95,20 +95,6 @@ func PersonText(s string) string { return clip(strings.TrimSpace(clean(s)), 500)
 
 // person is old as the card says it.
 func (w *CardWrite) person(old *Person) (Person, error) {
-	p := *old
-	p.Name, p.Position, p.Birthday = PersonText(w.Name), PersonText(w.Position), w.Birthday
-	if err := firstFault(required("name", p.Name, 500)); err != nil {
-		return p, err
-	}
-	if w.Birthday != "" {
-		if _, err := ParseDate(string(w.Birthday)); err != nil {
-			return p, invalid("birthday", "%v", err)
-		}
-	}
-	var err error
-	if p.Emails, err = addresses("emails", append([]string{}, w.Emails...)); err != nil {
-		return p, err
-	}
-	p.Phones = tidy(append([]string{}, w.Phones...), 60)
-	return p, nil
+	e := PersonEdit{w.Name, w.Position, w.Emails, w.Phones, w.Birthday}
+	return e.of(old)
 }

@@ -29,6 +29,19 @@ type Client struct {
 // no sales document that says another.
 func (c *Client) StageGiven() bool { return !c.stageFound && c.givenStage != "" }
 
+// GivenStage is the stage that people or files gave; "" none.
+func (c *Client) GivenStage() string { return c.givenStage }
+
+// giveStage sets the stage that people or files give. Without sales documents
+// it is the one that is shown; taken back, there is none until the clients are
+// classified again.
+func (c *Client) giveStage(stage string) {
+	if !c.stageFound && (stage != "" || c.givenStage != "") {
+		c.Stage = stage
+	}
+	c.givenStage = stage
+}
+
 // Person is someone at a client.
 type Person struct {
 	ID         int64

@@ -68,12 +68,12 @@ func (t *tx) mergeable(actor Actor, kept, gone int64) (k, g Client, err error) {
 	case k.ID == g.ID:
 		return k, g, invalid("client", "cannot be merged with itself")
 	}
-	return k, g, t.mayMerge(actor, k, g)
+	return k, g, t.mayChange(actor, k, g)
 }
 
-// mayMerge lets through the program itself, heads, and who is responsible for
+// mayChange lets through the program itself, heads, and who is responsible for
 // all of those clients that anybody is responsible for.
-func (t *tx) mayMerge(actor Actor, clients ...Client) error {
+func (t *tx) mayChange(actor Actor, clients ...Client) error {
 	if actor.ManagerID == 0 {
 		return nil
 	}
@@ -365,7 +365,7 @@ func (t *tx) undoable(actor Actor, m Merge) error {
 	if err != nil {
 		return err
 	}
-	return t.mayMerge(actor, kept)
+	return t.mayChange(actor, kept)
 }
 
 func (t *tx) unmerge(actor Actor, m Merge, did mergeDid) error {

@@ -183,6 +183,20 @@ func addresses(field string, list []string) ([]string, error) {
 	return out, nil
 }
 
+// domains normalises a list.
+func domains(list []string) (out []string, err error) {
+	for _, d := range list {
+		domain, err := Domain(strings.TrimPrefix(strings.TrimSpace(d), "@"))
+		if err != nil {
+			return nil, invalid("domains", "%v", err)
+		}
+		if !slices.Contains(out, domain) {
+			out = append(out, domain)
+		}
+	}
+	return out, nil
+}
+
 // tidy cleans a list of texts; nil, which says nothing, stays nil.
 func tidy(list []string, most int) []string {
 	if list == nil {
@@ -260,8 +274,7 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 	if row.Stage != "" && !slices.Contains(stageScale, row.Stage) {
 		return "", 0, invalid("stage", "%q is none of potential, one-off, regular, lost", clip(row.Stage, 40))
 	}
-	c.givenStage = cmp.Or(row.Stage, old.givenStage)
-	c.Stage = shownStage(old.Stage, c.givenStage, old.stageFound)
+	stage := cmp.Or(row.Stage, old.givenStage)
 	m, err := t.managerNamed(row.Manager)
 	if err != nil {
 		return "", 0, err
@@ -275,23 +288,17 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 	for _, field := range row.Clear {
 		switch field {
 		case "stage":
-			c.Stage = ""
+			stage = ""
 		case "manager":
 			c.ManagerID = 0
 		case "source":
 			c.SourceID = 0
 		}
 	}
+	c.giveStage(stage)
 	if row.Domains != nil { // nil: the file has no such column
-		c.Domains = nil
-	}
-	for _, d := range row.Domains {
-		domain, err := Domain(strings.TrimPrefix(d, "@"))
-		if err != nil {
-			return "", 0, invalid("domains", "%v", err)
-		}
-		if !slices.Contains(c.Domains, domain) {
-			c.Domains = append(c.Domains, domain)
+		if c.Domains, err = domains(row.Domains); err != nil {
+			return "", 0, err
 		}
 	}
 	if row.Emails != nil {
@@ -321,6 +328,18 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 			c.Attributes[clean(k)] = v
 		}
 	}
+	change, err := t.writeClient(im.actor, &old, &c)
+	if err == nil && change == RowNew {
+		err = im.arrived(AboutClient, row.ID)
+	}
+	return change, c.ID, err
+}
+
+// writeClient makes a client what c says, whole, and tells c its ID. An old one
+// without ID is none.
+func (t *tx) writeClient(actor Actor, old, c *Client) (RowChange, error) {
+	id := old.ID
+	c.ID = id
 	d := changes{}
 	d.note("external_id", old.ExternalID, c.ExternalID)
 	d.note("name", old.Name, c.Name)
@@ -335,8 +354,9 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 		d.note("attributes", asJSON(old.Attributes), asJSON(c.Attributes))
 	}
 	if id != 0 && len(d) == 0 {
-		return RowUnchanged, id, nil
+		return RowUnchanged, nil
 	}
+	var err error
 	change, verb := RowChanged, "changed"
 	args := []any{key(c.ExternalID), c.Name, clip(fold(c.Name), 500), clip(coreName(c.Name), 500), string(c.Importance), c.Stage, ref(c.ManagerID), ref(c.SourceID),
 		asJSON(c.Attributes), t.now.Unix(), c.givenStage}
@@ -349,25 +369,24 @@ func (im *Import) saveClient(id int64, row ClientRow) (RowChange, int64, error) 
 			attributes = $9, changed = $10, given_stage = $11, version = version + 1 WHERE id = $12`, append(args, id)...)
 	}
 	if err != nil {
-		return "", 0, err
+		return "", err
 	}
+	c.ID = id
 	if err := t.setPoints("client_points", "client_id", id, change == RowNew, map[string][]string{"domain": c.Domains, "email": c.Emails, "phone": c.Phones}); err != nil {
-		return "", 0, err
+		return "", err
 	}
-	if err := t.remember(im.actor, "client", id, verb, d); err != nil {
-		return "", 0, err
+	if err := t.remember(actor, "client", id, verb, d); err != nil {
+		return "", err
 	}
-	if err := t.linkLetters(im.actor, id, c.Emails, c.Domains); err != nil {
-		return "", 0, err
+	if err := t.linkLetters(actor, id, c.Emails, c.Domains); err != nil {
+		return "", err
 	}
 	if change == RowChanged {
 		if err := t.touchClient(id); err != nil {
-			return "", 0, err
+			return "", err
 		}
-	} else if err := im.arrived(AboutClient, row.ID); err != nil {
-		return "", 0, err
 	}
-	return change, id, t.directoryChanged()
+	return change, t.directoryChanged()
 }
 
 // Person makes or changes a person by ID; without one, by client and first

@@ -81,6 +81,8 @@ type OutboxSummary struct {
 // HistoryRow is one change of a record: who, when, from where, what.
 type HistoryRow struct {
 	At          time.Time
+	What        string // contact, client, person, …
+	ID          int64  // of it
 	ManagerID   int64
 	Integration string // name of the program of others that did it; "" none
 	Origin      Origin

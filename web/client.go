@@ -1,6 +1,8 @@
 package web
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -167,7 +169,12 @@ type clientView struct {
 	Older          string // address of the next page
 	Paged          bool   // this is not the first
 	InCalendar     string
+	MayEdit        bool
 	MayMerge       bool
+	Log            []historyRow
+	Sources        []sourceRow
+	SourceFrom     []option // from when a source that is set counts
+	SourceOptions  []option
 	Merges         []mergeRow // what became this client
 	Offers         []offerRow // who may be persons of it
 	Correspondents bool       // several of them are, and nobody's doubles
@@ -197,7 +204,13 @@ type phone struct{ Shown, Number string }
 
 type balance struct{ Sum, Word string }
 
+// sourceRow is a lead source and from when it counts.
+type sourceRow struct {
+	Name, Since, Link string
+}
+
 type personRow struct {
+	ID                       int64
 	Name, Position, Birthday string
 	Emails                   []emailRow
 	Phones                   []phone
@@ -208,7 +221,7 @@ type personRow struct {
 type emailRow struct{ Address, Note string }
 
 func newPersonRow(say voice, p *store.Person) personRow {
-	r := personRow{Name: p.Name, Position: p.Position, Phones: phones(p.Phones)}
+	r := personRow{ID: p.ID, Name: p.Name, Position: p.Position, Phones: phones(p.Phones)}
 	for _, e := range p.Emails {
 		row := emailRow{Address: e}
 		if slices.Contains(p.Bounced, e) {
@@ -334,6 +347,9 @@ func (s *server) client(v *visit) error {
 	}
 	view := newClientView(v.say, &card, contacts, names, v.here())
 	view.Paged = before > 0
+	if err := s.clientNotes(v, &card, names, &view); err != nil {
+		return err
+	}
 	if view.MayMerge = v.say.may(card.Client.ManagerID); view.MayMerge {
 		merges, err := s.st.Merges(v.ctx, id, mergesShown)
 		if err != nil {
@@ -348,6 +364,83 @@ func (s *server) client(v *visit) error {
 		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)
 	}
 	return s.show(v, http.StatusOK, "client.html", card.Client.Name, view)
+}
+
+const (
+	logShown     = 30
+	sourcesShown = 50
+	sourcesFrom  = 10 // contacts with which a source may be noted
+)
+
+// clientNotes fills in the log of changes and the lead sources.
+func (s *server) clientNotes(v *visit, card *store.ClientCard, names map[int64]string, view *clientView) error {
+	id := card.Client.ID
+	view.MayEdit = mayEditClient(v.say, &card.Client)
+	history, err := s.st.ClientHistory(v.ctx, id, logShown)
+	if err != nil {
+		return err
+	}
+	sources, err := s.st.Sources(v.ctx)
+	if err != nil {
+		return err
+	}
+	sourceNames, personNames := map[int64]string{}, map[int64]string{}
+	for _, o := range sources {
+		sourceNames[o.ID] = o.Name
+	}
+	for _, p := range card.Persons {
+		personNames[p.ID] = p.Name
+	}
+	view.Log = historyRows(v.say, history, names, clientValue(names, sourceNames, s.named(v)))
+	for i, h := range history {
+		if h.What == "person" {
+			view.Log[i].Of = cmp.Or(personNames[h.ID], h.Changes["name"][1], v.say.t("client.persongone"))
+		}
+	}
+	uses, err := s.st.ClientSources(v.ctx, id, sourcesShown)
+	if err != nil {
+		return err
+	}
+	if view.Source != "" {
+		view.Sources = append(view.Sources, sourceRow{Name: view.Source, Since: v.say.t("client.firstsource")})
+	}
+	for _, u := range uses {
+		view.Sources = append(view.Sources, sourceRow{Name: u.Source, Since: v.say.moment(u.At), Link: here(u.ContactID)})
+	}
+	if !view.MayEdit || len(sources) == 0 {
+		return nil
+	}
+	view.SourceOptions = sourceOptions(v.say, sources, card.Client.SourceID)[1:] // one is set, not taken away
+	view.SourceFrom = []option{{"0", v.say.t("client.fromfirst"), true}}
+	for i := range view.Contacts[:min(len(view.Contacts), sourcesFrom)] {
+		c := &view.Contacts[i]
+		view.SourceFrom = append(view.SourceFrom, option{strconv.FormatInt(c.ID, 10), v.say.t("client.fromcontact", c.When, clip(60, c.Title)), false})
+	}
+	return nil
+}
+
+// clientValue makes what the history of a client and its persons keeps
+// readable: managers and sources stand there as numbers.
+func clientValue(managers, sources map[int64]string, named func(voice, string, string) string) func(voice, string, string) string {
+	return func(say voice, field, stored string) string {
+		id, _ := strconv.ParseInt(stored, 10, 64)
+		switch field {
+		case "manager":
+			return cmp.Or(managers[id], stored)
+		case "source":
+			return cmp.Or(sources[id], stored)
+		case "stage":
+			if stored != "" {
+				return store.Word(say.lang, "stage."+stored)
+			}
+		case "attributes":
+			var attributes map[string]string
+			if json.Unmarshal([]byte(stored), &attributes) == nil {
+				return attributeLines(attributes)
+			}
+		}
+		return named(say, field, stored)
+	}
 }
 
 // page takes the extra contact off and gives where the next page begins; 0:

@@ -110,12 +110,13 @@ type contactView struct {
 
 type historyRow struct {
 	When, Who, Verb string
+	Of              string // the person, in a client's log
 	Changes         []change
 }
 
 type change struct{ Field, Old, New string }
 
-func newContactView(say voice, c *store.Contact, names map[int64]string, history []store.HistoryRow, named func(field, id string) string) contactView {
+func newContactView(say voice, c *store.Contact, names map[int64]string, history []store.HistoryRow, value func(say voice, field, stored string) string) contactView {
 	view := contactView{
 		contactRow: newContactRow(say, c, names, textShown), ClientID: c.ClientID, Client: c.ClientName, Version: c.Version,
 		Repeats: c.Recurrence, Origin: say.t("origin." + string(c.Origin)), Back: fmt.Sprintf("/contacts/%d", c.ID),
@@ -150,13 +151,13 @@ func newContactView(say voice, c *store.Contact, names map[int64]string, history
 		}
 	}
 	view.Importances = options(say, "importance.", allImportances, []store.Importance{c.Importance})
-	view.History = historyRows(say, history, names, named)
+	view.History = historyRows(say, history, names, value)
 	return view
 }
 
 // historyRows says who changed what. Fields that we have no word for show
-// their own name; named gives the name of the client or deal with an id.
-func historyRows(say voice, history []store.HistoryRow, names map[int64]string, named func(field, id string) string) []historyRow {
+// their own name; value makes a stored one readable.
+func historyRows(say voice, history []store.HistoryRow, names map[int64]string, value func(say voice, field, stored string) string) []historyRow {
 	var out []historyRow
 	for _, h := range history {
 		r := historyRow{When: say.moment(h.At), Who: names[h.ManagerID], Verb: h.Verb}
@@ -172,11 +173,7 @@ func historyRows(say voice, history []store.HistoryRow, names map[int64]string, 
 		for _, field := range slices.Sorted(maps.Keys(h.Changes)) {
 			c := change{Field: field}
 			for i, text := range []*string{&c.Old, &c.New} {
-				if *text = h.Changes[field][i]; field == "client" || field == "deal" {
-					*text = named(field, *text)
-				} else {
-					*text = historyValue(say, field, *text)
-				}
+				*text = value(say, field, h.Changes[field][i])
 			}
 			if _, ok := texts["field."+field]; ok {
 				c.Field = say.t("field." + field)
@@ -216,10 +213,13 @@ func historyValue(say voice, field, v string) string {
 	return clip(200, v)
 }
 
-// named gives the names of clients and deals that a history speaks of, as far
-// as the viewer may know them.
-func (s *server) named(v *visit) func(field, id string) string {
-	return func(field, text string) string {
+// named is historyValue that gives the names of clients and deals, as far as
+// the viewer may know them.
+func (s *server) named(v *visit) func(say voice, field, stored string) string {
+	return func(say voice, field, text string) string {
+		if field != "client" && field != "deal" {
+			return historyValue(say, field, text)
+		}
 		id, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {
 			return text

@@ -1,0 +1,177 @@
+package web
+
+import (
+	"fmt"
+	"html"
+	"maps"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	inputs   = regexp.MustCompile(`<input[^>]* name="([^"]+)"[^>]*>`)
+	valueOf  = regexp.MustCompile(` value="([^"]*)"`)
+	areas    = regexp.MustCompile(`(?s)<textarea[^>]* name="([^"]+)"[^>]*>(.*?)</textarea>`)
+	selects  = regexp.MustCompile(`(?s)<select name="([^"]+)">(.*?)</select>`)
+	selected = regexp.MustCompile(`<option value="([^"]*)" selected>`)
+)
+
+// filled is the form of the page as a browser would send it.
+func (a answer) filled() url.Values {
+	form, body := url.Values{}, mainPart.FindString(a.body)
+	for _, m := range inputs.FindAllStringSubmatch(body, -1) {
+		value := ""
+		if v := valueOf.FindStringSubmatch(m[0]); v != nil {
+			value = html.UnescapeString(v[1])
+		}
+		if !strings.Contains(m[0], `type="radio"`) || strings.Contains(m[0], " checked") {
+			form.Set(m[1], value)
+		}
+	}
+	for _, m := range areas.FindAllStringSubmatch(body, -1) {
+		form.Set(m[1], html.UnescapeString(m[2]))
+	}
+	for _, m := range selects.FindAllStringSubmatch(body, -1) {
+		form.Set(m[1], "")
+		if on := selected.FindStringSubmatch(m[2]); on != nil {
+			form.Set(m[1], html.UnescapeString(on[1]))
+		}
+	}
+	return form
+}
+
+func TestEditClient_Form(t *testing.T) {
+	h := newHouse(t, Options{})
+	anna, clara := h.login("anna"), h.login("clara")
+	client := fmt.Sprintf("/clients/%d", h.ids["Ромашка"])
+	anna.get(client).has(t, client+"/edit")
+	page := anna.get(client + "/edit")
+	page.has(t, "ООО «Ромашка»", "сегмент = horeca", "7 (495) 123-45-67<")
+	form := page.filled()
+
+	save := func(b *browser, path string, form url.Values, change map[string]string, want int) answer {
+		t.Helper()
+		sent := maps.Clone(form)
+		for k, v := range change {
+			sent[k] = []string{v}
+		}
+		a := b.post(path, sent)
+		if a.code != want {
+			t.Fatalf("%v: %d %s\n%s", change, a.code, a.header.Get("Location"), main(a.body))
+		}
+		return a
+	}
+	// What is wrong stands beside its field, and what was typed stays.
+	bad := save(anna, client+"/edit", form, map[string]string{"name": " ", "emails": "info@romashka.test\n" + hostile, "domains": "два слова", "attributes": "сегмент"}, http.StatusUnprocessableEntity)
+	bad.has(t, "Напишите название", "не адрес почты", "не домен", "нужно название, знак равенства", ">сегмент</textarea>", "два слова</textarea>")
+	bad.lacks(t, "<script")
+
+	save(anna, client+"/edit", form, map[string]string{"name": "ООО «Ромашка Плюс»", "importance": "low", "stage": "regular", "phones": "8 800 1\r\n\r\n8 800 2",
+		"emails": "a@romashka.test, b@romashka.test", "attributes": `путь = C:\\temp` + "\n" + `a\=b = 1\n2`}, http.StatusSeeOther)
+	now := anna.get(client)
+	now.has(t, "ООО «Ромашка Плюс»", "8 800 1", "8 800 2", "b@romashka.test", `C:\temp`, "a=b", "1\n2", "Журнал изменений", "название:", "<ins dir=\"auto\">ООО «Ромашка Плюс»</ins>")
+	now.lacks(t, "horeca</dd>")
+	anna.get(client+"/edit").has(t, `путь = C:\\temp`, `a\=b = 1\n2`)
+
+	// The first form was shown before that: both versions are shown, and
+	// nothing is saved until somebody has chosen.
+	clash := save(anna, client+"/edit", form, map[string]string{"phones": "8 900", "importance": "low"}, http.StatusConflict)
+	clash.has(t, "Запись изменили, пока вы её правили", "Анна Орлова", "8 800 1\n8 800 2", "8 900", `name="take.name" value="theirs" checked`, `name="take.phones" value="mine" checked`)
+	clash.lacks(t, "take.importance", "take.domains")
+	anna.get(client).has(t, "8 800 2")
+	save(anna, client+"/edit", clash.filled(), nil, http.StatusSeeOther)
+	merged := anna.get(client)
+	merged.has(t, "ООО «Ромашка Плюс»", "8 900", "b@romashka.test")
+	merged.lacks(t, `tel:88002`)
+
+	// A form whose version is old, but says what is stored, saves nothing twice.
+	old := anna.get(client + "/edit").filled()
+	old.Set("version", "1")
+	save(anna, client+"/edit", old, nil, http.StatusSeeOther)
+
+	// Others.
+	for _, path := range []string{client + "/edit", client + "/persons/new", fmt.Sprintf("/persons/%d", h.person(t))} {
+		if a := clara.get(path); a.code != http.StatusNotFound {
+			t.Errorf("%s for another manager: %d", path, a.code)
+		}
+	}
+	save(clara, client+"/edit", form, nil, http.StatusNotFound)
+	save(clara, client+"/source", url.Values{"source": {"1"}, "from": {"0"}}, nil, http.StatusNotFound)
+	mine := fmt.Sprintf("/clients/%d/edit", h.ids["Клён"])
+	own := clara.get(mine)
+	own.lacks(t, `name="manager"`)
+	save(clara, mine, own.filled(), map[string]string{"manager": "1", "name": "Клён и Ко"}, http.StatusSeeOther)
+	if a := clara.get(mine); a.code != http.StatusOK {
+		t.Errorf("given away: %d", a.code)
+	}
+}
+
+// person is one of Ромашка's.
+func (h *house) person(t *testing.T) int64 {
+	card, err := h.st.Client(t.Context(), h.manager("anna"), h.ids["Ромашка"])
+	h.check(err)
+	return card.Persons[0].ID
+}
+
+func TestEditPerson_Form(t *testing.T) {
+	h := newHouse(t, Options{})
+	anna := h.login("anna")
+	client, path := fmt.Sprintf("/clients/%d", h.ids["Ромашка"]), fmt.Sprintf("/persons/%d", h.person(t))
+	anna.get(client).has(t, `href="`+path+`"`)
+	form := anna.get(path).filled()
+	form.Set("position", "директор")
+	form.Set("birthday", "2030-01-01")
+	a := anna.post(path, form)
+	a.has(t, "Нужен прошедший день", `value="директор"`)
+	form.Set("birthday", "")
+	if a := anna.post(path, form); a.code != http.StatusSeeOther || a.header.Get("Location") != client+"?said=saved" {
+		t.Errorf("%d %s", a.code, a.header.Get("Location"))
+	}
+	page := anna.get(client)
+	page.has(t, "директор", "должность:", "Ольга Петрова")
+	page.lacks(t, "3\u00a0декабря\u00a01985</span>")
+	form.Set("position", "бухгалтер")
+	a = anna.post(path, form)
+	if a.code != http.StatusConflict {
+		t.Errorf("an old version: %d", a.code)
+	}
+	a.has(t, `value="mine" checked`, "бухгалтер", "директор")
+
+	form = anna.get(client + "/persons/new").filled()
+	form.Set("name", hostile)
+	form.Set("emails", "new@romashka.test")
+	if a := anna.post(client+"/persons", form); a.code != http.StatusSeeOther {
+		t.Errorf("a new person: %d\n%s", a.code, main(a.body))
+	}
+	page = anna.get(client)
+	page.has(t, "new@romashka.test")
+	page.lacks(t, "<script")
+}
+
+func TestClient_Sources(t *testing.T) {
+	h := newHouse(t, Options{})
+	anna := h.login("anna")
+	client := fmt.Sprintf("/clients/%d", h.ids["Ромашка"])
+	page := anna.get(client)
+	page.has(t, "Выставка (Осень 2026)", "первый", `action="`+client+`/source"`)
+	form := page.filled()
+	from := regexp.MustCompile(`<option value="(\d+)">с контакта`).FindStringSubmatch(page.body)
+	if from == nil {
+		t.Fatal("no contact to choose")
+	}
+	if a := anna.post(client+"/source", url.Values{"source": form["source"], "from": {from[1]}}); a.header.Get("Location") != client+"?said=saved" {
+		t.Errorf("%d %s", a.code, a.header.Get("Location"))
+	}
+	anna.get(client).has(t, `<a href="/contacts/`+from[1]+`">`)
+	for _, wrong := range []url.Values{{"source": {"999"}, "from": {"0"}}, {"source": form["source"], "from": {"999"}}} {
+		if a := anna.post(client+"/source", wrong); a.header.Get("Location") != client+"?said=refused" {
+			t.Errorf("%v: %d %s", wrong, a.code, a.header.Get("Location"))
+		}
+	}
+	if a := anna.post(client+"/source", url.Values{"source": {"x"}}); a.code != http.StatusBadRequest {
+		t.Errorf("no form: %d", a.code)
+	}
+}

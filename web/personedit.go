@@ -1,0 +1,126 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"intouch/store"
+)
+
+func newPersonForm(say voice, p *store.Person) editForm {
+	f := editForm{Title: say.t("edit.person"), Action: "/persons/" + strconv.FormatInt(p.ID, 10), Back: clientPath(p.ClientID), Version: p.Version}
+	if p.ID == 0 {
+		f.Title, f.Action = say.t("edit.newperson"), clientPath(p.ClientID)+"/persons"
+	}
+	if p.ExternalID != "" {
+		f.Note = say.t("edit.imported", p.ExternalID)
+	}
+	text := func(name, label, kind, value string) {
+		f.Fields = append(f.Fields, editField{Name: name, Label: say.t(label), Hint: hint(say, "edit.hint."+name), Type: kind, Most: 500, Value: value, Was: value})
+	}
+	text("name", "edit.personname", "text", p.Name)
+	text("position", "edit.position", "text", p.Position)
+	text("phones", "client.phones", "lines", strings.Join(p.Phones, "\n"))
+	text("emails", "client.emails", "lines", strings.Join(p.Emails, "\n"))
+	text("birthday", "edit.birthday", "date", string(p.Birthday))
+	return f
+}
+
+// personEdit is what the form says; what is wrong with it stands beside its
+// field.
+func (f *editForm) personEdit(say voice) store.PersonEdit {
+	e := store.PersonEdit{Name: f.value("name"), Position: f.value("position"), Phones: lines(f.value("phones")), Emails: f.emails(say)}
+	if e.Name == "" {
+		f.field("name").Error = say.t("edit.nopersonname")
+	}
+	if text := f.value("birthday"); text != "" {
+		var err error
+		if e.Birthday, err = store.ParseDate(text); err != nil || e.Birthday > say.today() {
+			f.field("birthday").Error = say.t("edit.badday")
+		}
+	}
+	return e
+}
+
+// personForm is a person as it is stored now, or an empty one of the client.
+func (s *server) personForm(v *visit, client, id int64) (editForm, store.Person, error) {
+	p := store.Person{ClientID: client}
+	var c store.Client
+	if id != 0 {
+		var err error
+		if p, c, err = s.st.PersonAt(v.ctx, v.who, id); err != nil {
+			return editForm{}, p, err
+		}
+	} else {
+		card, err := s.st.Client(v.ctx, v.who, client)
+		if err != nil {
+			return editForm{}, p, err
+		}
+		c = card.Client
+		p.ClientID = c.ID // perhaps of the one it was merged with
+	}
+	if !mayEditClient(v.say, &c) {
+		return editForm{}, p, store.ErrForbidden
+	}
+	return newPersonForm(v.say, &p), p, nil
+}
+
+func (s *server) newPersonPage(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	return s.showPersonForm(v, id, 0)
+}
+
+func (s *server) editPersonPage(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	return s.showPersonForm(v, 0, id)
+}
+
+func (s *server) showPersonForm(v *visit, client, id int64) error {
+	v.name = "clients"
+	form, _, err := s.personForm(v, client, id)
+	if err != nil {
+		return err
+	}
+	return s.show(v, http.StatusOK, "edit.html", form.Title, form)
+}
+
+func (s *server) addPerson(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	return s.savePerson(v, id, 0)
+}
+
+func (s *server) editPerson(v *visit) error {
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	return s.savePerson(v, 0, id)
+}
+
+func (s *server) savePerson(v *visit, client, id int64) error {
+	v.name = "clients"
+	_, p, err := s.personForm(v, client, id)
+	if err != nil {
+		return err
+	}
+	return s.saveEdited(v, "person", id, clientPath(p.ClientID), func() (editForm, error) {
+		form, _, err := s.personForm(v, client, id)
+		return form, err
+	}, func(typed *editForm, version int64) error {
+		e := typed.personEdit(v.say)
+		if typed.faulty() {
+			return nil
+		}
+		return s.st.EditPerson(v.ctx, v.actor(), p.ClientID, id, version, e)
+	})
+}
