@@ -3,21 +3,19 @@ package web
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"intouch/store"
 )
 
 const (
 	clientsShown  = 200
-	contactsShown = 30
+	contactsShown = 30 // of a client: conversations
 )
 
 type clientsView struct {
@@ -166,8 +164,9 @@ type clientView struct {
 	Deals          []dealRow
 	Planned        []row
 	Contacts       []contactRow
-	Older          string // address of the next page
-	Paged          bool   // this is not the first
+	Documents      []clientDocumentRow // the newest
+	Older          string              // address of the next page
+	Paged          bool                // this is not the first
 	InCalendar     string
 	MayEdit        bool
 	MayMerge       bool
@@ -241,7 +240,7 @@ func newPersonRow(say voice, p *store.Person) personRow {
 	return r
 }
 
-func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, names map[int64]string, back string) clientView {
+func newClientView(say voice, card *store.ClientCard, conversations []store.Conversation, names map[int64]string, back string) clientView {
 	c := &card.Client
 	view := clientView{
 		clientRow: newClientRow(say, c, names), ImportanceWord: store.Word(say.lang, "importance."+string(c.Importance)),
@@ -271,8 +270,8 @@ func newClientView(say voice, card *store.ClientCard, contacts []store.Contact, 
 		r.ClientID, r.Client = 0, "" // this very page
 		view.Planned = append(view.Planned, r)
 	}
-	for i := range contacts {
-		view.Contacts = append(view.Contacts, newContactRow(say, &contacts[i], names, textListed))
+	for i := range conversations {
+		view.Contacts = append(view.Contacts, newConversationRow(say, &conversations[i], names))
 	}
 	return view
 }
@@ -324,29 +323,16 @@ func (s *server) client(v *visit) error {
 	if err != nil {
 		return err
 	}
-	before, err := strconv.ParseInt(v.URL.Query().Get("before"), 10, 64)
-	if err != nil || before < 0 {
-		before = 0
+	after := store.ParseContactPlace(v.URL.Query().Get("after"))
+	conversations, next, err := s.st.Conversations(v.ctx, v.who, card.Client.ID, after, contactsShown)
+	if err != nil {
+		return err
 	}
-	// What is planned stands in its own list; should it fill a page of this
-	// one, the next page is shown instead.
-	var contacts []store.Contact
-	next := before
-	for range 10 {
-		some, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{ClientID: id, Before: next, Limit: contactsShown + 1})
-		if err != nil {
-			return err
-		}
-		some, next = page(some, next)
-		contacts = slices.DeleteFunc(some, func(c store.Contact) bool {
-			return c.State == store.Planned || c.State == store.Postponed
-		})
-		if len(contacts) > 0 || next == 0 {
-			break
-		}
+	view := newClientView(v.say, &card, conversations, names, v.here())
+	view.Paged = after.ID != 0
+	if view.Documents, _, err = s.clientDocuments(v, card.Client.ID, store.DocumentPlace{}, documentsListed); err != nil {
+		return err
 	}
-	view := newClientView(v.say, &card, contacts, names, v.here())
-	view.Paged = before > 0
 	if err := s.clientNotes(v, &card, names, &view); err != nil {
 		return err
 	}
@@ -360,8 +346,8 @@ func (s *server) client(v *visit) error {
 			return err
 		}
 	}
-	if next > 0 {
-		view.Older = fmt.Sprintf("/clients/%d?before=%d#contacts", id, next)
+	if next.ID != 0 {
+		view.Older = clientPath(id) + "?after=" + next.String() + "#contacts"
 	}
 	return s.show(v, http.StatusOK, "client.html", card.Client.Name, view)
 }
@@ -441,29 +427,4 @@ func clientValue(managers, sources map[int64]string, named func(voice, string, s
 		}
 		return named(say, field, stored)
 	}
-}
-
-// page takes the extra contact off and gives where the next page begins; 0:
-// there is none. Contacts of the same second stay together: those that this
-// page showed come again rather than get lost, unless they fill a page alone.
-func page(contacts []store.Contact, before int64) ([]store.Contact, int64) {
-	if len(contacts) <= contactsShown {
-		return contacts, 0
-	}
-	next := startOf(&contacts[contactsShown]) + 1
-	if before != 0 && next >= before {
-		next = before - 1
-	}
-	return contacts[:contactsShown], next
-}
-
-func startOf(c *store.Contact) int64 {
-	at := c.When.Start
-	if at.IsZero() && c.When.First != "" {
-		at = c.When.First.In(time.UTC)
-	}
-	if at.IsZero() {
-		return 0
-	}
-	return at.Unix()
 }

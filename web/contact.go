@@ -16,7 +16,8 @@ import (
 
 const (
 	textShown    = 64 << 10 // bytes of a letter on its own page
-	textListed   = 4 << 10  // bytes of a letter in a list
+	textListed   = 1 << 10  // bytes of a letter in a list
+	textOlder    = 300      // and of those before it in its thread
 	historyShown = 50
 )
 
@@ -33,6 +34,7 @@ type contactRow struct {
 	Link        string
 	Persons     string
 	Manager     string
+	Parties     string // of a letter: who wrote it, and to whom
 	Spent       string // time, or how long a planned one is to take
 	Estimated   bool
 	Past        bool // done, so Spent was spent
@@ -43,6 +45,21 @@ type contactRow struct {
 	Signs       []string
 	Deal        string
 	DealID      int64
+	Older       []contactRow // those before it in its thread
+	Count       string       // how many the thread has; "" it has but one
+	More        bool         // than Older shows
+}
+
+// newConversationRow is the newest letter of a thread with those before it.
+func newConversationRow(say voice, c *store.Conversation, names map[int64]string) contactRow {
+	r := newContactRow(say, &c.Contacts[0], names, textListed)
+	for i := range c.Contacts[1:] {
+		r.Older = append(r.Older, newContactRow(say, &c.Contacts[i+1], names, textOlder))
+	}
+	if c.Count > 1 {
+		r.Count, r.More = say.count(int64(c.Count), "letter"), c.Count > len(c.Contacts)
+	}
+	return r
 }
 
 type attachmentRow struct{ Name, Size string }
@@ -78,10 +95,40 @@ func newContactRow(say voice, c *store.Contact, names map[int64]string, limit in
 		people = append(people, name)
 	}
 	r.Persons = strings.Join(people, ", ")
+	if c.Kind == store.Letter {
+		r.Parties = parties(c, r.Persons, managersOf(c, names))
+	}
 	for _, a := range c.Attachments {
 		r.Attachments = append(r.Attachments, attachmentRow{a.Name, say.size(a.Size)})
 	}
 	return r
+}
+
+// parties are who wrote a letter and to whom, those of the client and ours.
+func parties(c *store.Contact, theirs, ours string) string {
+	from, to := theirs, ours
+	if c.Direction == store.Out {
+		from, to = ours, theirs
+	}
+	switch {
+	case c.Direction != store.In && c.Direction != store.Out, from == "" && to == "":
+		return strings.Trim(theirs+", "+ours, ", ")
+	}
+	return cmp.Or(from, "…") + " → " + cmp.Or(to, "…")
+}
+
+// managersOf are the names of all who took part.
+func managersOf(c *store.Contact, names map[int64]string) string {
+	var who []string
+	for _, id := range c.Managers {
+		if name := names[id]; name != "" {
+			who = append(who, name)
+		}
+	}
+	if len(who) == 0 {
+		return names[c.ManagerID]
+	}
+	return strings.Join(who, ", ")
 }
 
 type contactView struct {
@@ -105,7 +152,39 @@ type contactView struct {
 	Importances []option
 	History     []historyRow
 	Thread      []contactRow
+	Whole       []passage // the letter with its quotes, where it has some
 	Back        string
+}
+
+// passage is a part of a letter: what its author wrote, or quoted.
+type passage struct {
+	Text   string
+	Quoted string // "12 lines of a quote"; "" it is none
+}
+
+// passages takes a whole letter apart at its quotes: lines that begin with ">".
+func passages(say voice, text string) (out []passage) {
+	var part []string
+	quoted := false
+	end := func() {
+		if text := strings.Join(part, "\n"); strings.TrimSpace(text) != "" {
+			p := passage{Text: text}
+			if quoted {
+				p.Quoted = say.t("contact.quote", say.count(int64(len(part)), "line"))
+			}
+			out = append(out, p)
+		}
+		part = nil
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		if q := strings.HasPrefix(strings.TrimSpace(line), ">"); q != quoted {
+			end()
+			quoted = q
+		}
+		part = append(part, line)
+	}
+	end()
+	return out
 }
 
 type historyRow struct {
@@ -135,16 +214,7 @@ func newContactView(say voice, c *store.Contact, names map[int64]string, history
 	if c.MessageKey == "" {
 		view.Completed = say.moment(c.Completed)
 	}
-	var who []string
-	for _, id := range c.Managers {
-		if name := names[id]; name != "" {
-			who = append(who, name)
-		}
-	}
-	if len(who) == 0 && names[c.ManagerID] != "" {
-		who = append(who, names[c.ManagerID])
-	}
-	view.Managers = strings.Join(who, ", ")
+	view.Managers = managersOf(c, names)
 	for _, word := range store.Snoozes {
 		if _, ok := c.When.Snooze(word, say.now, say.loc); ok {
 			view.Snoozes = append(view.Snoozes, option{string(word), say.t("snooze." + string(word)), word == "tomorrow"})
@@ -267,6 +337,13 @@ func (s *server) contact(v *visit) error {
 		case !errors.Is(err, store.ErrNotFound):
 			return err
 		}
+	}
+	whole, err := s.st.FullText(v.ctx, v.who, id)
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(whole) != strings.TrimSpace(c.Body) {
+		view.Whole = passages(v.say, clip(textShown, whole))
 	}
 	if c.Thread != "" {
 		rest, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{Thread: c.Thread, Limit: 50})

@@ -66,15 +66,20 @@ type documentRow struct {
 	Movement, After            string // of debt; "" where it moves none, and what is owed of the deal then
 }
 
+func newDocumentRow(say voice, doc *store.Document) documentRow {
+	row := documentRow{Kind: store.Word(say.lang, "document."+string(doc.Kind)), Number: doc.Number, Date: say.date(doc.Date), Amount: doc.Amount.Format(say.lang)}
+	if doc.TaxKnown {
+		row.Tax = say.t("deal.tax", store.Money{Minor: doc.Tax, Currency: doc.Amount.Currency}.Format(say.lang))
+	}
+	return row
+}
+
 // documentRows are documents in order of date with the debt that each moves:
 // what was shipped is owed until it is paid or comes back.
 func documentRows(say voice, documents []store.Document) (rows []documentRow, left []balance) {
 	owed := map[string]int64{}
 	for _, doc := range documents {
-		row := documentRow{Kind: store.Word(say.lang, "document."+string(doc.Kind)), Number: doc.Number, Date: say.date(doc.Date), Amount: doc.Amount.Format(say.lang)}
-		if doc.TaxKnown {
-			row.Tax = say.t("deal.tax", store.Money{Minor: doc.Tax, Currency: doc.Amount.Currency}.Format(say.lang))
-		}
+		row := newDocumentRow(say, &doc)
 		if moved := doc.Movement(); moved.Minor != 0 {
 			owed[moved.Currency] += moved.Minor
 			row.Movement, row.After = signed(say, moved), store.Money{Minor: owed[moved.Currency], Currency: moved.Currency}.Format(say.lang)

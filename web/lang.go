@@ -24,6 +24,7 @@ var monthsAlone = [2][12]string{
 // nouns to count: Russian one, few, many; English one, many.
 var nouns = map[string][5]string{
 	"item":    {"запись", "записи", "записей", "item", "items"},
+	"line":    {"строка", "строки", "строк", "line", "lines"},
 	"letter":  {"письмо", "письма", "писем", "letter", "letters"},
 	"manager": {"менеджер", "менеджера", "менеджеров", "manager", "managers"},
 	"try":     {"попытка", "попытки", "попыток", "try", "tries"},
@@ -602,6 +603,20 @@ var texts = store.Texts{
 	"state.cancelled":            {"отменено", "cancelled"},
 
 	// Deals.
+	// A client's documents.
+	"settlements":        {"Взаиморасчёты", "Settlements"},
+	"settlements.all":    {"Все документы и остатки по сделкам", "All documents, and balances by deal"},
+	"settlements.deals":  {"Остатки по сделкам", "Balances by deal"},
+	"settlements.deal":   {"Сделка", "Deal"},
+	"settlements.nodeal": {"без сделки", "without a deal"},
+	"settlements.none":   {"Документов пока нет.", "No documents yet."},
+
+	// Threads.
+	"contact.inthread":    {"Вся переписка: %s", "The whole thread: %s"},
+	"contact.wholethread": {"Переписка целиком", "The thread from its beginning"},
+	"contact.whole":       {"Письмо целиком, с цитатами и подписью", "The whole letter, with quotes and signature"},
+	"contact.quote":       {"Цитата, %s", "Quote, %s"},
+
 	// Editing clients and persons.
 	"edit":                 {"Изменить", "Edit"},
 	"edit.client":          {"Изменить клиента", "Edit the client"},

@@ -116,6 +116,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /clients/{id}/edit", s.editClientPage)
 	page("POST /clients/{id}/edit", s.editClient)
 	page("POST /clients/{id}/source", s.setSource)
+	page("GET /clients/{id}/settlements", s.settlements)
 	page("GET /clients/{id}/persons/new", s.newPersonPage)
 	page("POST /clients/{id}/persons", s.addPerson)
 	page("GET /persons/{id}", s.editPersonPage)
