@@ -111,11 +111,13 @@ func (v voice) field(name string) Field {
 		f.Kind, f.Choices = WordField, []Choice{{"A", "A"}, {"B", "B"}, {"C", "C"}}
 	case "xyz":
 		f.Kind, f.Choices = WordField, []Choice{{"X", "X"}, {"Y", "Y"}, {"Z", "Z"}}
-	case "day", "week", "month", "before":
+	case "day", "week", "month", "before", "since":
 		f.Kind = DayField
 	case "birthday":
 		f.Kind, f.Label = NumberField, v.t("option.birthday")
-	case "campaign":
+	case "born":
+		f.Kind = NumberField
+	case "campaign", "text":
 		f.Kind = TextField
 	case "attribute":
 		f.Kind, f.Label = TextField, v.t("option.attribute")

@@ -18,16 +18,19 @@ var personsReport = report{
 	about:     "persons with their addresses, birthday and last contact; also as vCard and as CSV for mailing",
 	groupings: []string{"client", "manager", "importance", "abc", "xyz", "stage", "source"},
 	by:        []string{"client"},
-	filters:   []string{"client", "person", "manager", "importance", "abc", "xyz", "stage", "source", "attribute", "before", "birthday"},
+	filters:   []string{"client", "person", "manager", "importance", "abc", "xyz", "stage", "source", "attribute", "text", "before", "since", "birthday", "born"},
 	build:     (*run).persons,
 }
 
 func (r *run) persons() (*Table, error) {
 	f := &r.filter
 	q := store.PersonSelection{Viewer: r.Viewer, At: r.Now, Managers: f.managers, Clients: f.clients, Persons: f.persons, Sources: f.sources,
-		Importances: f.importances, Classes: f.classes, XYZ: f.xyz, Stages: f.stages, Attributes: f.attributes, Birthday: f.birthday}
+		Importances: f.importances, Classes: f.classes, XYZ: f.xyz, Stages: f.stages, Attributes: f.attributes, Text: f.text, Birthday: f.birthday, Born: f.born}
 	if f.before != "" {
 		q.Before = f.before.In(r.loc)
+	}
+	if f.since != "" {
+		q.Since = f.since.In(r.loc)
 	}
 	t := &Table{Columns: []Column{r.column("persons", Count), r.column("client", Text), r.column("position", Text), r.column("emails", Text), r.column("phones", Text),
 		r.column("birthday", Day), r.column("last", Moment), r.column("manager", Text)}}

@@ -63,7 +63,9 @@ type filters struct {
 	campaigns                                           []string // of lead sources; "": of none
 	unregistered                                        []string // texts of those who are no clients; "": nothing is said
 	attributes                                          map[string][]string
-	before                                              store.Date              // the last contact
+	before, since                                       store.Date              // the last contact
+	text                                                string                  // in names and addresses
+	born                                                time.Month              // of the birthday
 	birthday                                            int                     // days from today, today included
 	begins                                              map[string][]store.Date // by "day", "week" or "month": its first day; "": has no day
 	said                                                [][2]string             // for the head of the table: the filter, and what passes
@@ -340,13 +342,32 @@ func (r *run) readFilter(name, value string) error {
 		f.attributes[key] = append(f.attributes[key], of)
 		f.say(key, of)
 		return nil
-	case "before":
+	case "before", "since":
 		d, err := store.ParseDate(value)
 		if err != nil {
-			return invalid("before: %v", err)
+			return invalid("%s: %v", name, err)
 		}
-		f.before = d
-		f.say(r.t("by.before"), voice{r.lang}.date(d))
+		if name == "before" {
+			f.before = d
+		} else {
+			f.since = d
+		}
+		f.say(r.t("by."+name), voice{r.lang}.date(d))
+		return nil
+	case "text":
+		if len(value) > 200 {
+			return invalid("text: longer than 200 bytes")
+		}
+		f.text = value
+		f.say(r.t("by.text"), value)
+		return nil
+	case "born":
+		n, err := strconv.Atoi(value)
+		if err != nil || n < 1 || n > 12 {
+			return invalid("born: %q is no month from 1 to 12", clip(value))
+		}
+		f.born = time.Month(n)
+		f.say(r.t("by.born"), value)
 		return nil
 	case "birthday":
 		n, err := strconv.Atoi(value)

@@ -120,3 +120,52 @@ func TestClientDocuments(t *testing.T) {
 		}
 	})
 }
+
+func TestPersonPage(t *testing.T) {
+	each(t, func(h *house) {
+		h.imports(func(im *store.Import) {
+			for i, name := range []string{"Борис", "Анна", "Вера", "анна-мария"} {
+				h.row(im.Person(store.PersonRow{ID: fmt.Sprint("pp", i), Client: "c1", Name: name, Birthday: store.Date(fmt.Sprintf("1980-0%d-29", i+1))}))
+			}
+		})
+		names := func(q store.PersonSelection, limit int) string {
+			var out []string
+			var after int64
+			for range 10 {
+				found, more, err := h.PersonPage(ctx, q, after, limit)
+				h.must(err)
+				for _, l := range found {
+					out = append(out, l.Person.Name)
+				}
+				if !more {
+					return strings.Join(out, " ")
+				}
+				after = found[len(found)-1].Person.ID
+				out = append(out, "|")
+			}
+			t.Fatal("pages without end")
+			return ""
+		}
+		of := func(m store.Manager) store.PersonSelection { return store.PersonSelection{Viewer: m, At: h.Now()} }
+		h.same("the head's", strings.Count(names(of(h.boris), 2), "|"), 2)
+		h.same("of one who sees no such client", names(of(h.ivan), 2), "")
+		q := of(h.anna)
+		q.Text = "АННА"
+		h.same("by a part of the name", names(q, 1), "Анна | анна-мария")
+		q.Text = "olga@ROMASHKA"
+		h.same("by address", names(q, 1), "Ольга")
+		q.Text, q.Born = "", 3
+		h.same("by month", names(q, 1), "Вера")
+		q.Born, q.Before = 0, h.Now()
+		q.Text = "вера"
+		h.same("without contacts", names(q, 1), "Вера")
+		q.Since = h.Now().AddDate(-1, 0, 0)
+		h.same("with contacts", names(q, 1), "")
+		var all []string
+		h.must(h.PersonLines(ctx, store.PersonSelection{Viewer: h.anna, At: h.Now(), Text: "анна"}, func(l store.PersonLine) error {
+			all = append(all, l.Person.Name)
+			return nil
+		}))
+		h.same("as a report gives them", strings.Join(all, " "), "Анна анна-мария")
+	})
+}

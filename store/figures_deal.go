@@ -69,8 +69,11 @@ type PersonSelection struct {
 	XYZ         []string
 	Stages      []string
 	Attributes  map[string][]string // of the client: one of the values; none: any
+	Text        string              // a part of the name, an address, or the client's name, in any case
 	Before      time.Time           // the last contact was before it, or there was none
+	Since       time.Time           // the last contact was not before it
 	Birthday    int                 // in so many days from today, today included; 0: any
+	Born        time.Month          // of the birthday; 0: any
 }
 
 // PersonLine is a person with what a list of persons says of the client.

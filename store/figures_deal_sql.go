@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -168,36 +169,8 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 
 // PersonLines calls each for the selected persons, by client, then name.
 func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(PersonLine) error) error {
-	c := conditions{parts: []string{"p.merged_into IS NULL"}}
-	if q.Viewer.Role != RoleHead {
-		c.add(clientSeenBy(c.arg(q.Viewer.ID)))
-	}
-	c.ids(s.dialect, "cl.manager_id", q.Managers)
-	c.ids(s.dialect, "cl.source_id", q.Sources)
-	c.ids(s.dialect, "p.client_id", q.Clients)
-	c.ids(s.dialect, "p.id", q.Persons)
-	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
-	c.texts(s.dialect, "cl.xyz", q.XYZ)
-	if q.Birthday > 0 {
-		c.parts = append(c.parts, "p.birthday <> ''")
-	}
-	today := DateOf(q.At, q.Viewer.Location())
 	return s.read(ctx, func(t *tx) error {
-		var all []int64
-		err := t.rows(`SELECT p.id, p.birthday, cl.attributes FROM persons p JOIN clients cl ON cl.id = p.client_id`+c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args,
-			func(scan func(...any) error) error {
-				var id int64
-				var birthday Date
-				var attributes []byte
-				if err := scan(&id, &birthday, &attributes); err != nil {
-					return err
-				}
-				ok, err := q.takes(birthday, attributes, today)
-				if ok {
-					all = append(all, id)
-				}
-				return err
-			})
+		all, err := t.selectedPersons(&q, conditions{}, 0)
 		if err != nil {
 			return err
 		}
@@ -205,9 +178,9 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 		if err != nil {
 			return err
 		}
-		if !q.Before.IsZero() {
-			all = slices.DeleteFunc(all, func(id int64) bool { return last[id] >= q.Before.Unix() })
-		}
+		all = slices.DeleteFunc(all, func(id int64) bool {
+			return !q.Before.IsZero() && last[id] >= q.Before.Unix() || !q.Since.IsZero() && last[id] < q.Since.Unix()
+		})
 		for ids := range slices.Chunk(all, personBatch) { // so many whole ones are held at a time
 			if err := t.personLines(ids, last, each); err != nil {
 				return err
@@ -215,6 +188,100 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 		}
 		return nil
 	})
+}
+
+// PersonPage gives a page of what PersonLines gives, those behind the person
+// with the id after (0: from the first). more: there are others.
+func (s *Store) PersonPage(ctx context.Context, q PersonSelection, after int64, limit int) (out []PersonLine, more bool, err error) {
+	if limit <= 0 || limit > personBatch {
+		limit = personBatch
+	}
+	var c conditions
+	const last = `COALESCE((SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done'), 0)`
+	if !q.Before.IsZero() {
+		c.add(last+" < ?", q.Before.Unix())
+	}
+	if !q.Since.IsZero() {
+		c.add(last+" >= ?", q.Since.Unix())
+	}
+	if after != 0 {
+		c.add(`(cl.folded, cl.id, p.name, p.id) > (SELECT a.folded, a.id, b.name, b.id FROM persons b JOIN clients a ON a.id = b.client_id WHERE b.id = ?)`, after)
+	}
+	err = s.read(ctx, func(t *tx) error {
+		ids, err := t.selectedPersons(&q, c, limit+1)
+		if err != nil {
+			return err
+		}
+		if more = len(ids) > limit; more {
+			ids = ids[:limit]
+		}
+		if len(ids) == 0 {
+			return nil
+		}
+		last, err := t.lastContacts(ids)
+		if err != nil {
+			return err
+		}
+		return t.personLines(ids, last, func(l PersonLine) error {
+			out = append(out, l)
+			return nil
+		})
+	})
+	return out, more, err
+}
+
+// selectedPersons gives at most limit of the selected persons, 0 for all. Of
+// contacts it knows only the conditions that it is given.
+func (t *tx) selectedPersons(q *PersonSelection, c conditions, limit int) (ids []int64, err error) {
+	c.add("p.merged_into IS NULL")
+	if q.Viewer.Role != RoleHead {
+		c.add(clientSeenBy(c.arg(q.Viewer.ID)))
+	}
+	d := t.s.dialect
+	c.ids(d, "cl.manager_id", q.Managers)
+	c.ids(d, "cl.source_id", q.Sources)
+	c.ids(d, "p.client_id", q.Clients)
+	c.ids(d, "p.id", q.Persons)
+	c.ofClient(d, q.Importances, q.Classes, q.Stages)
+	c.texts(d, "cl.xyz", q.XYZ)
+	if q.Birthday > 0 {
+		c.add("p.birthday <> ''")
+	}
+	if q.Born > 0 {
+		c.add("p.birthday <> ''")
+		c.add("substr(p.birthday, 6, 2) = ?", fmt.Sprintf("%02d", q.Born))
+	}
+	mail := "FALSE"
+	if q.Text != "" {
+		mail = `EXISTS (SELECT 1 FROM person_points pp WHERE pp.person_id = p.id AND pp.kind = 'email' AND pp.value LIKE ` + c.arg("%"+likeEscaper.Replace(fold(q.Text))+"%") + ` ESCAPE '\')`
+	}
+	today := DateOf(q.At, q.Viewer.Location())
+	err = t.rows(`SELECT p.id, p.birthday, p.name, cl.folded, `+mail+`, cl.attributes FROM persons p JOIN clients cl ON cl.id = p.client_id`+c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args,
+		func(scan func(...any) error) error {
+			var id int64
+			var birthday Date
+			var name, client string
+			var mail bool
+			var attributes []byte
+			if err := scan(&id, &birthday, &name, &client, &mail, &attributes); err != nil {
+				return err
+			}
+			if text := fold(q.Text); text != "" && !mail && !strings.Contains(client, text) && !strings.Contains(fold(name), text) {
+				return nil
+			}
+			ok, err := q.takes(birthday, attributes, today)
+			if ok {
+				ids = append(ids, id)
+			}
+			if err == nil && len(ids) == limit && limit > 0 {
+				err = errEnough
+			}
+			return err
+		})
+	if err == errEnough {
+		err = nil
+	}
+	return ids, err
 }
 
 // personBatch is how many persons of a list are read at once.

@@ -211,6 +211,7 @@ type sourceRow struct {
 type personRow struct {
 	ID                       int64
 	Name, Position, Birthday string
+	Born                     string // the birthday without a word
 	Emails                   []emailRow
 	Phones                   []phone
 	Away                     string
@@ -232,7 +233,8 @@ func newPersonRow(say voice, p *store.Person) personRow {
 		r.Name = p.Emails[0]
 	}
 	if p.Birthday != "" {
-		r.Birthday = say.t("client.birthday", say.date(p.Birthday))
+		r.Born = say.date(p.Birthday)
+		r.Birthday = say.t("client.birthday", r.Born)
 	}
 	if p.Away != "" && p.Away >= store.DateOf(say.now, say.loc) {
 		r.Away = say.t("client.away", say.date(p.Away))

@@ -603,6 +603,17 @@ var texts = store.Texts{
 	"state.cancelled":            {"отменено", "cancelled"},
 
 	// Deals.
+	// The list of persons.
+	"personlist":           {"Контактные лица", "Persons"},
+	"personlist.search":    {"Имя, почта или клиент", "Name, address or client"},
+	"personlist.born":      {"День рождения в месяце", "Birthday in"},
+	"personlist.anymonth":  {"любом", "any month"},
+	"personlist.anysource": {"любой", "any"},
+	"personlist.since":     {"Контакт был с", "A contact since"},
+	"personlist.export":    {"Скачать:", "Download:"},
+	"personlist.report":    {"Отчётом", "As a report"},
+	"personlist.none":      {"Таких лиц нет.", "There are no such persons."},
+
 	// A client's documents.
 	"settlements":        {"Взаиморасчёты", "Settlements"},
 	"settlements.all":    {"Все документы и остатки по сделкам", "All documents, and balances by deal"},

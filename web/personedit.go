@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -84,7 +85,11 @@ func (s *server) editPersonPage(v *visit) error {
 
 func (s *server) showPersonForm(v *visit, client, id int64) error {
 	v.name = "clients"
-	form, _, err := s.personForm(v, client, id)
+	form, p, err := s.personForm(v, client, id)
+	if errors.Is(err, store.ErrForbidden) && id != 0 { // may be seen, on the client's page
+		http.Redirect(v.w, v.Request, clientPath(p.ClientID), http.StatusSeeOther)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /clients/{id}/settlements", s.settlements)
 	page("GET /clients/{id}/persons/new", s.newPersonPage)
 	page("POST /clients/{id}/persons", s.addPerson)
+	page("GET /persons/list", s.personList)
 	page("GET /persons/{id}", s.editPersonPage)
 	page("POST /persons/{id}", s.editPerson)
 	page("GET /clients/{id}/merge", s.mergePage)
