@@ -135,8 +135,9 @@ func openSQLite(path string) (w, r, g *sql.DB, err error) {
 // sqliteReaders is how many read at the same time.
 const sqliteReaders = 4
 
-// migrate brings the schema up. Several daemons starting at once wait for
-// each other: SQLite by its write lock, PostgreSQL by an advisory lock.
+// migrate brings the schema up. Of several processes starting at once each step
+// is made by one: on PostgreSQL the others wait for an advisory lock, on SQLite
+// they see the step made and go on with the next.
 func (s *Store) migrate(ctx context.Context) error {
 	texts := fstest.MapFS{}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
@@ -166,18 +167,30 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have, want, err := goose.GetVersions(ctx)
-	if err != nil {
-		return err
+	for {
+		have, want, err := goose.GetVersions(ctx)
+		switch {
+		case err != nil && !isBusy(err):
+			return err
+		case err == nil && have > want:
+			return fmt.Errorf("the database has schema %d, this program knows %d: it was written by a newer intouchd, start that one", have, want)
+		case err == nil && have == want:
+			return nil
+		}
+		// SQLite locks for one step at a time: another process may have made this
+		// one meanwhile, or be at one that takes longer than we wait for a lock.
+		_, failed := goose.Up(ctx)
+		if failed == nil {
+			continue
+		}
+		if isBusy(failed) {
+			s.log.Info("waiting for another process that has the database locked")
+			continue
+		}
+		if now, err := goose.GetDBVersion(ctx); err != nil || now == have {
+			return failed
+		}
 	}
-	if have > want {
-		return fmt.Errorf("the database has schema %d, this program knows %d: it was written by a newer intouchd, start that one", have, want)
-	}
-	if have == want {
-		return nil
-	}
-	_, err = goose.Up(ctx)
-	return err
 }
 
 // hideAddress keeps a PostgreSQL password out of logs: pgx quotes the address
