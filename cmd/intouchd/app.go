@@ -90,9 +90,9 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		{name: "calendars", run: func(ctx context.Context) error { return renewCalendars(ctx, a.st, cfg) }},
 	}
 
-	a.listener, err = net.Listen("tcp", cfg.Server.Listen)
+	a.listener, err = listen(cfg.Server)
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, err
 	}
 	a.onStop("close the listener", func(context.Context) error {
 		if err := a.listener.Close(); !errors.Is(err, net.ErrClosed) {
@@ -151,12 +151,15 @@ func (a *app) Run(ctx context.Context) error {
 		}
 	}()
 	a.onStop("finish requests", a.finishRequests)
+	tellManager(managerReady, a.log)
+	go feedWatchdog(work, answersReady(a.server.Handler), a.log)
 	a.log.Info("serving", "listen", a.listener.Addr().String(), "url", a.cfg.Server.PublicURL, "mailboxes", len(a.cfg.Mailboxes), "version", version)
 
 	var err error
 	select {
 	case <-ctx.Done():
 		a.log.Info("stopping")
+		tellManager(managerStopping, a.log)
 	case err = <-served:
 		err = fmt.Errorf("serve: %w", err)
 	}

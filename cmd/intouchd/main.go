@@ -71,6 +71,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "intouchd",
 		Short:         "Letters become contacts, contacts become a calendar",
+		Version:       versionLine(),
 		SilenceErrors: true, // run prints them, once
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs, // so that an unknown command comes to RunE
@@ -83,6 +84,7 @@ func (p *program) rootCommand() *cobra.Command {
 			return usage("no command given")
 		},
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(p.in)
 	root.SetOut(p.out)
 	root.SetErr(p.err)

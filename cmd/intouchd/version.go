@@ -25,18 +25,20 @@ func revision() string {
 	return ""
 }
 
+// versionLine is what "version" and --version print.
+func versionLine() string {
+	text := "intouchd " + version
+	if r := revision(); r != "" {
+		text += " " + r
+	}
+	return fmt.Sprintf("%s %s %s/%s", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
 func (p *program) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  takes(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
-			text := "intouchd " + version
-			if r := revision(); r != "" {
-				text += " " + r
-			}
-			fmt.Fprintf(p.out, "%s %s %s/%s\n", text, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			return nil
-		},
+		Run:   func(*cobra.Command, []string) { fmt.Fprintln(p.out, versionLine()) },
 	}
 }
