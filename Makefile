@@ -2,8 +2,12 @@
 
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
+NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 TESTFLAGS   ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+
+# As Debian orders versions: 1.2.3, then 1.2.3+5.gabcdef0; before any release 0~.
+DEB_VERSION := $(shell git describe --tags --match 'v[0-9]*' --abbrev=7 2>/dev/null | sed 's/^v//; s/-/+/; s/-/./' | grep . || git log -1 --date=format:%Y%m%d.%H%M --format='0~%cd.g%h')
 
 # Under the race detector SQLite is some ten times slower: these are the
 # packages whose goroutines meet, without the tests that run for minutes.
@@ -16,7 +20,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evoluti
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages
+.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages deb deb-test
 
 all: check test
 
@@ -77,3 +81,13 @@ interop:
 # The peers, from Debian. Only root can install them.
 packages:
 	@.ci/packages
+
+# The Debian package, in dist/. Needs no Debian tool.
+deb: build
+	rm -rf dist && mkdir -p dist && cp intouchd dist/intouchd
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) VERSION='$(DEB_VERSION)' ARCH=$$($(GO) env GOARCH) \
+		$(GO) run $(NFPM) package --config deploy/debian/nfpm.yaml --packager deb --target dist/
+
+# Installs, starts, upgrades and purges it in a clean Debian. Only root can.
+deb-test: deb
+	.ci/deb dist/*.deb
