@@ -181,14 +181,16 @@ func New(st *store.Store, boxes []Config, opt Options) *Syncer {
 	return sy
 }
 
-// Run follows all mailboxes until it is cancelled. A mailbox that fails is
+// Run follows all mailboxes until it is cancelled; where other daemons work on
+// the same database, its share of them (fleet.go). A mailbox that fails is
 // tried again by itself and stops nothing else.
 func (sy *Syncer) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	for _, m := range sy.boxes {
-		all.Go(func() { m.run(ctx) })
-		if m.cfg.SentCopy {
-			all.Go(func() { m.copySent(ctx) })
+	if sy.st.SharesMailboxes() {
+		all.Go(func() { sy.share(ctx) })
+	} else {
+		for _, m := range sy.boxes {
+			all.Go(func() { m.live(ctx) })
 		}
 	}
 	all.Go(func() { sy.watch(ctx) })

@@ -108,6 +108,14 @@ func (MailKey) LogValue() slog.Value { return slog.StringValue("(hidden)") }
 // ever guessed.
 const macSize = 16
 
+// Derive makes a key for another use, the same on each daemon that shares the
+// database. 32 bytes.
+func (k MailKey) Derive(use string) []byte {
+	mac := hmac.New(sha256.New, k.secret)
+	fmt.Fprintf(mac, "derived key\x00%s", use)
+	return mac.Sum(nil)
+}
+
 func (k MailKey) mac(use, text string) []byte {
 	mac := hmac.New(sha256.New, k.secret)
 	fmt.Fprintf(mac, "%s\x00%s", use, text)

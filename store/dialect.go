@@ -113,6 +113,7 @@ const (
 	filingWork = iota
 	importWork
 	claimWork // of files of an accounting system
+	leaseWork // of mailboxes
 )
 
 // skipLocked lets several daemons take different due rows.

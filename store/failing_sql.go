@@ -9,7 +9,7 @@ import (
 // it can be logged in to, so that it is no failing mailbox, but the fault
 // shows.
 func (s *Store) MailboxPartly(ctx context.Context, mailboxID int64, problem error) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		_, err := t.exec(`UPDATE mailboxes SET last_success = $1, last_error = $2, failed_at = 0,
 			error_since = CASE WHEN error_since = 0 OR failed_at <> 0 THEN $1 ELSE error_since END WHERE id = $3`,
 			t.now.Unix(), clip(clean(problem.Error()), 1000), mailboxID)

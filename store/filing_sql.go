@@ -19,7 +19,7 @@ const maxParties = 1000
 // has changed since f was opened.
 func (s *Store) FileLetters(ctx context.Context, f Folder, b Batch) (n Filed, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		if err := t.filesAlone(); err != nil {
+		if err := errors.Join(t.filesAlone(), t.fenced()); err != nil {
 			return err
 		}
 		if err := t.lock("folders", f.ID); err != nil {

@@ -11,7 +11,7 @@ import (
 // anew. modSeq is the folder's HIGHESTMODSEQ (RFC 7162) of that moment, 0 where
 // the server has none; it is Folder.ModSeq from now on.
 func (s *Store) Keyworded(ctx context.Context, f Folder, keywords map[string][]uint32, modSeq uint64) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		where := []any{f.ID, int64(f.UIDValidity)}
 		before := map[string][]uint32{}
 		err := t.rows(`SELECT keyword, uid FROM keyworded WHERE folder_id = $1 AND uid_validity = $2`, where, func(scan func(...any) error) error {

@@ -21,6 +21,7 @@ type MailboxState struct {
 	ErrorSince   time.Time
 	Letters      int64
 	Captured     int64
+	Daemon       string // that follows it, "" none, where several share the mailboxes
 }
 
 // Folder is one folder of a mailbox with its cursor.

@@ -43,10 +43,10 @@ func (s *Store) KeepMailbox(ctx context.Context, name string) (id int64, err err
 // are not among them, since nothing is to be expected of them.
 func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since, m.letters, m.captured
+		return t.rows(`SELECT m.id, m.name, m.manager_id, o.login, m.last_success, m.last_error, m.error_since, m.letters, m.captured, m.lease_owner
 			FROM mailboxes m LEFT JOIN managers o ON o.id = m.manager_id WHERE m.name NOT LIKE 'mbox:%' ORDER BY m.name`, nil, func(scan func(...any) error) error {
 			var b MailboxState
-			if err := scan(&b.ID, &b.Name, idInto{&b.ManagerID}, textInto{&b.ManagerLogin}, timeInto{&b.LastSuccess}, &b.LastError, timeInto{&b.ErrorSince}, &b.Letters, &b.Captured); err != nil {
+			if err := scan(&b.ID, &b.Name, idInto{&b.ManagerID}, textInto{&b.ManagerLogin}, timeInto{&b.LastSuccess}, &b.LastError, timeInto{&b.ErrorSince}, &b.Letters, &b.Captured, &b.Daemon); err != nil {
 				return err
 			}
 			out = append(out, b)
@@ -59,7 +59,7 @@ func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err erro
 // MailboxOutcome notes a pass that succeeded (err nil) or failed. One that
 // read all but some folders is MailboxPartly's.
 func (s *Store) MailboxOutcome(ctx context.Context, mailboxID int64, outcome error) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		if outcome == nil {
 			_, err := t.exec(`UPDATE mailboxes SET last_success = $1, last_error = '', error_since = 0, failed_at = 0 WHERE id = $2`, t.now.Unix(), mailboxID)
 			return err
@@ -74,7 +74,7 @@ func (s *Store) MailboxOutcome(ctx context.Context, mailboxID int64, outcome err
 // starts a new cursor: the letters are then recognised by their keys.
 func (s *Store) OpenFolder(ctx context.Context, mailboxID int64, name string, uidValidity uint32) (f Folder, err error) {
 	name = clip(clean(name), 1000)
-	err = s.write(ctx, func(t *tx) error {
+	err = s.writeFenced(ctx, func(t *tx) error {
 		f = Folder{MailboxID: mailboxID, Name: name, UIDValidity: uidValidity}
 		// Whoever is registered by now is known to all that is read from here on.
 		_, err := t.exec(`INSERT INTO folders (mailbox_id, name, uid_validity, registered) VALUES ($1, $2, $3, (SELECT COALESCE(MAX(id), 0) FROM registrations))

@@ -73,7 +73,7 @@ func (s *Store) LastRegistration(ctx context.Context) (n int64, err error) {
 // belong to somebody registered up to that number, all such when uids is nil.
 // Internal, blocked and automatic letters stay what they are.
 func (s *Store) Recall(ctx context.Context, f Folder, uids []uint32, upTo int64) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		which, args := "", []any{f.ID, int64(f.UIDValidity)}
 		if uids != nil {
 			which, args = ` AND uid IN `+t.s.dialect.ids("$3"), append(args, asJSON(uids))
@@ -90,7 +90,7 @@ func (s *Store) Recall(ctx context.Context, f Folder, uids []uint32, upTo int64)
 
 // RecallMissing marks letters of a folder to be read that have no outcome.
 func (s *Store) RecallMissing(ctx context.Context, f Folder, uids []uint32) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		for _, uid := range uids {
 			if _, err := t.exec(`INSERT INTO recalls (folder_id, uid_validity, uid) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, f.ID, int64(f.UIDValidity), int64(uid)); err != nil {
 				return err

@@ -30,7 +30,7 @@ func (s *Store) SentCopies(ctx context.Context, mailbox string, limit int) (out 
 
 // SentCopyDone notes that the mailbox has the copy, or will not get it.
 func (s *Store) SentCopyDone(ctx context.Context, id int64) error {
-	return s.write(ctx, func(t *tx) error {
+	return s.writeFenced(ctx, func(t *tx) error {
 		_, err := t.exec(`DELETE FROM sent_copies WHERE id = $1`, id)
 		return err
 	})

@@ -66,7 +66,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	if err := saveMailboxes(ctx, a.st, cfg.Mailboxes); err != nil {
 		return nil, err
 	}
-	secret, err := sessionKey(cfg.StateDir)
+	secret, err := sessionSecret(a.st, cfg.StateDir)
 	if err != nil {
 		return nil, err
 	}

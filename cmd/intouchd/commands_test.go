@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"intouch/store/storetest"
 )
 
 // TestMain lets a test run this very binary as intouchd, so that signals and
@@ -26,7 +28,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("INTOUCHD_RUN_MAIN") != "" {
 		main()
 	}
-	os.Exit(m.Run())
+	os.Exit(storetest.Main(m))
 }
 
 // output of one command.

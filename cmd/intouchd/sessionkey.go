@@ -9,7 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"intouch/store"
 )
+
+// sessionSecret signs logins of the pages. Daemons that share a database know
+// each other's logins: there it comes from the database, else from a file.
+func sessionSecret(st *store.Store, stateDir string) ([]byte, error) {
+	if st.SharesMailboxes() {
+		return st.MailKey().Derive("sessions"), nil
+	}
+	return sessionKey(stateDir)
+}
 
 // sessionKey is the secret that signs logins of the pages. It is made once and
 // kept in the state directory, so that a restart logs nobody out. Losing the
