@@ -247,11 +247,12 @@ func (s *Scheduler) tell(ctx context.Context, r reader, h *health, told map[stri
 		if !r.all && (r.ID == 0 || p.owner != r.ID) || p.kind == refusedMail && strings.EqualFold(p.name, r.Email()) {
 			continue
 		}
-		// A mail before midnight and one after it are too many, also when all
-		// was well for a moment in between.
+		// A mail before midnight and one after it are too many, unless it was
+		// told to be over: who believes that all is well hears of it on the next
+		// day.
 		last, was := told[p.key()]
 		slot := today + " " + p.key()
-		if was && (last.slot == slot || at.Sub(last.at) < tellAgain) {
+		if was && (last.slot == slot || !last.over && at.Sub(last.at) < tellAgain) {
 			continue
 		}
 		news.Problems = append(news.Problems, p)

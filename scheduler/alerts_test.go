@@ -120,6 +120,33 @@ func TestAlerts(t *testing.T) {
 	})
 }
 
+// Who was told that it is over hears on the next day that it is not, though not
+// before, and then that it is over.
+func TestAlerts_ComesAndGoes(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	house(t, st)
+	b := newBoxes(t, c, st, map[string]string{"anna": "anna"})
+	s := newScheduler(t, st, nil)
+	seen := 0
+	pass := func(d time.Duration, cause error, want string) {
+		t.Helper()
+		b.cause["anna"] = cause
+		b.pass(d, func() { s.tick(t.Context(), s.jobs[alertsJob]) })
+		if got := b.mails(&seen); got != want {
+			t.Errorf("at %v told %q, want %q", c.now(), got, want)
+		}
+	}
+	const fails, reads = "anna@vector.test: Intouch: ящик «anna» не читается с ", "anna@vector.test: Intouch: Ящик «anna» снова читается"
+	down := errors.New("connect: refused")
+	pass(2*time.Hour, down, fails+"23 ноября, 08:05") // since 8:05 in Moscow
+	pass(time.Hour, nil, reads)
+	pass(12*time.Hour, down, "")                      // until 23:00
+	pass(3*time.Hour, down, fails+"23 ноября, 11:05") // at midnight, not at 9:05
+	pass(time.Hour, nil, reads)
+	pass(3*time.Hour, nil, "")
+}
+
 // The administrator of the settings is told instead of the heads, as a manager
 // where the address is one's.
 func TestAlerts_Admin(t *testing.T) {
