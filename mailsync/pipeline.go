@@ -443,7 +443,7 @@ func (m *mailbox) decide(ctx context.Context, f *folder, envelopes []*envelope) 
 		case d.Reason == store.Internal: // rule 2 comes after rule 1
 		case p.env.Excluded || role == excludes || excluded[h.Key]:
 			d = Decision{Outcome: store.Skipped, Reason: store.Blocked}
-		case role == includes:
+		case role == includes && !fromDaemon(h):
 			d = include(d, knownClients(h, parties))
 		}
 		d = m.decideDrop(p, d, thread)

@@ -16,7 +16,7 @@ import (
 // ask for it (sent_copy).
 const (
 	copyEvery = 30 * time.Second // how often a mailbox looks whether copies are due
-	copyBatch = 20
+	copyTries = 3                // that may fail, one after the other, before the rest waits
 	// copySilence is longer than that of a session which only reads: while a
 	// large letter is on its way the server has nothing to say.
 	copySilence = 3 * time.Minute
@@ -33,73 +33,91 @@ func (m *mailbox) copySent(ctx context.Context) {
 	}
 }
 
-// copyDue puts what is due into the Sent folder. The server may have had a copy
-// of whose coming we know nothing: one that is there is not put twice. A copy
-// that could not be put for as long as a mail is tried is given up.
-func (m *mailbox) copyDue(ctx context.Context) (err error) {
-	defer recovered(&err)
-	due, err := m.st.SentCopies(ctx, m.cfg.Name, copyBatch)
-	if err != nil || len(due) == 0 {
-		return err
-	}
-	err = m.putCopies(ctx, due)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	for _, c := range due {
-		if m.st.Now().Sub(c.Sent) < store.GiveUp {
-			continue
-		}
-		m.log.Error("a copy in the Sent folder is given up", "message_id", c.MessageID, "sent", c.Sent)
-		if err := m.st.SentCopyDone(ctx, c.ID); err != nil {
-			return &storeError{err}
-		}
-	}
-	return err
-}
-
-func (m *mailbox) putCopies(ctx context.Context, due []store.SentCopy) error {
-	turn, err := m.host.take(ctx)
-	if err != nil {
-		return err
-	}
-	defer turn.end()
-	s, err := open(ctx, &m.cfg, patience{dial: dialTime, silence: copySilence, answer: answerTime})
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	names, err := s.resolve([]string{`\Sent`})
-	if err != nil {
-		return err
-	}
-	sent := names[0]
-	if sent == "" {
-		return fmt.Errorf(`\Sent: %w`, errNoFolder)
-	}
-	if _, err := s.examine(sent); err != nil {
-		return err
-	}
+// copyDue puts what is due into the Sent folder. One that fails waits, holds up
+// no other, and is given up when it could not be put for as long as a mail is
+// tried. The error has all faults.
+func (m *mailbox) copyDue(ctx context.Context) error {
 	var faults []error
-	for _, c := range due {
-		there, err := s.holds(c.MessageID)
-		if err == nil && !there {
-			err = s.put(sent, c)
+	var s *session
+	end := func() {
+		if s != nil {
+			s.Close()
+			s = nil
 		}
-		var refused *imap.Error
-		if errors.As(err, &refused) { // this one; the others may be smaller
-			faults = append(faults, fmt.Errorf("%s: %w", c.MessageID, err))
-			continue
-		}
+	}
+	defer end()
+	sent, last, lost := "", int64(0), 0
+	for lost < copyTries {
+		due, err := m.st.SentCopies(ctx, m.cfg.Name, last, 1)
 		if err != nil {
-			return err
+			return &storeError{err}
+		}
+		if len(due) == 0 {
+			break
+		}
+		c := due[0]
+		last = c.ID
+		if s == nil {
+			s, sent, err = m.openSent(ctx)
+		}
+		there := false
+		if err == nil {
+			there, err = s.putOnce(sent, c)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil:
+			lost = 0
+			m.log.Info("copy put into the Sent folder", "message_id", c.MessageID, "there_already", there)
+		default:
+			faults = append(faults, fmt.Errorf("%s: %w", c.MessageID, err))
+			lost++
+			end() // the next one on another connection
+			if m.st.Now().Sub(c.Sent) < store.GiveUp {
+				continue
+			}
+			m.log.Error("a copy in the Sent folder is given up", "message_id", c.MessageID, "sent", c.Sent, "err", brief(err))
 		}
 		if err := m.st.SentCopyDone(ctx, c.ID); err != nil {
 			return &storeError{err}
 		}
-		m.log.Info("copy put into the Sent folder", "message_id", c.MessageID, "there_already", there)
 	}
 	return errors.Join(faults...)
+}
+
+// openSent opens a connection and the Sent folder on it; with an error there
+// may be a session to close.
+func (m *mailbox) openSent(ctx context.Context) (s *session, sent string, err error) {
+	defer recovered(&err)
+	turn, err := m.host.take(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if s, err = open(ctx, &m.cfg, patience{dial: dialTime, silence: copySilence, answer: answerTime}); err != nil {
+		turn.end()
+		return nil, "", err
+	}
+	s.turn = turn
+	names, err := s.resolve([]string{string(imap.MailboxAttrSent)})
+	if err != nil {
+		return s, "", err
+	}
+	if sent = names[0]; sent == "" {
+		return s, "", fmt.Errorf("%s: %w", imap.MailboxAttrSent, errNoFolder)
+	}
+	_, err = s.examine(sent)
+	return s, sent, err
+}
+
+// putOnce puts a copy into the examined folder, unless it is there: the server
+// may have had one of whose coming we know nothing.
+func (s *session) putOnce(folder string, c store.SentCopy) (there bool, err error) {
+	defer recovered(&err)
+	if there, err = s.holds(c.MessageID); err != nil || there {
+		return there, err
+	}
+	return false, s.put(folder, c)
 }
 
 // holds reports whether the examined folder has a letter with that Message-ID.
@@ -118,12 +136,19 @@ func (s *session) holds(messageID string) (there bool, err error) {
 func (s *session) put(folder string, c store.SentCopy) error {
 	return s.do("append to "+folder, func() error {
 		cmd := s.client.Append(folder, int64(len(c.Bytes)), &imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}, Time: c.Sent})
-		_, err := cmd.Write(c.Bytes)
-		if err := errors.Join(err, cmd.Close()); err != nil {
-			cmd.Wait()
+		_, writeErr := cmd.Write(c.Bytes)
+		closeErr := cmd.Close()
+		// The answer first: a refusal may come before the bytes are taken.
+		if _, err := cmd.Wait(); err != nil {
 			return err
 		}
-		_, err = cmd.Wait()
-		return err
+		return errors.Join(writeErr, closeErr)
 	})
+}
+
+// fromDaemon reports whether a letter looks like a mail of the daemon's own: a copy
+// of it in Sent is no letter of the manager's, also where all that lies there
+// is captured.
+func fromDaemon(h *Header) bool {
+	return h.Automatic() != "" && len(store.ReplyTokens(h.MessageID)) > 0
 }

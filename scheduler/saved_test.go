@@ -328,7 +328,7 @@ func TestSavedReports_SentCopy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	copies, err := st.SentCopies(t.Context(), "anna-box", 10)
+	copies, err := st.SentCopies(t.Context(), "anna-box", 0, 10)
 	if err != nil || len(copies) != 1 {
 		t.Fatalf("%d copies, %v", len(copies), err)
 	}

@@ -14,11 +14,15 @@ type SentCopy struct {
 	Sent      time.Time
 }
 
-// SentCopies are those that a mailbox is to have and has not, in the order in
-// which they were sent.
-func (s *Store) SentCopies(ctx context.Context, mailbox string, limit int) (out []SentCopy, err error) {
+// SentCopies are those behind the one with that id that a mailbox is to have
+// and has not, in the order in which they were written; none while the outbox
+// is locked: the original may see to them.
+func (s *Store) SentCopies(ctx context.Context, mailbox string, after int64, limit int) (out []SentCopy, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT id, message_id, bytes, sent FROM sent_copies WHERE mailbox = $1 ORDER BY id LIMIT $2`, []any{mailbox, limit}, func(scan func(...any) error) error {
+		if why, err := t.outboxLock(); err != nil || why != "" {
+			return err
+		}
+		return t.rows(`SELECT id, message_id, bytes, sent FROM sent_copies WHERE mailbox = $1 AND id > $2 ORDER BY id LIMIT $3`, []any{mailbox, after, limit}, func(scan func(...any) error) error {
 			var c SentCopy
 			err := scan(&c.ID, &c.MessageID, &c.Bytes, timeInto{&c.Sent})
 			out = append(out, c)

@@ -76,7 +76,7 @@ func (c *reading) mailboxes(root *table) {
 		if m.SentCopy && shared {
 			t.fault("sent_copy", "a shared mailbox is nobody's own: nothing is sent in its name")
 		} else if m.SentCopy && m.Manager != "" {
-			copies.check(t, "sent_copy", m.Manager)
+			copies.check(t, "sent_copy", strings.ToLower(m.Manager))
 		}
 		if len(m.Folders) == 0 || slices.Contains(m.Folders, "") {
 			t.fault("folders", `must name folders or special uses, like ["INBOX", "\\Sent"]`)

@@ -42,7 +42,7 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 	}
 	for _, m := range cfg.Mailboxes {
 		if m.SentCopy {
-			opt.SentCopies[m.Manager] = m.Name
+			opt.SentCopies[strings.ToLower(m.Manager)] = m.Name
 		}
 	}
 	if cfg.Replies != nil {
