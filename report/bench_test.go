@@ -318,7 +318,7 @@ func benchRun(b *testing.B, st *store.Store, r benchReport) (took, cpu time.Dura
 	if err != nil {
 		b.Fatal(err)
 	}
-	rows = len(table.Rows)
+	rows = table.Len()
 	if err := write(table, io.Discard); err != nil {
 		b.Fatal(err)
 	}

@@ -196,8 +196,7 @@ func (t *Table) counted(groups []Column, byStatus bool) *Chart {
 	if axis < 0 {
 		marks, at = []mark{{title: t.Columns[0].Title}}, 0
 	}
-	for i := range t.Rows {
-		row := &t.Rows[i]
+	for row := range t.All() {
 		if axis == 0 && len(row.Path) == 1 && !row.Aside && c.Shape != Columns {
 			marks = append(marks, mark{title: row.Path[0].Text})
 			at = len(marks) - 1

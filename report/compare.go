@@ -95,6 +95,9 @@ func (r *run) compare(t *Table) {
 	for i := range t.Rows {
 		t.Rows[i].Values = spread(t.Rows[i].Values)
 	}
+	if t.long != nil {
+		t.long.finish = append(t.long.finish, spread)
+	}
 	if total != nil {
 		t.Total = spread(total)
 	}

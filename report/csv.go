@@ -57,12 +57,11 @@ func (t *Table) writeCSV(out *csv.Writer, excel bool) error {
 	if err := out.Write(head); err != nil {
 		return err
 	}
-	for i := range t.Rows {
-		row := &t.Rows[i]
+	for row := range t.All() {
 		if !row.Leaf {
 			continue
 		}
-		var line []string
+		line := make([]string, 0, len(head))
 		for g := range t.Groups {
 			line = append(line, safe(pathText(row, g)))
 		}
@@ -98,10 +97,7 @@ func (t *Table) currencies() map[string][]string {
 		if c.Type != Sum {
 			continue
 		}
-		seen := Value{}
-		for i := range t.Rows {
-			seen = seen.plus(t.Rows[i].Values[n])
-		}
+		seen := t.seen(n)
 		for _, m := range seen.Sums {
 			found[c.Key] = append(found[c.Key], m.Currency)
 		}

@@ -75,6 +75,7 @@ func (t *Table) Only(keys ...string) *Table {
 // Whole is the table with its sums without minor units, rounded: for where
 // there is little room.
 func (t *Table) Whole() *Table {
+	t = t.flat()
 	out := *t
 	of := func(values []Value) []Value {
 		values = slices.Clone(values)
@@ -104,7 +105,12 @@ func (t *Table) Whole() *Table {
 // Summary is the table of its groups, without the records in them.
 func (t *Table) Summary() *Table {
 	out := *t
-	out.Rows = slices.DeleteFunc(slices.Clone(t.Rows), func(r Row) bool { return r.Leaf })
+	out.Rows, out.long, out.members = nil, nil, nil
+	for _, row := range t.Rows {
+		if row.members = nil; !row.Leaf {
+			out.Rows = append(out.Rows, row)
+		}
+	}
 	if n := len(t.Groups) - 1; n > 0 {
 		out.Groups = t.Groups[:n] // the innermost names the records
 	}
@@ -115,10 +121,10 @@ func (t *Table) Summary() *Table {
 // says that it is not all.
 func (t *Table) First(n int) *Table {
 	out := *t
-	if len(t.Rows) > n {
+	if all := t.Len(); all > n {
 		v := voice{t.Lang}
-		out.Rows = t.Rows[:n]
-		out.Notes = append(slices.Clone(t.Notes), v.t("shown first", v.number(int64(n)), v.number(int64(len(t.Rows)))))
+		out.Rows, out.long, out.members = slices.Collect(t.firstRows(n)), nil, nil
+		out.Notes = append(slices.Clone(t.Notes), v.t("shown first", v.number(int64(n)), v.number(int64(all))))
 	}
 	out.Sections = slices.Clone(t.Sections)
 	for i := range out.Sections {
@@ -167,8 +173,8 @@ func (t *Table) Turned() *Table {
 // Empty reports whether there is nothing in the table: its rows are at most
 // those that nothing fell into.
 func (t *Table) Empty() bool {
-	for i := range t.Rows {
-		for n, v := range t.Rows[i].Values {
+	for row := range t.All() {
+		for n, v := range row.Values {
 			if !t.Columns[n].Type.numeric() && !v.None || v.some() {
 				return false
 			}

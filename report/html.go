@@ -130,11 +130,10 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		out.Head = append(out.Head, htmlCell{Class: alignment("head", c.Type), Text: c.Title})
 	}
 	shown, left := t.shown(opt.For)
-	for i := range t.Rows {
-		if !shown(i) {
+	for row := range t.All() {
+		if !shown(row) {
 			continue
 		}
-		row := &t.Rows[i]
 		line := htmlRow{Class: string(row.Status)}
 		if !row.Leaf {
 			line.Class = strings.TrimSpace("group " + line.Class)
@@ -180,12 +179,11 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 // shown tells of each row, one after another, whether it is shown: on pages and
 // in mails the first PageRows records and as many groups, then the outermost
 // groups alone. left is how many records are not.
-func (t *Table) shown(in HTML) (shown func(i int) bool, left *int) {
+func (t *Table) shown(in HTML) (shown func(*Row) bool, left *int) {
 	left = new(int)
 	*left = t.Left
 	leaves, groups, last := 0, 0, true
-	return func(i int) bool {
-		row := &t.Rows[i]
+	return func(row *Row) bool {
 		switch {
 		case in == Document:
 		case row.Aside: // it says more of the row before, or of the whole

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"bufio"
+	"bytes"
 	_ "embed"
 	"encoding/json"
 	"io"
@@ -19,10 +21,37 @@ var Schema []byte
 // one member for each column that has a value; unknown lists the columns of
 // which the data do not say, estimated those with an estimate in them.
 func (t *Table) WriteJSON(w io.Writer) error {
-	enc := json.NewEncoder(w)
+	if t.long == nil {
+		_, err := w.Write(indented(t.json(), ""))
+		return err
+	}
+	// Rows are written one by one between what stands before and after them: of a
+	// long list all at once would be a lot to hold. No text holds a bare quote.
+	before, after, _ := bytes.Cut(indented(t.json(), ""), []byte(`"rows": []`))
+	out := bufio.NewWriter(w)
+	out.Write(before)
+	between := `"rows": [` + "\n    "
+	for row := range t.All() {
+		out.WriteString(between)
+		out.Write(bytes.TrimSpace(indented(t.jsonRow(row), "    ")))
+		between = ",\n    "
+	}
+	out.WriteString("\n  ]")
+	out.Write(after)
+	return out.Flush()
+}
+
+// indented is v as JSON with an end of line, each line but the first behind
+// prefix.
+func indented(v any, prefix string) []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(t.json())
+	enc.SetIndent(prefix, "  ")
+	if err := enc.Encode(v); err != nil {
+		panic(err) // nothing in a table cannot be written
+	}
+	return b.Bytes()
 }
 
 // jsonTable is a table as Schema describes it.
@@ -68,41 +97,44 @@ func (t *Table) json() jsonTable {
 		}
 		return out
 	}
-	rowOf := func(r *Row) jsonRow {
-		out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Aside: r.Aside, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.selects(), URL: r.URL}
-		for i, step := range r.Path {
-			out.Path[i] = step.Text
-		}
-		for i, v := range r.Values {
-			c := t.Columns[i]
-			switch {
-			case v.Unknown && len(v.Sums) == 0:
-				out.Unknown = append(out.Unknown, c.Key)
-			case !v.None:
-				if v.Unknown { // of some of the rows
-					out.Unknown = append(out.Unknown, c.Key)
-				}
-				out.Values[c.Key] = jsonValue(c.Type, v)
-			}
-			if v.Estimated {
-				out.Estimated = append(out.Estimated, c.Key)
-			}
-		}
-		return out
-	}
 	all := jsonTable{Report: t.Name, Title: t.Title, About: append([]string{}, t.About...), Groups: columns(t.Groups), Columns: columns(t.Columns),
-		Rows: make([]jsonRow, len(t.Rows)), Notes: append([]string{}, t.Notes...)}
-	for i := range t.Rows {
-		all.Rows[i] = rowOf(&t.Rows[i])
+		Rows: []jsonRow{}, Notes: append([]string{}, t.Notes...)}
+	if t.long == nil {
+		for i := range t.Rows {
+			all.Rows = append(all.Rows, t.jsonRow(&t.Rows[i]))
+		}
 	}
 	if t.Total != nil {
-		total := rowOf(&Row{Values: t.Total})
+		total := t.jsonRow(&Row{Values: t.Total})
 		all.Total = &total
 	}
 	for i := range t.Sections {
 		all.Sections = append(all.Sections, t.Sections[i].json())
 	}
 	return all
+}
+
+func (t *Table) jsonRow(r *Row) jsonRow {
+	out := jsonRow{Level: len(r.Path), Leaf: r.Leaf, Aside: r.Aside, Path: make([]string, len(r.Path)), Values: map[string]any{}, Status: r.Status, Link: r.selects(), URL: r.URL}
+	for i, step := range r.Path {
+		out.Path[i] = step.Text
+	}
+	for i, v := range r.Values {
+		c := t.Columns[i]
+		switch {
+		case v.Unknown && len(v.Sums) == 0:
+			out.Unknown = append(out.Unknown, c.Key)
+		case !v.None:
+			if v.Unknown { // of some of the rows
+				out.Unknown = append(out.Unknown, c.Key)
+			}
+			out.Values[c.Key] = jsonValue(c.Type, v)
+		}
+		if v.Estimated {
+			out.Estimated = append(out.Estimated, c.Key)
+		}
+	}
+	return out
 }
 
 func jsonValue(kind Type, v Value) any {

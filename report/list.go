@@ -1,8 +1,10 @@
 package report
 
 import (
-	"fmt"
+	"bytes"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"intouch/store"
@@ -34,13 +36,24 @@ type listing struct {
 	r       *run
 	t       *Table
 	groups  tree[columns, *columns] // of a comparison the figures of each period, side by side
-	first   []leaf
+	leaves  map[string]*leafGroup   // by the keys of their paths
+	blocks  blocks
+	first   []packed
 	records int
+	last    *packed // none behind it is kept
+	zero    []bool  // by column: some record has a sum of nothing
+	path    []byte  // these three are used again and again
+	key     []byte
+	record  packing
 }
+
+// maxRowsAtOnce is how many records a list keeps as Rows: of more All makes
+// them one at a time.
+const maxRowsAtOnce = 2000
 
 func (r *run) listing(t *Table) *listing {
 	t.listing = true
-	return &listing{r: r, t: t}
+	return &listing{r: r, t: t, leaves: map[string]*leafGroup{}, zero: make([]bool, len(t.Columns))}
 }
 
 // side are values of the n-th period of a comparison, among those of the others.
@@ -67,7 +80,19 @@ func (l *listing) addOf(n int, record leaf) {
 // columns are figures that simply add up.
 type columns []Value
 
-func (c *columns) add(o *columns)  { *c = add(*c, *o) }
+func (c *columns) add(o *columns) {
+	if *c == nil { // its own sums, which it may change
+		for _, v := range *o {
+			v.Sums = slices.Clone(v.Sums)
+			*c = append(*c, v)
+		}
+		return
+	}
+	for i := range *c {
+		(*c)[i].increase(&(*o)[i])
+	}
+}
+
 func (c *columns) values() []Value { return *c }
 
 // add takes the next record; its own step is the last one of its path.
@@ -77,17 +102,72 @@ func (l *listing) add(record leaf) {
 		record.path, own = record.path[own:], 0
 	}
 	l.groups.add(record.path[:own], l.side(0, record.values))
-	l.first = append(l.first, record)
-	if l.records++; l.r.Most > 0 && len(l.first) >= 2*l.r.Most {
-		l.cut()
+	l.records++
+	self := &record.path[own]
+	l.key = append(append(append(append(append(l.key[:0], self.order...), 0), self.title.Text...), 0), self.key...)
+	of := l.group(record.path[:own])
+	if l.last != nil && l.compare(of, l.key, *l.last) > 0 {
+		return
 	}
+	p := &l.record
+	p.bytes = p.bytes[:0]
+	p.text(self.title.Text)
+	p.text(string(record.status))
+	p.text(record.url)
+	for i := range record.values {
+		v := &record.values[i]
+		p.value(v)
+		l.zero[i] = l.zero[i] || len(v.Sums) == 0 && !v.Unknown && !v.None
+	}
+	block, at := l.blocks.put(l.key, p.bytes)
+	l.first = append(l.first, packed{of, block, at})
+	if most := l.r.Most; most > 0 && len(l.first) >= 2*most {
+		l.cut()
+		last := l.first[most-1]
+		l.last = &last
+	}
+}
+
+// group is the innermost group with that path.
+func (l *listing) group(path []step) *leafGroup {
+	l.path = l.path[:0]
+	for i := range path {
+		l.path = append(append(l.path, path[i].key...), 0)
+	}
+	of := l.leaves[string(l.path)]
+	if of == nil {
+		of = &leafGroup{path: path}
+		l.leaves[string(l.path)] = of
+	}
+	return of
+}
+
+// compare is the order of a record and another one.
+func (l *listing) compare(of *leafGroup, key []byte, other packed) int {
+	if of != other.group {
+		if c := comparePaths(of.path, other.group.path); c != 0 {
+			return c
+		}
+	}
+	its, _ := l.blocks.get(other)
+	return bytes.Compare(key, its)
 }
 
 // cut leaves the first ones, in order.
 func (l *listing) cut() {
-	slices.SortStableFunc(l.first, func(a, b leaf) int { return comparePaths(a.path, b.path) })
+	groups := slices.SortedFunc(maps.Values(l.leaves), func(a, b *leafGroup) int { return comparePaths(a.path, b.path) })
+	for i, g := range groups {
+		g.rank = i
+	}
+	slices.SortFunc(l.first, func(a, b packed) int {
+		if a.group != b.group {
+			return a.group.rank - b.group.rank
+		}
+		one, _ := l.blocks.get(a)
+		other, _ := l.blocks.get(b)
+		return bytes.Compare(one, other)
+	})
 	if most := l.r.Most; most > 0 && len(l.first) > most {
-		clear(l.first[most:])
 		l.first = l.first[:most]
 	}
 }
@@ -117,38 +197,45 @@ func (l *listing) rows(kind string) error {
 		}
 		return values
 	}
-	unknown, next := false, 0
-	// members adds the records of a group, which come in the order of groups.
-	members := func(path []Value, keys []string) {
-		for ; next < len(l.first); next++ {
-			one := &l.first[next]
-			for i, key := range keys {
-				if one.path[i].key != key {
-					return
-				}
-			}
-			own := one.path[len(one.path)-1]
-			t.Rows = append(t.Rows, Row{Leaf: true, Path: append(slices.Clone(path), own.title), Values: one.values, Status: one.status, URL: one.url})
-			unknown = unknown || slices.ContainsFunc(one.values, func(v Value) bool { return v.Unknown })
-			*one = leaf{} // what the row does not need
+	t.long = &long{blocks: l.blocks, columns: len(t.Columns), seen: map[string]Value{}, zero: map[string]bool{}}
+	for n, c := range t.Columns {
+		if t.long.zero[c.Key] = l.zero[n]; total != nil {
+			t.long.seen[c.Key] = total[n]
 		}
 	}
+	next := 0
+	// members are the records of a group, which come in the order of groups.
+	members := func(keys []string) []packed {
+		from := next
+		for ; next < len(l.first); next++ {
+			of := l.first[next].group.path
+			for i, key := range keys {
+				if of[i].key != key {
+					return l.first[from:next]
+				}
+			}
+		}
+		return l.first[from:]
+	}
 	if total != nil {
+		if slices.ContainsFunc(total[:len(t.Columns)], func(v Value) bool { return v.Unknown }) {
+			t.Notes = append(t.Notes, r.t("not said"))
+		}
 		t.Total = figures(total)
 	}
 	if len(r.by) == 0 {
-		members(nil, nil)
+		t.members = members(nil)
 	}
 	keys := make([]string, len(r.by))
 	l.groups.rows(nil, func(row Row, key string) {
 		row.Leaf, row.Values = false, figures(row.Values)
-		t.Rows = append(t.Rows, row)
 		if keys[len(row.Path)-1] = key; len(row.Path) == len(keys) {
-			members(row.Path, keys)
+			row.members = members(keys)
 		}
+		t.Rows = append(t.Rows, row)
 	})
-	if unknown {
-		t.Notes = append(t.Notes, r.t("not said"))
+	if len(l.first) <= maxRowsAtOnce {
+		*t = *t.flat()
 	}
 	return nil
 }
@@ -165,7 +252,7 @@ func (t *Table) nothing() []Value {
 // recordStep is a record as the innermost step of its path, in that order
 // among the others.
 func recordStep(id int64, title, order string) step {
-	return step{key: fmt.Sprint(id), title: text(title), order: order}
+	return step{key: strconv.FormatInt(id, 10), title: text(title), order: order}
 }
 
 // statusWord is the status as a word, and the row's colour.

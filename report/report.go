@@ -139,18 +139,26 @@ func (t *Table) zeros(house string) {
 		if c.Type != Sum {
 			continue
 		}
-		seen := Value{}
-		for i := range t.Rows {
-			seen = seen.plus(t.Rows[i].Values[n])
-		}
+		seen := t.seen(n)
 		currency := house
 		if len(seen.Sums) == 1 {
 			currency = seen.Sums[0].Currency
 		}
+		nothing := []store.Money{{Currency: currency}}
 		fill := func(v *Value) {
 			if len(v.Sums) == 0 && !v.Unknown && !v.None && !v.Said && currency != "" {
-				v.Sums = []store.Money{{Currency: currency}}
+				v.Sums = nothing
 			}
+		}
+		if t.long != nil {
+			if all := t.long.seen[c.Key]; len(all.Sums) == 0 && t.long.zero[c.Key] && currency != "" {
+				all.Sums = nothing
+				t.long.seen[c.Key] = all
+			}
+			t.long.finish = append(t.long.finish, func(values []Value) []Value {
+				fill(&values[n])
+				return values
+			})
 		}
 		for i := range t.Rows {
 			fill(&t.Rows[i].Values[n])

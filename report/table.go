@@ -19,7 +19,7 @@ type Table struct {
 	About   []string // the period, filters and who looks, a line each
 	Groups  []Column // what the rows are grouped by, outermost first
 	Columns []Column
-	Rows    []Row   // a group's row comes before its members
+	Rows    []Row   // a group's row comes before its members; see All
 	Total   []Value // one for each column; nil: there is nothing to total
 	Notes   []string
 	// Sections are tables that belong to it, each with its title: the lines and
@@ -35,6 +35,10 @@ type Table struct {
 	// listing: its innermost rows are the records of its own period, so that only
 	// groups and the total have figures of others.
 	listing bool
+	// Of a long list the records are not among Rows: All gives them. members are
+	// those outside of any group.
+	long    *long
+	members []packed
 }
 
 // Column is one kind of figure or text.
@@ -85,6 +89,8 @@ type Row struct {
 	// form of a URL's query: of many rows url.Values would be a lot; "" for none.
 	Link string
 	URL  string // of the record that the row is, a path of the pages; "" for none
+	// members are the packed records of the group.
+	members []packed
 }
 
 // selects is Link as parameters; nil: there is none.
@@ -202,6 +208,18 @@ func (v Value) plus(w Value) Value {
 		return 1
 	})
 	return out
+}
+
+// increase adds to a figure whose sums nobody else has.
+func (v *Value) increase(w *Value) {
+	v.Text, v.Said, v.FirstDay = "", false, 0
+	v.N += w.N
+	v.Unknown, v.None, v.Estimated = v.Unknown || w.Unknown, v.None && w.None, v.Estimated || w.Estimated
+	if len(v.Sums) == 1 && len(w.Sums) == 1 && v.Sums[0].Currency == w.Sums[0].Currency {
+		v.Sums[0].Minor += w.Sums[0].Minor
+	} else if len(w.Sums) > 0 {
+		v.Sums = slices.Clone(Value{Sums: v.Sums}.plus(Value{Sums: w.Sums}).Sums)
+	}
 }
 
 // minus takes a figure of the same column away.

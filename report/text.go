@@ -46,8 +46,10 @@ func (t *Table) WriteText(w io.Writer) error {
 		}
 	}
 	widen(head)
-	for i := range t.Rows {
-		widen(t.textRow(v, &t.Rows[i]))
+	empty := true
+	for row := range t.All() {
+		widen(t.textRow(v, row))
+		empty = false
 	}
 	if t.Total != nil {
 		widen(total)
@@ -57,12 +59,12 @@ func (t *Table) WriteText(w io.Writer) error {
 	for _, line := range t.About {
 		fmt.Fprintln(out, oneLine(line))
 	}
-	if len(t.Rows) > 0 {
+	if !empty {
 		fmt.Fprintln(out)
 		t.textLine(out, head, widths)
 		t.rule(out, widths)
-		for i := range t.Rows {
-			t.textLine(out, inLine(t.textRow(v, &t.Rows[i])), widths)
+		for row := range t.All() {
+			t.textLine(out, inLine(t.textRow(v, row)), widths)
 		}
 		if t.Total != nil {
 			t.rule(out, widths)
@@ -90,7 +92,7 @@ func (t *Table) WriteText(w io.Writer) error {
 }
 
 func (t *Table) textRow(v voice, row *Row) []string {
-	var line []string
+	line := make([]string, 0, 1+len(row.Values))
 	if len(t.Groups) > 0 {
 		name := ""
 		if len(row.Path) > 0 {

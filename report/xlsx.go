@@ -260,19 +260,19 @@ func (s *sheet) write() error {
 		return err
 	}
 	at := head
-	for i := range s.Rows {
-		if !s.Rows[i].Leaf {
+	for row := range s.All() {
+		if !row.Leaf {
 			continue
 		}
 		if at++; at > maxXLSXRows {
 			return fmt.Errorf("more rows than a sheet holds: narrow the selection or take CSV")
 		}
-		var cells []any
+		cells := make([]any, 0, len(titles))
 		for g := range s.Groups {
-			cells = append(cells, pathText(&s.Rows[i], g))
+			cells = append(cells, pathText(row, g))
 		}
 		for _, f := range figures {
-			cell, err := s.cell(f, s.Rows[i].Values[f.column])
+			cell, err := s.cell(f, row.Values[f.column])
 			if err != nil {
 				return err
 			}
@@ -357,7 +357,13 @@ func (s *sheet) cell(f figure, v Value) (any, error) {
 // partly reports whether rows of the column are known in part, or nothing of it
 // is known: then no formula gives its total.
 func (s *sheet) partly(column int) bool {
-	return len(s.Total[column].Sums) == 0 || slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Leaf && r.Values[column].Unknown && len(r.Values[column].Sums) > 0 })
+	if len(s.Total[column].Sums) == 0 {
+		return true
+	}
+	if s.long != nil { // of those what there is in part makes the total so
+		return s.seen(column).Unknown
+	}
+	return slices.ContainsFunc(s.Rows, func(r Row) bool { return r.Leaf && r.Values[column].Unknown && len(r.Values[column].Sums) > 0 })
 }
 
 // total writes the row of totals: formulas that also hold when rows are
