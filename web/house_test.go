@@ -272,6 +272,18 @@ func (a answer) lacks(t testing.TB, parts ...string) {
 	}
 }
 
+var ownScript = regexp.MustCompile(`<script src="/static/app\.js\?[0-9a-f]{10}" defer></script>\n`)
+
+// without our own script, to look for others'.
+func (a answer) withoutScript(t testing.TB) answer {
+	t.Helper()
+	if n := len(ownScript.FindAllString(a.body, -1)); n != 1 {
+		t.Errorf("page loads our script %d times", n)
+	}
+	a.body = ownScript.ReplaceAllString(a.body, "")
+	return a
+}
+
 var mainPart = regexp.MustCompile(`(?s)<main.*</main>`)
 
 // main is the page without what surrounds it, for messages.

@@ -21,9 +21,14 @@ var staticFiles embed.FS
 
 // pages are the templates, once per language, and the assets.
 type pages struct {
-	ru, en            *template.Template
-	styleURL, iconURL string
-	assets            map[string][]byte // by name
+	ru, en *template.Template
+	assets map[string][]byte // by name
+	urls   assetURLs
+}
+
+// assetURLs are where the frame's assets are.
+type assetURLs struct {
+	Style, Script, Icon string
 }
 
 // frame is what the templates get: what surrounds every page, and its Body.
@@ -35,21 +40,20 @@ type frame struct {
 	Who     string
 	Notice  string
 	Version string
-	Style   string
-	Icon    string
+	Assets  assetURLs
 	Body    any
 }
 
 func parsePages() pages {
 	p := pages{ru: parseTemplates(store.Russian), en: parseTemplates(store.English), assets: map[string][]byte{}}
-	for _, name := range []string{"style.css", "icon.svg"} {
+	for _, name := range []string{"style.css", "app.js", "icon.svg"} {
 		b, err := staticFiles.ReadFile("static/" + name)
 		if err != nil {
 			panic(err) // embedded: missing only in a broken build
 		}
 		p.assets[name] = b
 	}
-	p.styleURL, p.iconURL = p.url("style.css"), p.url("icon.svg")
+	p.urls = assetURLs{Style: p.url("style.css"), Script: p.url("app.js"), Icon: p.url("icon.svg")}
 	return p
 }
 
@@ -91,6 +95,12 @@ func (p *pages) url(name string) string {
 	return "/static/" + name + "?" + hex.EncodeToString(sum[:5])
 }
 
+var assetTypes = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
+
 func (p *pages) static(w http.ResponseWriter, r *http.Request) {
 	name := path.Base(r.URL.Path)
 	b, ok := p.assets[name]
@@ -98,7 +108,7 @@ func (p *pages) static(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	w.Header().Set("Content-Type", map[string]string{".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(name)])
+	w.Header().Set("Content-Type", assetTypes[path.Ext(name)])
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Write(b)
 }

@@ -180,12 +180,13 @@ func sessionKey(secret []byte) []byte {
 }
 
 // guard sets the headers that every answer carries. The policy lets a page
-// load our style and nothing else: no script, no picture from elsewhere, no
-// frame, no form to others.
+// load our style and our script (static/app.js) and nothing else: nothing that
+// stands in the page itself runs, no picture from elsewhere, no frame, no form
+// to others.
 func (s *server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "+
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "+
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
@@ -325,7 +326,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 	var buf bytes.Buffer
 	frame := frame{
 		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
-		Notice: v.say.notice(v.URL.Query().Get("said")), Version: s.opt.Version, Style: s.pages.styleURL, Icon: s.pages.iconURL,
+		Notice: v.say.notice(v.URL.Query().Get("said")), Version: s.opt.Version, Assets: s.pages.urls,
 		Body: body,
 	}
 	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
