@@ -132,6 +132,8 @@ type ContactEdit struct {
 	Recurrence *string
 	Minutes    *int
 	Dismiss    *bool // a letter that needs no answer
+
+	back *Undo // it was so before
 }
 
 // ContactQuery selects contacts of one client, deal or thread, newest first.

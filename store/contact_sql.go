@@ -287,6 +287,9 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 	if e.State != nil {
 		c.setState(*e.State, t.now)
 	}
+	if e.back != nil {
+		c.Completed, c.PostponedT, c.Estimated = e.back.Completed, e.back.PostponedT, e.back.Estimated
+	}
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -313,7 +316,11 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 	if err != nil {
 		return err
 	}
-	if err := t.remember(actor, "contact", c.ID, editVerb(old.State, c.State, d), d); err != nil {
+	verb := editVerb(old.State, c.State, d)
+	if e.back != nil {
+		verb = "undone"
+	}
+	if err := t.remember(actor, "contact", c.ID, verb, d); err != nil {
 		return err
 	}
 	t.touch(ItemKey{ID: c.ID})

@@ -213,6 +213,8 @@ type EventEdit struct {
 	Expected *Date
 	State    *State
 	Note     *string
+
+	back *Undo // it was so before
 }
 
 // coverEvents shares the documented sum of one kind among that kind's events

@@ -246,6 +246,9 @@ func (t *tx) editEvent(actor Actor, it Item, edit EventEdit) (DealEvent, error) 
 			return e, invalid("state", "%q is none of planned, postponed, done, cancelled", clip(string(e.State), 40))
 		}
 	}
+	if edit.back != nil {
+		e.Expected, e.ExpectSet, e.Completed, e.PostponedT = edit.back.Expected, edit.back.ExpectSet, edit.back.Completed, edit.back.PostponedT
+	}
 	d := changes{}
 	d.note("state", string(old.State), string(e.State))
 	d.note("expected", string(old.Day()), string(e.Day()))
@@ -261,6 +264,9 @@ func (t *tx) editEvent(actor Actor, it Item, edit EventEdit) (DealEvent, error) 
 	verb := editVerb(old.State, e.State, d)
 	if _, ok := d["expected"]; ok && old.State == e.State {
 		verb = "moved"
+	}
+	if edit.back != nil {
+		verb = "undone"
 	}
 	if err := t.remember(actor, "event", e.ID, verb, d); err != nil {
 		return e, err

@@ -384,7 +384,10 @@ func (s *server) editContact(v *visit) error {
 	if !ok {
 		return v.back(here(id), "refused")
 	}
-	_, err = s.st.EditContact(v.ctx, v.actor(), id, v.version(), edit)
+	after, err := s.st.EditContact(v.ctx, v.actor(), id, v.version(), edit)
+	if err == nil && after.Version != c.Version {
+		said = s.undoable(v, said, store.UndoContact(&c, after.Version))
+	}
 	return v.edited(err, here(id), said)
 }
 
@@ -409,6 +412,9 @@ func contactEdit(c *store.Contact, do, value string, say voice) (edit store.Cont
 	case "snooze":
 		when, ok := c.When.Snooze(store.Snooze(value), say.now, say.loc)
 		return store.ContactEdit{When: &when}, "moved", ok
+	case "high", "normal", "low":
+		do, value = "importance", do
+		fallthrough
 	case "importance":
 		imp := chosen([]string{value}, allImportances)
 		if len(imp) == 1 {

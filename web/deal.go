@@ -209,11 +209,14 @@ func (s *server) editEvent(v *visit) error {
 	for i := range card.Events {
 		if e := &card.Events[i]; e.ID == eventID {
 			here := dealPath(id)
-			edit, said, ok := eventEdit(e, v.PostFormValue("do"), v.say)
+			edit, said, ok := eventEdit(e, v.PostFormValue("do"), v.PostFormValue("value"), v.say)
 			if !ok {
 				return v.back(here, "refused")
 			}
-			_, err := s.st.EditEvent(v.ctx, v.actor(), eventID, v.version(), edit)
+			after, err := s.st.EditEvent(v.ctx, v.actor(), eventID, v.version(), edit)
+			if err == nil && after.Version != e.Version {
+				said = s.undoable(v, said, store.UndoEvent(e, after.Version))
+			}
 			return v.edited(err, here, said)
 		}
 	}
@@ -221,7 +224,7 @@ func (s *server) editEvent(v *visit) error {
 }
 
 // eventEdit is what a button means.
-func eventEdit(e *store.DealEvent, do string, say voice) (edit store.EventEdit, said string, ok bool) {
+func eventEdit(e *store.DealEvent, do, value string, say voice) (edit store.EventEdit, said string, ok bool) {
 	state := func(st store.State) *store.State { return &st }
 	switch do {
 	case "done":
@@ -231,8 +234,11 @@ func eventEdit(e *store.DealEvent, do string, say voice) (edit store.EventEdit, 
 	case "plan":
 		return store.EventEdit{State: state(store.Planned)}, "planned", true
 	case "tomorrow":
-		day := say.today().Add(1)
-		return store.EventEdit{Expected: &day}, "moved", true
+		do, value = "snooze", "tomorrow"
+		fallthrough
+	case "snooze":
+		when, ok := e.When(say.loc).Snooze(store.Snooze(value), say.now, say.loc)
+		return store.EventEdit{Expected: &when.First}, "moved", ok && when.AllDay
 	}
 	return store.EventEdit{}, "", false
 }

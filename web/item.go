@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"intouch/store"
 )
@@ -29,6 +30,8 @@ type row struct {
 	Version   int64
 	CanDo     bool // done, tomorrow, postpone
 	Postponed bool // plan again instead of postpone
+	Days      bool // it has no clock time
+	Contact   bool // importance and cancelling are people's
 	Back      string
 }
 
@@ -41,6 +44,7 @@ func itemRow(say voice, it *store.Item, names map[int64]string, back string) row
 		ClientID: it.ClientID, Client: it.ClientName, Back: back,
 		CanDo:     it.Status != store.StatusDone && it.Status != store.StatusCancelled && say.may(it.Managers...),
 		Postponed: it.State() == store.Postponed,
+		Days:      when.AllDay, Contact: it.Contact != nil,
 	}
 	if !when.IsZero() {
 		r.Day = store.DateOf(when.Begins(say.loc), say.loc)
@@ -91,7 +95,7 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 		What: store.Word(say.lang, "type."+string(e.Kind)), Title: sum(e.Amount),
 		Action: fmt.Sprintf("/deals/%d/events/%d", e.DealID, e.ID), Version: e.Version, Back: back,
 		CanDo:     st != store.StatusDone && st != store.StatusCancelled && say.may(managers...),
-		Postponed: e.State == store.Postponed,
+		Postponed: e.State == store.Postponed, Days: true,
 	}
 	if e.Moved() {
 		r.Notes = append(r.Notes, say.t("item.movedfrom", say.date(e.MovedFrom())))
@@ -106,6 +110,17 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 		r.Notes = append(r.Notes, e.Note)
 	}
 	return r
+}
+
+// snoozeOptions are the words by which something that takes place then can be
+// moved.
+func snoozeOptions(lang store.Language, when store.Span) (out []option) {
+	for _, word := range store.Snoozes {
+		if _, ok := when.Snooze(word, time.Unix(0, 0), time.UTC); ok {
+			out = append(out, option{string(word), texts.Say(lang, "snooze."+string(word)), word == "tomorrow"})
+		}
+	}
+	return out
 }
 
 // dated is the span with its day, or a word that there is none.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"time"
 
 	"intouch/store"
 )
@@ -38,7 +39,7 @@ type frame struct {
 	Here    string // entry of the navigation
 	In      bool   // somebody is logged in
 	Who     string
-	Notice  string
+	Notice  notice
 	Version string
 	Assets  assetURLs
 	Body    any
@@ -61,12 +62,20 @@ func parsePages() pages {
 // it.
 func parseTemplates(lang store.Language) *template.Template {
 	say := voice{lang: lang}
+	snoozes := snoozeOptions(lang, store.Span{})
+	daySnoozes := snoozeOptions(lang, store.Days("2026-01-01", "2026-01-01", time.UTC))
 	return template.Must(template.New("").Funcs(template.FuncMap{
 		"t":     say.t,
 		"word":  func(kind string, v any) string { return store.Word(lang, fmt.Sprintf("%s%v", kind, v)) },
 		"money": func(m store.Money) string { return m.Format(lang) },
 		"text":  linkify,
 		"clip":  clip,
+		"snoozes": func(days bool) []option {
+			if days {
+				return daySnoozes
+			}
+			return snoozes
+		},
 		"boxes": func(name string, all []option) boxes { return boxes{name, all} },
 	}).ParseFS(templateFiles, "templates/*.html"))
 }

@@ -82,7 +82,7 @@ func TestAcceptLanguage(t *testing.T) {
 
 func TestSession(t *testing.T) {
 	h := newHouse(t, Options{})
-	s := sessions{st: h.st, key: sessionKey([]byte("a secret for the tests, 32 bytes"))}
+	s := sessions{st: h.st, key: keyFor([]byte("a secret for the tests, 32 bytes"), "session")}
 	ctx := context.Background()
 	print, err := h.st.PasswordPrint(ctx, h.ids["boris"])
 	h.check(err)
@@ -96,7 +96,7 @@ func TestSession(t *testing.T) {
 		t.Fatal("a good session is refused")
 	}
 	parts := strings.Split(good, ".")
-	other := sessions{st: h.st, key: sessionKey([]byte("another secret"))}
+	other := sessions{st: h.st, key: keyFor([]byte("another secret"), "session")}
 	flipped := []byte(good)
 	flipped[len(flipped)-5] ^= 1
 	for name, value := range map[string]string{

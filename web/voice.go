@@ -153,14 +153,6 @@ func (v voice) size(n int64) string {
 	return v.t("MB", text)
 }
 
-// notice is the word of a redirect after a form; only known ones are shown.
-func (v voice) notice(said string) string {
-	if said == "" || texts["said."+said] == [2]string{} {
-		return ""
-	}
-	return v.t("said." + said)
-}
-
 // links in a letter: only what plainly is an address of the web.
 var links = regexp.MustCompile(`https?://[^\s<>"'\x60{}|\\^«»]+`)
 

@@ -69,6 +69,7 @@ type server struct {
 	opt      Options
 	log      *slog.Logger
 	sessions sessions
+	undoKey  []byte
 	pages    pages
 	csrf     *http.CrossOriginProtection
 	mux      *http.ServeMux
@@ -101,8 +102,9 @@ func New(st *store.Store, opt Options) http.Handler {
 		rand.Read(opt.Secret) // never fails
 	}
 	s := &server{st: st, opt: opt, log: opt.Log, pages: parsePages(), mux: http.NewServeMux()}
-	s.sessions = sessions{st: st, key: sessionKey(opt.Secret), secure: strings.HasPrefix(opt.PublicURL, "https://")}
+	s.sessions = sessions{st: st, key: keyFor(opt.Secret, "session"), secure: strings.HasPrefix(opt.PublicURL, "https://")}
 
+	s.undoKey = keyFor(opt.Secret, "undo")
 	s.csrf = s.newCSRF()
 
 	open := func(pattern string, h func(*visit) error) { s.mux.Handle(pattern, s.serve(h, false)) }
@@ -142,6 +144,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /deals", s.deals)
 	page("GET /deals/{id}", s.deal)
 	page("POST /deals/{id}/events/{event}", s.editEvent)
+	page("POST /undo", s.undo)
 	page("GET /reports", s.reports)
 	page("GET /reports/{name}", s.report)
 	page("GET /reports/schema.json", s.reportSchema)
@@ -172,10 +175,10 @@ func New(st *store.Store, opt Options) http.Handler {
 	return s.mux
 }
 
-// sessionKey keeps the session's key apart from other uses of the secret.
-func sessionKey(secret []byte) []byte {
+// keyFor keeps the key of one use of the secret apart from the others.
+func keyFor(secret []byte, use string) []byte {
 	mac := hmac.New(sha256.New, secret)
-	mac.Write([]byte("intouch web session 1"))
+	mac.Write([]byte("intouch web " + use + " 1"))
 	return mac.Sum(nil)
 }
 
@@ -326,7 +329,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 	var buf bytes.Buffer
 	frame := frame{
 		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
-		Notice: v.say.notice(v.URL.Query().Get("said")), Version: s.opt.Version, Assets: s.pages.urls,
+		Notice: s.notice(v), Version: s.opt.Version, Assets: s.pages.urls,
 		Body: body,
 	}
 	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
