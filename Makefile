@@ -84,7 +84,9 @@ packages:
 
 # The Debian package, in dist/. Needs no Debian tool.
 deb: build
-	rm -rf dist && mkdir -p dist && cp intouchd dist/intouchd
+	rm -rf dist && mkdir -p dist/man dist/completions && cp intouchd dist/intouchd
+	for page in intouchd.1 intouchd.toml.5; do ./intouchd man $${page%.*} | gzip -9n >dist/man/$$page.gz; done
+	for shell in bash zsh fish; do ./intouchd completion $$shell >dist/completions/$$shell; done
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) VERSION='$(DEB_VERSION)' ARCH=$$($(GO) env GOARCH) \
 		$(GO) run $(NFPM) package --config deploy/debian/nfpm.yaml --packager deb --target dist/
 

@@ -17,7 +17,8 @@ func (p *program) exportCommand() *cobra.Command {
 			"JSONL: one object a line; times are RFC 3339 in UTC. CSV: UTF-8 with commas; lists are separated by spaces, phones by commas,\n" +
 			"nested values are JSON, and a text that a spreadsheet would take for a formula begins with an apostrophe, which import takes\n" +
 			"away again.",
-		Args: takes(cobra.ExactArgs(1)),
+		Args:      takes(cobra.ExactArgs(1)),
+		ValidArgs: completions(exchange.ExportKinds),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opt := exchange.ExportOptions{Kind: exchange.Kind(args[0]), Format: exchange.Format(format), Excel: excel}
 			if err := exchange.KnownKind(opt.Kind, exchange.ExportKinds); err != nil {

@@ -79,7 +79,8 @@ func (p *program) jobCommand() *cobra.Command {
 			"What the ledger has for that slot is not done again, but clients are classified anew: for the day of --at in the house's\n" +
 			"time zone, by the documents dated up to it, with the same result each time. Mails that the job writes are delivered at once, where the\n" +
 			"settings name a mail server; what it does not take waits in the outbox for serve, or for \"job outbox\".",
-		Args: takes(cobra.ExactArgs(1)),
+		ValidArgs: scheduler.JobNames(),
+		Args:      takes(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			if !slices.Contains(scheduler.JobNames(), name) {

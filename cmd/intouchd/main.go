@@ -116,6 +116,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.backupCommand(),
 		p.restoreCommand(),
 		p.holidaysCommand(),
+		p.manCommand(),
 		p.versionCommand(),
 	)
 	return root
@@ -163,4 +164,13 @@ func takes(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return nil
 	}
+}
+
+// completions are the words that a shell completes an argument with.
+func completions[T ~string](words []T) []cobra.Completion {
+	all := make([]cobra.Completion, len(words))
+	for i, w := range words {
+		all[i] = string(w)
+	}
+	return all
 }

@@ -30,7 +30,8 @@ func (p *program) reportCommand() *cobra.Command {
 			"--period is today, yesterday, week, month, quarter, year, last-week and so on, or like 2026-10, 2026-Q3, 2026.\n" +
 			"A filter may be given more than once; it names a record by its key in the accounting system (a manager by the login), or is \"none\".\n" +
 			"--rows writes the records behind the figures; --rows=FIGURE those behind one of the figures that a report lists above.",
-		Args: takes(cobra.ExactArgs(1)),
+		Args:      takes(cobra.ExactArgs(1)),
+		ValidArgs: report.Names(),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkReportFormat(format, excel); err != nil {
 				return err

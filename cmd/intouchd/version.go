@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -13,13 +14,26 @@ var version = "development"
 
 // revision is the commit that the program was built from, "" when unknown.
 func revision() string {
+	if r := buildSetting("vcs.revision"); len(r) >= 12 {
+		return r[:12]
+	}
+	return ""
+}
+
+// buildDate is the day of that commit, "" when unknown.
+func buildDate() string {
+	day, _, _ := strings.Cut(buildSetting("vcs.time"), "T")
+	return day
+}
+
+func buildSetting(key string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return ""
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
+		if s.Key == key {
+			return s.Value
 		}
 	}
 	return ""
