@@ -18,16 +18,17 @@ import (
 // mayImport is the picture of docs/architecture.md: which of our packages each
 // one may import. cmd/intouchd builds everything, and nobody imports it.
 var mayImport = map[string][]string{
-	".":         {},
-	"store":     {},
-	"mailer":    {},
-	"oauth":     {},
-	"report":    {"store"},
-	"mailsync":  {"store"},
-	"caldav":    {"store"},
-	"exchange":  {"store"},
-	"scheduler": {"store", "report", "mailer"},
-	"web":       {"store", "report", "mailer"},
+	".":          {},
+	"store":      {},
+	"mailer":     {},
+	"oauth":      {},
+	"autoconfig": {},
+	"report":     {"store"},
+	"mailsync":   {"store"},
+	"caldav":     {"store"},
+	"exchange":   {"store"},
+	"scheduler":  {"store", "report", "mailer"},
+	"web":        {"store", "report", "mailer"},
 
 	// What tests of every room stand on: an empty store on both engines, and
 	// real mailboxes and mail servers. Only tests import them.

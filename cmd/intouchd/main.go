@@ -93,6 +93,7 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddCommand(
 		p.serveCommand(),
 		p.demoCommand(),
+		p.initCommand(),
 		p.checkCommand(),
 		p.syncCommand(),
 		p.auditCommand(),

@@ -188,6 +188,11 @@ func managerNamed(ctx context.Context, st *store.Store, login string) (store.Man
 
 // readPassword takes one line of stdin; on a terminal it asks, without echo.
 func (p *program) readPassword(prompt string) (string, error) {
+	return p.readPasswordFrom(bufio.NewReader(io.LimitReader(p.in, 4096)), prompt)
+}
+
+// readPasswordFrom does so where lines were read from stdin before, by in.
+func (p *program) readPasswordFrom(in *bufio.Reader, prompt string) (string, error) {
 	if f, ok := p.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		fmt.Fprint(p.err, prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
@@ -197,7 +202,7 @@ func (p *program) readPassword(prompt string) (string, error) {
 		}
 		return string(b), nil
 	}
-	line, err := bufio.NewReader(io.LimitReader(p.in, 4096)).ReadString('\n')
+	line, err := in.ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
