@@ -41,6 +41,10 @@ type Config struct {
 	LocalName string      // for EHLO; the machine's name when empty
 	TLS       *tls.Config // nil: the system's roots; ServerName is the host of Addr when empty
 
+	// Lockstep has each command wait for the answer to the one before, also
+	// where the server says that it need not (see Session.Doubtful).
+	Lockstep bool
+
 	// Timeout is how long one command may take, 1 minute when 0; DataTimeout
 	// how long the server may think after the final dot, 10 minutes when 0: it
 	// may already have taken the mail, and giving up early makes it send
@@ -298,7 +302,7 @@ func (s *Session) Send(ctx context.Context, from, to string, msg []byte) error {
 				Text: OneLine(fmt.Sprintf("from %s to %s: the mail server takes no addresses beyond ASCII (it lacks SMTPUTF8)", from, to), 300)}
 		}
 		s.used = true
-		err := s.transfer.send(s.commands(from, to, len(msg), beyond), msg, s.extends("PIPELINING"))
+		err := s.transfer.send(s.commands(from, to, len(msg), beyond), msg, s.extends("PIPELINING") && !s.cfg.Lockstep)
 		s.broken = s.broken || s.transfer.over
 		if err != nil {
 			return err
@@ -336,6 +340,11 @@ func ascii(s string) bool {
 // Broken reports whether the connection is over, also after a *Refused
 // (421 announces that the server closes it, RFC 5321 section 3.8).
 func (s *Session) Broken() bool { return s.broken }
+
+// Doubtful reports whether the server lost its way, or was lost, over commands
+// that went out together: it may announce PIPELINING and not know it. A next
+// session with Lockstep does without.
+func (s *Session) Doubtful() bool { return s.transfer.doubtful }
 
 // Close says goodbye, for at most five seconds, and closes the connection.
 func (s *Session) Close(ctx context.Context) {

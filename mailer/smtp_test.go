@@ -20,6 +20,8 @@ import (
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 	"go.uber.org/goleak"
+
+	"intouch/mailer/smtptest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -399,6 +401,53 @@ func TestSession_RefusedYetAskedFor(t *testing.T) {
 				break
 			}
 		}
+	}
+}
+
+// A server that announces PIPELINING and does not know it: what it lost is
+// neither delivered nor refused, and gets through command by command. One that
+// answers the text before it has it has not taken it.
+func TestSession_FalsePipelining(t *testing.T) {
+	const text = "Subject: x\r\n\r\nx\r\n"
+	for name, c := range map[string]struct {
+		stage, answer string
+		says          string
+		doubtful      bool
+	}{
+		"drops":     {"MAIL", "", "RCPT: read tcp", true},
+		"chokes":    {"RCPT", "503 5.5.1 bad sequence\r\n", "RCPT: the server answered commands that went out together with 503 bad sequence", true},
+		"premature": {"DATA", "354 go on\r\n250 taken\r\n", "DATA: the server answered before it was asked", false},
+		"surplus":   {"RCPT", "250 ok\r\n250 ok\r\n", "DATA: the server answered 250 out of turn", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			script := pipelining()
+			script[c.stage] = c.answer
+			cfg := scripted(t, script)
+			if name == "drops" { // all that came with the first command
+				cfg.Addr = smtptest.Dropping(t)
+			}
+			s, err := cfg.Dial(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var refused *Refused
+			err = s.Send(t.Context(), "a@b.test", "c@d.test", []byte(text))
+			if err == nil || errors.As(err, &refused) || !strings.Contains(err.Error(), c.says) || !s.Broken() || s.Doubtful() != c.doubtful {
+				t.Errorf("%v; broken %v, doubtful %v", err, s.Broken(), s.Doubtful())
+			}
+			s.Close(t.Context())
+			if name != "drops" {
+				return
+			}
+			cfg.Lockstep = true
+			if s, err = cfg.Dial(t.Context()); err == nil {
+				err = s.Send(t.Context(), "a@b.test", "c@d.test", []byte(text))
+				s.Close(t.Context())
+			}
+			if err != nil {
+				t.Errorf("one by one: %v", err)
+			}
+		})
 	}
 }
 

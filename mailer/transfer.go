@@ -19,6 +19,9 @@ type transfer struct {
 	text *textproto.Conn
 	cfg  *Config
 	over bool // the connection was closed half-way
+
+	// doubtful: commands that went out together were not answered one by one.
+	doubtful bool
 }
 
 // command of a mail, and the answer that lets the next one have a meaning.
@@ -50,8 +53,12 @@ func (t *transfer) send(commands []command, msg []byte, together bool) error {
 			case err == nil && c.stage == StageData && refused != nil:
 				t.without(refused)
 			case err == nil:
+			case together && refused == nil && errors.As(err, &said) && (said.Code == 500 || said.Code == 503):
+				// It cannot follow, whatever it says of PIPELINING.
+				t.over, t.doubtful = true, true
+				return fmt.Errorf("%s: the server answered commands that went out together with %d %s", c.stage, said.Code, said.Text)
 			case !errors.As(err, &said): // no answer, or one out of turn
-				t.over = true
+				t.over, t.doubtful = true, together
 				if refused != nil {
 					return refused
 				}
@@ -63,6 +70,10 @@ func (t *transfer) send(commands []command, msg []byte, together bool) error {
 	}
 	if refused != nil {
 		return refused
+	}
+	if n := t.text.R.Buffered(); n > 0 { // else it would be taken for the answer to the text
+		t.over = true
+		return fmt.Errorf("%s: the server answered before it was asked", StageData)
 	}
 	return t.data(msg)
 }

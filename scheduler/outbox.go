@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"intouch/mailer"
@@ -38,6 +39,8 @@ type outbox struct {
 	smtp  *mailer.Config // nil: nothing is delivered
 	log   *slog.Logger
 	grace time.Duration
+
+	lockstep atomic.Bool // the server seems not to take commands together
 }
 
 // delivered counts the outcomes of one round.
@@ -154,6 +157,9 @@ func (o *outbox) deliver(ctx context.Context) (total delivered, err error) {
 			} else if err = o.untried(ctx, flight, claim, &session); err == nil {
 				sendErr := session.Send(flight, m.From, m.To, m.Bytes)
 				err = o.settle(claim, m, sendErr, &total)
+				if session.Doubtful() && !o.lockstep.Swap(true) {
+					o.log.Warn("mail server lost over commands that went out together: from here on one by one", "server", o.smtp.Addr, "err", sendErr)
+				}
 				if session.Broken() {
 					session.Close(flight)
 					session = nil
@@ -199,7 +205,9 @@ func (o *outbox) untried(ctx, flight context.Context, claim *claim, session **ma
 		err = claim.check()
 	}
 	if err == nil && *session == nil {
-		*session, err = o.smtp.Dial(flight)
+		server := *o.smtp
+		server.Lockstep = server.Lockstep || o.lockstep.Load()
+		*session, err = server.Dial(flight)
 	}
 	return err
 }

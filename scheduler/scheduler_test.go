@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"intouch/mailer"
+	"intouch/mailer/smtptest"
 	"intouch/store"
 	"intouch/store/storetest"
 )
@@ -513,6 +514,22 @@ func TestOutbox_SenderRefused(t *testing.T) {
 	}
 	if err != nil || len(mails) != 15 || tried != 3 {
 		t.Errorf("%d mails, %d tries, %v", len(mails), tried, err)
+	}
+}
+
+// A mail server that says that it takes commands together, and loses them, gets
+// them one by one.
+func TestOutbox_FalsePipelining(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	s := newScheduler(t, st, &mailer.Config{Addr: smtptest.Dropping(t), Security: mailer.Insecure, Timeout: 300 * time.Millisecond, DataTimeout: 300 * time.Millisecond})
+	enqueue(t, st, "one@vector.test")
+	if total, err := s.outbox.deliver(t.Context()); err != nil || total.retried != 1 {
+		t.Errorf("together: %+v, %v", total, err)
+	}
+	c.add(2 * time.Minute)
+	if total, err := s.outbox.deliver(t.Context()); err != nil || total.sent != 1 {
+		t.Errorf("one by one: %+v, %v", total, err)
 	}
 }
 
