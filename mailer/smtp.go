@@ -17,6 +17,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"intouch/oauth"
 )
 
 // Security of the connection.
@@ -258,6 +260,23 @@ func (s *Session) login() error {
 		return refusal(StageAuth, err)
 	}
 	return nil
+}
+
+// bearer logs in with the session's access token.
+func (s *Session) bearer() error {
+	m, err := oauth.NewBearer(s.cfg.Username, s.token, s.cfg.Addr, s.client.SupportsAuth)
+	if err != nil {
+		return fmt.Errorf("AUTH: %w", err)
+	}
+	if err = s.client.Auth(m); err == nil {
+		return nil
+	}
+	err = refusal(StageAuth, err)
+	var refused *Refused
+	if errors.As(err, &refused) {
+		refused.Text = m.Explain(refused.Text)
+	}
+	return err
 }
 
 // loginMechanism is AUTH LOGIN: name and password, each when asked. go-sasl's

@@ -5,9 +5,9 @@
 // is exchanged for access tokens.
 //
 // Where tokens are kept, and that a rotated one is never lost, is the store's
-// (store.UseToken); how one logs in to a mail server with a token is
-// mailsync's. This package only speaks HTTP with the provider: each exchange
-// is bounded in time and size, and no token, code or secret is in its errors.
+// (store.UseToken). This package speaks HTTP with the provider: each exchange is
+// bounded in time and size, and no token, code or secret is in its errors. How
+// one logs in to a mail server with a token is Bearer's, for mailer and mailsync.
 package oauth
 
 import (

@@ -20,11 +20,11 @@ import (
 var mayImport = map[string][]string{
 	".":          {},
 	"store":      {},
-	"mailer":     {},
+	"mailer":     {"oauth"},
 	"oauth":      {},
 	"autoconfig": {},
 	"report":     {"store"},
-	"mailsync":   {"store"},
+	"mailsync":   {"store", "oauth"},
 	"caldav":     {"store"},
 	"exchange":   {"store"},
 	"scheduler":  {"store", "report", "mailer"},
@@ -59,7 +59,7 @@ var owners = map[string][]string{
 	"github.com/google/uuid":                                  {"web"},
 	"github.com/go-json-experiment/json":                      {"web"},
 	"github.com/emersion/go-smtp":                             {"mailer", "cmd/intouchd"},
-	"github.com/emersion/go-sasl":                             {"mailer", "mailsync"},
+	"github.com/emersion/go-sasl":                             {"mailer", "mailsync", "oauth"},
 	"golang.org/x/oauth2":                                     {"oauth"},
 	"github.com/robfig/cron":                                  {"scheduler"},
 	"database/sql":                                            {"store", "exchange"}, // exchange reads Thunderbird's books, which are SQLite files
