@@ -331,7 +331,7 @@ func (v voice) tick(by string, d store.Date, years bool) string {
 	}
 	switch {
 	case by == "month":
-		name := string([]rune(monthNames[v.lang.Index()][t.Month()-1])[:3])
+		name := string([]rune(store.MonthName(v.lang, t.Month()))[:3])
 		if years {
 			return name + t.Format(" 06")
 		}

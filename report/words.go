@@ -296,18 +296,6 @@ var texts = store.Texts{
 	"week of":   {"неделя с %s", "week of %s"},
 }
 
-// monthNames are nominative and, in Russian, genitive (of a day).
-var (
-	monthsOf = [2][12]string{
-		{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
-		{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
-	}
-	monthNames = [2][12]string{
-		{"январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь"},
-		{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
-	}
-)
-
 // voice says figures and texts in a language.
 type voice struct{ lang store.Language }
 
@@ -356,7 +344,7 @@ func (v voice) date(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%d\u00a0%s\u00a0%d", t.Day(), monthsOf[v.lang.Index()][t.Month()-1], t.Year())
+	return fmt.Sprintf("%d\u00a0%s\u00a0%d", t.Day(), store.MonthOfDay(v.lang, t.Month()), t.Year())
 }
 
 // month is "ноябрь 2026", "November 2026" of the day's month.
@@ -365,7 +353,7 @@ func (v voice) month(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("%s\u00a0%d", monthNames[v.lang.Index()][t.Month()-1], t.Year())
+	return fmt.Sprintf("%s\u00a0%d", store.MonthName(v.lang, t.Month()), t.Year())
 }
 
 // days is a period: one day, a month, or both ends.

@@ -200,11 +200,6 @@ var nouns = map[string][5]string{
 	"letters":       {"письмо", "письма", "писем", "letter", "letters"},
 }
 
-var monthsOf = [2][12]string{
-	{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
-	{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
-}
-
 var weekdays = [2][7]string{
 	{"Воскресенье", "Понедельник", "Вторник", "Среда", "Четверг", "Пятница", "Суббота"},
 	{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"},
@@ -242,7 +237,7 @@ func (v voice) date(d store.Date) string {
 	if err != nil {
 		return ""
 	}
-	s := fmt.Sprintf("%d\u00a0%s", t.Day(), monthsOf[v.lang.Index()][t.Month()-1])
+	s := fmt.Sprintf("%d\u00a0%s", t.Day(), store.MonthOfDay(v.lang, t.Month()))
 	if t.Year() != v.year {
 		s += fmt.Sprintf("\u00a0%d", t.Year())
 	}

@@ -1,6 +1,9 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Language is what a person reads: Russian or English.
 type Language string
@@ -114,3 +117,22 @@ func Plural(lang Language, n int64, one, few, many string) string {
 	}
 	return many
 }
+
+// monthNames stand alone; behind the number of a day Russian puts them in the
+// genitive.
+var (
+	monthNames = [2][12]string{
+		{"январь", "февраль", "март", "апрель", "май", "июнь", "июль", "август", "сентябрь", "октябрь", "ноябрь", "декабрь"},
+		{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+	}
+	monthsOfDays = [2][12]string{
+		{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
+		monthNames[1],
+	}
+)
+
+// MonthName is a month by itself: "ноябрь", "November".
+func MonthName(lang Language, m time.Month) string { return monthNames[lang.Index()][m-1] }
+
+// MonthOfDay is a month behind the number of a day: "ноября", "November".
+func MonthOfDay(lang Language, m time.Month) string { return monthsOfDays[lang.Index()][m-1] }

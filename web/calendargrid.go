@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"time"
+	"unicode"
 
 	"intouch/store"
 )
@@ -158,7 +159,8 @@ func layOut(say voice, form *calendarForm, items []store.Item, names map[int64]s
 		g.Title = say.date(first) + "\u00a0– " + say.date(last)
 	case "month":
 		t, _ := time.Parse(time.DateOnly, string(form.Day))
-		g.Title = fmt.Sprintf("%s %d", say.t("month."+fmt.Sprint(int(t.Month()))), t.Year())
+		name := []rune(store.MonthName(say.lang, t.Month()))
+		g.Title = fmt.Sprintf("%c%s %d", unicode.ToUpper(name[0]), string(name[1:]), t.Year())
 		begins, ends = monthOf(form.Day)
 	}
 	if form.Layout != "day" {

@@ -10,11 +10,6 @@ var weekdays = [2][7]string{
 	{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"},
 }
 
-var months = [2][12]string{
-	{"января", "февраля", "марта", "апреля", "мая", "июня", "июля", "августа", "сентября", "октября", "ноября", "декабря"},
-	{"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"},
-}
-
 // monthsAlone are for scales, without a day.
 var monthsAlone = [2][12]string{
 	{"янв", "фев", "март", "апр", "май", "июнь", "июль", "авг", "сен", "окт", "ноя", "дек"},
@@ -277,18 +272,6 @@ var texts = store.Texts{
 	"group.manager":     {"по менеджерам", "manager"},
 	"group.noclient":    {"без клиента", "no client"},
 	"group.nomanager":   {"без менеджера", "no manager"},
-	"month.1":           {"Январь", "January"},
-	"month.2":           {"Февраль", "February"},
-	"month.3":           {"Март", "March"},
-	"month.4":           {"Апрель", "April"},
-	"month.5":           {"Май", "May"},
-	"month.6":           {"Июнь", "June"},
-	"month.7":           {"Июль", "July"},
-	"month.8":           {"Август", "August"},
-	"month.9":           {"Сентябрь", "September"},
-	"month.10":          {"Октябрь", "October"},
-	"month.11":          {"Ноябрь", "November"},
-	"month.12":          {"Декабрь", "December"},
 	"filter.manager":    {"Менеджер", "Manager"},
 	"filter.me":         {"Только я", "Only me"},
 	"filter.all":        {"Вся команда", "The whole team"},

@@ -43,13 +43,22 @@ func (v voice) count(n int64, noun string) string {
 // today is the manager's day.
 func (v voice) today() store.Date { return store.DateOf(v.now, v.loc) }
 
+// monthOfDay is "ноября" or "Nov": in English short, as dates there are.
+func (v voice) monthOfDay(m time.Month) string {
+	name := store.MonthOfDay(v.lang, m)
+	if v.lang == store.English {
+		return name[:3]
+	}
+	return name
+}
+
 // date is "23 ноября" or "23 Nov", with the year when it is not this one.
 func (v voice) date(d store.Date) string {
 	t, err := time.Parse("2006-01-02", string(d))
 	if err != nil {
 		return ""
 	}
-	text := fmt.Sprintf("%d\u00a0%s", t.Day(), months[v.lang.Index()][t.Month()-1])
+	text := fmt.Sprintf("%d\u00a0%s", t.Day(), v.monthOfDay(t.Month()))
 	if t.Year() != v.now.In(v.loc).Year() {
 		text += fmt.Sprintf("\u00a0%d", t.Year())
 	}
