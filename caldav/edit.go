@@ -189,12 +189,12 @@ func stateOf(c *ical.Component) store.State {
 // kindGuess is the kind that the categories name, else the title.
 func kindGuess(c *ical.Component) store.Kind {
 	for _, category := range categoriesOf(c) {
-		if k := kindOf(category); k != "" {
+		if k := store.KindIn(category); k != "" {
 			return k
 		}
 	}
 	title, _ := titleOf(c)
-	return kindOf(title)
+	return store.KindIn(title)
 }
 
 // categoriesOf joins all CATEGORIES lines.

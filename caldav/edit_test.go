@@ -216,7 +216,7 @@ func TestKindOf(t *testing.T) {
 		"Письмо в банк": store.Letter, "Send an e-mail": store.Letter, "mail the offer": store.Letter,
 		"Отдать визитку": "", "recall the batch": "", "Письменный стол": "", "Обед": "", "": "", "Phonetics": "",
 	} {
-		if got := kindOf(title); got != want {
+		if got := store.KindIn(title); got != want {
 			t.Errorf("%q: %q, want %q", title, got, want)
 		}
 	}

@@ -2,7 +2,6 @@ package caldav
 
 import (
 	"fmt"
-	"strings"
 	"time"
 
 	"intouch/store"
@@ -64,60 +63,4 @@ func dayText(lang store.Language, d store.Date) string {
 		return t.Format("02.01.2006")
 	}
 	return t.Format("2 Jan 2006")
-}
-
-// kindNames are the words by which a contact's kind is recognised in a title
-// or category: whole words, by their stems (see kindOf).
-var kindNames = []struct {
-	kind  store.Kind
-	stems []string // a word that begins so …
-	words []string // … or is exactly this
-	not   []string // but does not begin so
-}{
-	{store.Call,
-		[]string{"звонок", "звонк", "звони", "звоню", "звонят", "позвон", "перезвон", "созвон", "созван", "дозвон", "обзвон", "прозвон"},
-		[]string{"call", "calls", "calling", "phone", "phoning", "telephone"}, nil},
-	{store.Visit,
-		[]string{"визит", "посещ", "посети"},
-		[]string{"visit", "visits", "visiting"}, []string{"визитк", "визитн", "визитер"}},
-	{store.Meeting,
-		[]string{"встреч", "встрет", "переговор", "совещани"},
-		[]string{"meeting", "meetings", "meet"}, nil},
-	{store.Letter,
-		nil, // "письменный" is no letter
-		[]string{"письмо", "письма", "письму", "письме", "письмом", "письмами", "письмах", "письмам", "писем", "letter", "letters", "mail", "mails", "email", "emails"}, nil},
-}
-
-// kindOf guesses the kind of a contact from words; "" when none fits. The
-// first word that fits decides.
-func kindOf(s string) store.Kind {
-	s = strings.ReplaceAll(strings.ToLower(s), "ё", "е")
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r >= 'а' && r <= 'я')
-	}) {
-		for _, n := range kindNames {
-			if has(n.words, word) || begins(n.stems, word) && !begins(n.not, word) {
-				return n.kind
-			}
-		}
-	}
-	return ""
-}
-
-func has(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
-}
-
-func begins(stems []string, word string) bool {
-	for _, s := range stems {
-		if strings.HasPrefix(word, s) {
-			return true
-		}
-	}
-	return false
 }

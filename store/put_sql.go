@@ -322,29 +322,36 @@ func (t *tx) findClient(title string, attendees []string) (int64, []PersonRef, e
 			return client, nil, err
 		}
 	}
+	named, err := t.clientsNamed(title)
+	if err != nil || len(named) != 1 { // two clients of one name: a person must say which
+		return 0, nil, err
+	}
+	return named[0], nil, nil
+}
+
+// clientsNamed are the clients whose name, without its legal form, stands in a
+// title: all of the longest such name.
+func (t *tx) clientsNamed(title string) (ids []int64, err error) {
 	candidates := nameCandidates(title)
 	if len(candidates) == 0 {
-		return 0, nil, nil
+		return nil, nil
 	}
-	best, length, ties := int64(0), 0, 0
-	err := t.rows(`SELECT id, core FROM clients WHERE core IN `+t.s.dialect.texts("$1")+` ORDER BY id`, []any{asJSON(candidates)}, func(scan func(...any) error) error {
+	length := 0
+	err = t.rows(`SELECT id, core FROM clients WHERE core IN `+t.s.dialect.texts("$1")+` ORDER BY id`, []any{asJSON(candidates)}, func(scan func(...any) error) error {
 		var id int64
 		var core string
 		if err := scan(&id, &core); err != nil {
 			return err
 		}
-		switch {
-		case len(core) > length:
-			best, length, ties = id, len(core), 1
-		case len(core) == length:
-			ties++
+		if len(core) > length {
+			ids, length = nil, len(core)
+		}
+		if len(core) == length {
+			ids = append(ids, id)
 		}
 		return nil
 	})
-	if err != nil || ties != 1 { // two clients of one name: a person must say which
-		return 0, nil, err
-	}
-	return best, nil, nil
+	return ids, err
 }
 
 // legalForms say nothing about who a company is.

@@ -259,12 +259,20 @@ var dayWords = map[string]Snooze{
 }
 
 var weekdayWords = [7][]string{
-	{"sunday", "воскресенье"}, {"monday", "понедельник"}, {"tuesday", "вторник"}, {"wednesday", "среду", "среда"},
-	{"thursday", "четверг"}, {"friday", "пятницу", "пятница"}, {"saturday", "субботу", "суббота"},
+	{"sunday", "sun", "воскресенье", "вс"}, {"monday", "mon", "понедельник", "пн"}, {"tuesday", "tue", "вторник", "вт"},
+	{"wednesday", "wed", "среду", "среда", "ср"}, {"thursday", "thu", "четверг", "чт"}, {"friday", "fri", "пятницу", "пятница", "пт"},
+	{"saturday", "sat", "субботу", "суббота", "сб"},
 }
 
-var monthBegins = [12][2]string{{"янв", "jan"}, {"фев", "feb"}, {"мар", "mar"}, {"апр", "apr"}, {"ма", "may"}, {"июн", "jun"},
-	{"июл", "jul"}, {"авг", "aug"}, {"сен", "sep"}, {"окт", "oct"}, {"ноя", "nov"}, {"дек", "dec"}}
+// monthNames are whole words: "5 магазинов" is no day in May.
+var monthNames = func() (months [12]*regexp.Regexp) {
+	for i, name := range []string{"янв(?:ар[яь])?|jan(?:uary)?", "фев(?:рал[яь])?|feb(?:ruary)?", "мар(?:та?)?|mar(?:ch)?", "апр(?:ел[яь])?|apr(?:il)?",
+		"ма[йя]|may", "июн[яь]?|june?", "июл[яь]?|july?", "авг(?:уста?)?|aug(?:ust)?", "сент?(?:ябр[яь])?|sept?(?:ember)?",
+		"окт(?:ябр[яь])?|oct(?:ober)?", "ноя(?:б|бр[яь])?|nov(?:ember)?", "дек(?:абр[яь])?|dec(?:ember)?"} {
+		months[i] = regexp.MustCompile("^(?:" + name + ")$")
+	}
+	return months
+}()
 
 // when reads a time: a snooze word, a day, a clock time, or a day and a clock.
 func (r *replyReader) when(word string) (a MailAnswer, ok bool) {
@@ -340,12 +348,7 @@ func (r *replyReader) when(word string) (a MailAnswer, ok bool) {
 	} else if m := named.FindStringSubmatch(word); m != nil {
 		day, _ = strconv.Atoi(cmp.Or(m[1], m[5]))
 		name := cmp.Or(m[2], m[4])
-		for i, begin := range monthBegins {
-			if strings.HasPrefix(name, begin[0]) || strings.HasPrefix(name, begin[1]) {
-				month = i + 1
-				break
-			}
-		}
+		month = 1 + slices.IndexFunc(monthNames[:], func(m *regexp.Regexp) bool { return m.MatchString(name) })
 		year, _ = strconv.Atoi(m[3])
 	}
 	if day == 0 || month == 0 {

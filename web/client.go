@@ -168,6 +168,7 @@ type clientView struct {
 	Older          string              // address of the next page
 	Paged          bool                // this is not the first
 	InCalendar     string
+	Line           planLineForm
 	MayEdit        bool
 	MayMerge       bool
 	Log            []historyRow
@@ -247,7 +248,7 @@ func newClientView(say voice, card *store.ClientCard, conversations []store.Conv
 	view := clientView{
 		clientRow: newClientRow(say, c, names), ImportanceWord: store.Word(say.lang, "importance."+string(c.Importance)),
 		Source: card.Source.Name, Domains: c.Domains, Emails: c.Emails, Phones: phones(c.Phones), Balance: balances(say, card.Balance),
-		InCalendar: "/?client=" + url.QueryEscape(c.Name),
+		InCalendar: "/?client=" + url.QueryEscape(c.Name), Line: planLineForm{Back: clientPath(c.ID), ClientID: c.ID},
 	}
 	if card.Source.Campaign != "" {
 		view.Source += " (" + card.Source.Campaign + ")"

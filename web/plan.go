@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -16,11 +17,20 @@ type planForm struct {
 	ClientID                                                    int64 // set on a client's page
 	Back                                                        string
 	Kinds, Importances                                          []option
+	Clients                                                     []option // it may be one of these
+	Line                                                        planLineForm
 	Errors                                                      map[string]string
+}
+
+// planLineForm plans in one line.
+type planLineForm struct {
+	Line, Back, Error string
+	ClientID          int64 // set on a client's page
 }
 
 func newPlanForm(say voice, back string) planForm {
 	f := planForm{Kind: string(store.Call), Day: string(say.today()), Minutes: "30", Importance: string(store.Normal), Back: back}
+	f.Line.Back = back
 	return f.offer(say)
 }
 
@@ -105,11 +115,11 @@ func (s *server) plan(v *visit) error {
 		return err
 	}
 	if len(form.Errors) == 0 {
-		_, err := s.st.PlanContact(v.ctx, v.actor(), d)
+		c, err := s.st.PlanContact(v.ctx, v.actor(), d)
 		var bad *store.Invalid
 		switch {
 		case err == nil:
-			return v.back("/", "added")
+			return s.planned(v, &c)
 		case errors.As(err, &bad):
 			form.Errors["subject"] = bad.Error()
 		default:
@@ -122,7 +132,8 @@ func (s *server) plan(v *visit) error {
 // findClient sets the draft's client: the one of the page that the form stood
 // on, else the one with that name, else somebody not registered yet.
 func (s *server) findClient(v *visit, form *planForm, d *store.ContactDraft) error {
-	if id, err := strconv.ParseInt(v.PostFormValue("client_id"), 10, 64); err == nil && id > 0 {
+	form.Line.Back = form.Back
+	if id := v.clientID(); id > 0 {
 		card, err := s.st.Client(v.ctx, v.who, id)
 		if err != nil {
 			return err
@@ -136,18 +147,19 @@ func (s *server) findClient(v *visit, form *planForm, d *store.ContactDraft) err
 	case len(form.Client) > 300:
 		form.Errors["client"] = v.say.t("plan.toolong")
 		return nil
+	case v.PostFormValue("client_id") == "0": // none of those that were offered
+		d.ClientText = form.Client
+		return nil
 	}
 	found, err := s.st.Clients(v.ctx, v.who, form.Client, 4)
 	if err != nil {
 		return err
 	}
-	var some []string
 	for _, c := range found {
 		if strings.EqualFold(c.Name, form.Client) {
 			d.ClientID = c.ID
 			return nil
 		}
-		some = append(some, c.Name)
 	}
 	switch len(found) {
 	case 0:
@@ -155,9 +167,106 @@ func (s *server) findClient(v *visit, form *planForm, d *store.ContactDraft) err
 	case 1:
 		d.ClientID = found[0].ID
 	default:
-		form.Errors["client"] = v.say.t("plan.which", strings.Join(some, ", "))
+		form.Errors["client"] = v.say.t("plan.which")
+		form.which(v.say, found)
 	}
 	return nil
+}
+
+// clientID is the client that a form stood with or chose; 0 none.
+func (v *visit) clientID() int64 {
+	id, err := strconv.ParseInt(v.PostFormValue("client_id"), 10, 64)
+	if err != nil || id < 0 {
+		return 0
+	}
+	return id
+}
+
+// which offers clients to choose from, and that it is none of them. The first
+// is chosen where there is no other.
+func (f *planForm) which(say voice, clients []store.Client) {
+	for _, c := range clients {
+		f.Clients = append(f.Clients, option{strconv.FormatInt(c.ID, 10), clip(200, c.Name), len(clients) == 1})
+	}
+	f.Clients = append(f.Clients, option{"0", say.t("plan.otherclient"), len(clients) > 1})
+}
+
+// planLine plans what one line says. What is doubtful is asked with the whole
+// form, filled with what was understood.
+func (s *server) planLine(v *visit) error {
+	if err := v.form(); err != nil {
+		return err
+	}
+	v.name = "calendar"
+	form := newPlanForm(v.say, localPath(v.PostFormValue("back"), "/"))
+	form.Line.Line, form.Line.ClientID = v.PostFormValue("line"), v.clientID()
+	form.Errors = map[string]string{}
+	var bad *store.Invalid
+	p, err := s.st.ReadPlan(v.ctx, v.who, form.Line.Line, form.Line.ClientID)
+	switch {
+	case errors.As(err, &bad) && strings.TrimSpace(form.Line.Line) == "":
+		form.Line.Error = v.say.t("plan.noline")
+	case errors.As(err, &bad):
+		form.Line.Error = v.say.t("plan.toolong")
+		form.Body = form.Line.Line // more room for it
+	case err != nil:
+		return err
+	case len(p.Clients) == 0 && !p.Unsure:
+		c, err := s.st.PlanContact(v.ctx, v.actor(), p.Draft)
+		if err == nil {
+			return s.planned(v, &c)
+		}
+		if !errors.As(err, &bad) {
+			return err
+		}
+		form.Line.Error = bad.Error()
+	}
+	if err == nil {
+		if err := s.fill(v, &form, &p); err != nil {
+			return err
+		}
+	}
+	return s.show(v, http.StatusUnprocessableEntity, "plan.html", v.say.t("plan"), form)
+}
+
+// fill puts what was understood of a line into the form.
+func (s *server) fill(v *visit, f *planForm, p *store.PlanReading) error {
+	d := &p.Draft
+	f.Kind, f.Subject, f.Importance = string(d.Kind), d.Subject, string(cmp.Or(d.Importance, store.Normal))
+	switch {
+	case d.When.IsZero():
+		f.Day = ""
+	case d.When.AllDay:
+		f.Day = string(d.When.First)
+	default:
+		f.Day, f.Time = string(store.DateOf(d.When.Start, v.say.loc)), d.When.Start.In(v.say.loc).Format("15:04")
+		f.Minutes = strconv.Itoa(int(d.When.End.Sub(d.When.Start).Minutes()))
+	}
+	if p.Unsure {
+		f.Errors["day"] = v.say.t("plan.when")
+	}
+	if len(p.Clients) > 0 {
+		f.Errors["client"] = v.say.t("plan.which")
+		f.which(v.say, p.Clients)
+	}
+	if d.ClientID != 0 {
+		card, err := s.st.Client(v.ctx, v.who, d.ClientID)
+		if err != nil {
+			return err
+		}
+		f.ClientID, f.Client = card.Client.ID, card.Client.Name
+		f.Importance = string(cmp.Or(d.Importance, card.Client.Importance, store.Normal))
+	}
+	*f = f.offer(v.say)
+	return nil
+}
+
+// planned leads back from a contact that was planned; undoing cancels it, for
+// nothing that a person entered is deleted.
+func (s *server) planned(v *visit, c *store.Contact) error {
+	u := store.UndoContact(c, c.Version)
+	u.State = store.Cancelled
+	return v.back("/", s.undoable(v, "added", u))
 }
 
 // actor is this manager, changing something on a page.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -62,20 +63,48 @@ type notice struct {
 	Text string
 	Undo string // what its button sends; "" it has none
 	Back string
+	Item string // what was planned, as it was understood
+	Link string // to it
 }
 
 // notice reads the word of a redirect, "done" or "done.TOKEN". Only known
 // words are shown.
-func (s *server) notice(v *visit) notice {
+func (s *server) notice(v *visit) (notice, error) {
 	said, token, _ := strings.Cut(v.URL.Query().Get("said"), ".")
 	if said == "" || texts["said."+said] == [2]string{} {
-		return notice{}
+		return notice{}, nil
 	}
 	n := notice{Text: v.say.t("said." + said)}
-	if _, ok := s.readUndo(v, token); ok {
-		n.Undo, n.Back = token, v.here()
+	u, ok := s.readUndo(v, token)
+	if !ok {
+		return n, nil
 	}
-	return n
+	n.Undo, n.Back = token, v.here()
+	if said == "added" && !u.Item.Event {
+		c, err := s.st.Contact(v.ctx, v.who, u.Item.ID)
+		if errors.Is(err, store.ErrNotFound) {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+		n.Item, n.Link = understood(v.say, &c), here(c.ID)
+	}
+	return n, nil
+}
+
+// understood says a planned contact in one line: "Звонок: про договор · Ромашка
+// · пт, 27 ноября, 10:00–10:30 · важность высокая".
+func understood(say voice, c *store.Contact) string {
+	parts := []string{store.Word(say.lang, "kind."+string(c.Kind)) + ": " + subject(say, c)}
+	if name := cmp.Or(c.ClientName, c.ClientText); name != "" {
+		parts = append(parts, clip(200, name))
+	}
+	parts = append(parts, dated(say, c.When))
+	if c.Importance != store.Normal {
+		parts = append(parts, say.t("item."+string(c.Importance)))
+	}
+	return strings.Join(parts, " · ")
 }
 
 // undo brings back what a decision replaced.

@@ -137,6 +137,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /persons/merged/{id}/undo", s.undoPerson)
 	page("GET /contacts/new", s.planPage)
 	page("POST /contacts", s.plan)
+	page("POST /plan", s.planLine)
 	page("GET /contacts/{id}", s.contact)
 	page("POST /contacts/{id}", s.editContact)
 	page("GET /contacts/{id}/register", s.registerPage)
@@ -327,9 +328,13 @@ func (s *server) errorPage(v *visit, code int, key string) {
 // failing template is a 500 and not half a page.
 func (s *server) show(v *visit, code int, name, title string, body any) error {
 	var buf bytes.Buffer
+	notice, err := s.notice(v)
+	if err != nil {
+		s.log.Error("notice failed", "request", v.id, "err", err) // the page says more than it
+	}
 	frame := frame{
 		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
-		Notice: s.notice(v), Version: s.opt.Version, Assets: s.pages.urls,
+		Notice: notice, Version: s.opt.Version, Assets: s.pages.urls,
 		Body: body,
 	}
 	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
@@ -338,8 +343,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	v.w.Header().Set("Content-Length", strconv.Itoa(buf.Len()))
 	v.w.WriteHeader(code)
-	_, err := buf.WriteTo(v.w)
-	if err != nil {
+	if _, err := buf.WriteTo(v.w); err != nil {
 		s.log.Debug("page not delivered", "request", v.id, "err", err)
 	}
 	return nil
