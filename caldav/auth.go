@@ -22,7 +22,7 @@ func (c *call) authenticate() bool {
 		c.unauthorized()
 		return false
 	}
-	m, err := c.st.CheckLogin(c.ctx, login, password, remoteIP(c.r))
+	m, err := c.st.CheckDevice(c.ctx, login, password, remoteIP(c.r))
 	switch {
 	case err == nil:
 		c.manager = m

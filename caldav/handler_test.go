@@ -1,9 +1,12 @@
 package caldav
 
 import (
+	"encoding/base64"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"intouch/store"
 )
 
 func TestWellKnown(t *testing.T) {
@@ -48,6 +51,19 @@ func TestAuth(t *testing.T) {
 	// Empty credentials, as after Cancel in Thunderbird's dialog.
 	o.must(401, "PROPFIND", annaCurrent, tbCheck, "Depth: 0", "as: nobody", "Authorization: Basic Og==")
 	o.must(401, "PROPFIND", annaCurrent, tbCheck, "Depth: 0", "as: nobody", "Authorization: Bearer x")
+	// A device has a password of its own, until that is revoked.
+	made, own, err := o.st.AddAppPassword(t.Context(), store.Actor{}, o.anna.ID, "Pixel 9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	device := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("anna:"+own))
+	for range 3 {
+		o.must(207, "PROPFIND", annaCurrent, tbCheck, "Depth: 0", "as: nobody", device)
+	}
+	if err := o.st.RevokeAppPassword(t.Context(), store.Actor{}, o.anna.ID, made.ID); err != nil {
+		t.Fatal(err)
+	}
+	o.must(401, "PROPFIND", annaCurrent, tbCheck, "Depth: 0", "as: nobody", device)
 	// Guessing is slowed down, and never by 401: that would make Thunderbird
 	// throw the right password away.
 	for range 200 {

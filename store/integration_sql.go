@@ -145,7 +145,7 @@ func (s *Store) integrationOf(ctx context.Context, token string) (Integration, e
 func (s *Store) refuseToken(ctx context.Context, remote string) error {
 	name, slowed := "token|"+remote, false
 	err := s.read(ctx, func(t *tx) (err error) {
-		slowed, err = t.tooManyFailures(name, failuresPerAddress)
+		slowed, err = t.tooManyFailures(name, failuresPerPlace)
 		return err
 	})
 	if err != nil {

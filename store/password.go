@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -26,11 +27,15 @@ const (
 	argonPasses  = 2
 	argonThreads = 1
 	loginMemory  = 5 * time.Minute
-	// Failures allowed before each further one waits: for one login from one
-	// address, and for one address over all logins.
+	// Failures allowed before further logins wait: for one login from one
+	// place, for one place over all logins, and for one login over all places.
+	// The last two leave places alone where the owner has logged in before.
 	failuresPerLogin   = 10
-	failuresPerAddress = 50
+	failuresPerPlace   = 50
+	failuresPerAccount = 100
 	failureWindow      = 15 * time.Minute
+	// placeKept is how long a place is the owner's after a login there.
+	placeKept = 180 * 24 * time.Hour
 )
 
 // loginCache remembers verified logins under a keyed hash, so that neither a
@@ -156,16 +161,52 @@ func (s *Store) SetPassword(ctx context.Context, managerID int64, password strin
 	})
 }
 
-// PasswordPrint is a short fingerprint of the manager's present password, ""
-// when there is none: what a session cookie is bound to, so that a new
-// password ends the old sessions.
-func (s *Store) PasswordPrint(ctx context.Context, managerID int64) (string, error) {
+// ChangePassword is SetPassword by the manager, who knows the present one:
+// ErrBadLogin when old is not it, ErrTooManyLogins as for logins from remote.
+func (s *Store) ChangePassword(ctx context.Context, actor Actor, m Manager, old, password, remote string) error {
+	hash, err := HashPassword(password)
+	if err != nil {
+		return err
+	}
+	if _, err := s.CheckLogin(ctx, m.Login, old, remote); err != nil {
+		return err
+	}
+	return s.write(ctx, func(t *tx) error {
+		if _, err := t.exec(`UPDATE managers SET password = $1 WHERE id = $2`, hash, m.ID); err != nil {
+			return err
+		}
+		return t.remember(actor, "manager", m.ID, "changed", changes{"password": {}})
+	})
+}
+
+// EndSessions ends all sessions of a manager.
+func (s *Store) EndSessions(ctx context.Context, actor Actor, managerID int64) error {
+	return s.write(ctx, func(t *tx) error {
+		n, err := t.exec(`UPDATE managers SET sessions_ended = sessions_ended + 1 WHERE id = $1`, managerID)
+		if err == nil && n == 0 {
+			err = ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return t.remember(actor, "manager", managerID, "changed", changes{"sessions": {}})
+	})
+}
+
+// SessionPrint is a short fingerprint of the manager's present password and of
+// EndSessions, "" when there is no password: what a session cookie is bound
+// to, so that either ends the old sessions.
+func (s *Store) SessionPrint(ctx context.Context, managerID int64) (string, error) {
 	var hash string
+	var ended int64
 	err := s.read(ctx, func(t *tx) error {
-		return t.row(`SELECT password FROM managers WHERE id = $1`, []any{managerID}, &hash)
+		return t.row(`SELECT password, sessions_ended FROM managers WHERE id = $1`, []any{managerID}, &hash, &ended)
 	})
 	if err != nil || hash == "" {
 		return "", err
+	}
+	if ended > 0 {
+		hash += fmt.Sprintf(" %d", ended)
 	}
 	sum := sha256.Sum256([]byte(hash))
 	return base64.RawURLEncoding.EncodeToString(sum[:9]), nil
@@ -215,18 +256,41 @@ func (s *Store) PasswordFits(ctx context.Context, managerID int64, password stri
 	return err == nil && hash != "" && passwordFits(hash, password), err
 }
 
+// isLogin reports whether that can be a login at all.
+func isLogin(s string) bool {
+	return len(s) <= 100 && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}
+
+// placeOf is what failures are counted by: an IPv4 address, or the /64 network
+// of an IPv6 one, which one household has.
+func placeOf(remote string) string {
+	a, err := netip.ParseAddr(remote)
+	if err != nil {
+		return clip(clean(remote), 60)
+	}
+	a = a.Unmap().WithZone("")
+	if a.Is4() {
+		return a.String()
+	}
+	p, _ := a.Prefix(64) // an IPv6 address has one
+	return p.String()
+}
+
 // CheckLogin verifies a password: ErrBadLogin, ErrTooManyLogins. remote is
 // the client's IP address. A login that was verified some minutes ago is let
-// in whatever others try, so nobody can lock its owner out.
+// in whatever others try, and strangers' failures do not count where its owner
+// has logged in before, so nobody can lock the owner out.
 func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) (Manager, error) {
 	login = strings.ToLower(login)
-	if len(login) > 100 || len(password) > 1000 || !utf8.ValidString(login) || strings.ContainsRune(login, 0) {
+	if !isLogin(login) || len(password) > 1000 {
 		s.refused(login, remote, "not a login")
 		return Manager{}, ErrBadLogin
 	}
 	var m Manager
 	var hash string
-	pair, now := login+"|"+remote, s.now()
+	now, place := s.now(), placeOf(remote)
+	// What failures are counted under.
+	pair, account := login+"|"+place, login+"|"
 	k := s.logins.key(login, password)
 	at, told := s.Generation()
 	if told {
@@ -234,7 +298,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 			return m, nil
 		}
 	}
-	slowed := false
+	slowed, home := false, false
 	err := s.read(ctx, func(t *tx) (err error) {
 		m, err = t.manager("m.login = $1", login)
 		if err == nil {
@@ -246,7 +310,14 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		if hash != "" && s.logins.has(k, hash, now) {
 			return nil
 		}
-		for name, most := range map[string]int64{pair: failuresPerLogin, remote: failuresPerAddress} {
+		if home, err = t.loginPlace(m.ID, place); err != nil {
+			return err
+		}
+		most := map[string]int64{pair: failuresPerLogin}
+		if !home {
+			most[place], most[account] = failuresPerPlace, failuresPerAccount
+		}
+		for name, most := range most {
 			many, err := t.tooManyFailures(name, most)
 			if err != nil {
 				return err
@@ -284,20 +355,43 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 	if passwordFits(against, password) && hash != "" {
 		s.logins.put(k, hash, now)
 		return m, s.write(ctx, func(t *tx) error {
-			_, err := t.exec(`DELETE FROM login_failures WHERE name = $1`, pair)
-			return err
+			if _, err := t.exec(`DELETE FROM login_failures WHERE name = $1`, pair); err != nil {
+				return err
+			}
+			return t.noteLoginPlace(m.ID, place)
 		})
 	}
 	s.refused(login, remote, "wrong login or password")
-	err = s.write(ctx, func(t *tx) error { return t.noteFailures(pair, remote) })
+	counted := []string{pair, place}
+	if !home {
+		counted = append(counted, account)
+	}
+	err = s.write(ctx, func(t *tx) error { return t.noteFailures(counted...) })
 	if err != nil {
 		return Manager{}, fmt.Errorf("note failed login: %w", err)
 	}
 	return Manager{}, ErrBadLogin
 }
 
+// loginPlace reports whether the manager has logged in there before.
+func (t *tx) loginPlace(managerID int64, place string) (bool, error) {
+	var last time.Time
+	err := t.row(`SELECT last FROM login_places WHERE manager_id = $1 AND place = $2`, []any{managerID, place}, timeInto{&last})
+	return err == nil && t.now.Sub(last) < placeKept, ignoreNotFound(err)
+}
+
+// noteLoginPlace keeps that the manager has logged in there, to the day.
+func (t *tx) noteLoginPlace(managerID int64, place string) error {
+	n, err := t.exec(`INSERT INTO login_places (manager_id, place, last) VALUES ($1, $2, $3)
+		ON CONFLICT (manager_id, place) DO UPDATE SET last = $3 WHERE login_places.last < $3`, managerID, place, t.now.Truncate(24*time.Hour).Unix())
+	if err == nil && n > 0 {
+		_, err = t.exec(`DELETE FROM login_places WHERE manager_id = $1 AND last < $2`, managerID, t.now.Add(-placeKept).Unix())
+	}
+	return err
+}
+
 // tooManyFailures reports whether so many logins have failed under that name
-// (a login and an address, an address) that further ones wait.
+// (a login and a place, a place, a login) that further ones wait.
 func (t *tx) tooManyFailures(name string, most int64) (bool, error) {
 	var n int64
 	var last time.Time

@@ -128,8 +128,8 @@ func TestProfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	one := profileText(voice{lang: store.English}, u, "o<lga", "/dav/principals/o%3Clga/")
-	if one != profileText(voice{lang: store.English}, u, "o<lga", "/dav/principals/o%3Clga/") {
+	one := profileText(voice{lang: store.English}, u, "o<lga", "", "/dav/principals/o%3Clga/")
+	if one != profileText(voice{lang: store.English}, u, "o<lga", "", "/dav/principals/o%3Clga/") {
 		t.Error("identifiers change")
 	}
 	for _, want := range []string{"<key>CalDAVHostName</key><string>crm.vector.test</string>", "<key>CardDAVPort</key><integer>8443</integer>", "<key>CalDAVUseSSL</key><true/>",

@@ -13,28 +13,40 @@ import (
 
 // profile is a configuration profile for Apple devices, with the calendars and
 // the address book of the manager and no password: the device asks for it.
-// It needs https, without which Apple's programs take no account.
-func (s *server) profile(v *visit) error {
+func (s *server) profile(v *visit) error { return s.sendProfile(v, "") }
+
+// appleURL is our address where Apple's programs take an account at all, which
+// needs https; else nil.
+func (s *server) appleURL() *url.URL {
 	u, err := url.Parse(s.opt.PublicURL)
 	if err != nil || u.Scheme != "https" || u.Hostname() == "" {
+		return nil
+	}
+	return u
+}
+
+// sendProfile gives the profile, with an app password unless that is "".
+func (s *server) sendProfile(v *visit, password string) error {
+	u := s.appleURL()
+	if u == nil {
 		return store.ErrNotFound
 	}
 	principal := "/dav/"
 	if s.opt.PrincipalPath != nil {
 		principal = s.opt.PrincipalPath(v.who.Login)
 	}
-	body := profileText(v.say, u, v.who.Login, principal)
+	body := profileText(v.say, u, v.who.Login, password, principal)
 	h := v.w.Header()
 	h.Set("Content-Type", "application/x-apple-aspen-config")
 	h.Set("Content-Disposition", `attachment; filename="intouch.mobileconfig"`)
-	_, err = v.w.Write([]byte(body))
+	_, err := v.w.Write([]byte(body))
 	return err
 }
 
 // profileText is the profile (Apple, "Configuration Profile Reference"). The
 // same manager at the same address gets the same identifiers, so that it
 // replaces the one that was installed before.
-func profileText(say voice, u *url.URL, login, principal string) string {
+func profileText(say voice, u *url.URL, login, password, principal string) string {
 	port := u.Port()
 	if port == "" {
 		port = "443"
@@ -59,8 +71,12 @@ func profileText(say voice, u *url.URL, login, principal string) string {
 		return b.String()
 	}
 	account := func(prefix, kind, title string) string {
-		return payload(kind, title, prefix+"AccountDescription", plistText(title), prefix+"HostName", plistText(u.Hostname()), prefix+"Port", "<integer>"+port+"</integer>",
-			prefix+"UseSSL", "<true/>", prefix+"PrincipalURL", plistText(u.Path+principal), prefix+"Username", plistText(login))
+		more := []string{prefix + "AccountDescription", plistText(title), prefix + "HostName", plistText(u.Hostname()), prefix + "Port", "<integer>" + port + "</integer>",
+			prefix + "UseSSL", "<true/>", prefix + "PrincipalURL", plistText(u.Path + principal), prefix + "Username", plistText(login)}
+		if password != "" {
+			more = append(more, prefix+"Password", plistText(password))
+		}
+		return payload(kind, title, more...)
 	}
 	return `<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">

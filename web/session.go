@@ -18,8 +18,8 @@ import (
 // A session is a cookie that the browser keeps and we sign:
 // "1.MANAGER.ISSUED.MAC". Nothing of it lives in the process or the database,
 // so every daemon on one database knows it, and a restart keeps it. The MAC
-// also covers a print of the manager's password, which is not in the cookie:
-// a new password ends all sessions of that manager.
+// also covers a print of the manager's password and of how often all sessions
+// were ended, which is not in the cookie: either ends all of that manager's.
 const (
 	sessionLife  = 7 * 24 * time.Hour
 	sessionRenew = 24 * time.Hour
@@ -84,7 +84,7 @@ func (s sessions) manager(ctx context.Context, w http.ResponseWriter, r *http.Re
 	if !ok {
 		return store.Manager{}, errNoSession
 	}
-	print, err := s.st.PasswordPrint(ctx, id)
+	print, err := s.st.SessionPrint(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Manager{}, errNoSession
 	}
@@ -106,7 +106,7 @@ func (s sessions) manager(ctx context.Context, w http.ResponseWriter, r *http.Re
 
 // begin logs a manager in.
 func (s sessions) begin(ctx context.Context, w http.ResponseWriter, managerID int64, now time.Time) error {
-	print, err := s.st.PasswordPrint(ctx, managerID)
+	print, err := s.st.SessionPrint(ctx, managerID)
 	if err != nil {
 		return fmt.Errorf("read password print: %w", err)
 	}

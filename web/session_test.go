@@ -84,7 +84,7 @@ func TestSession(t *testing.T) {
 	h := newHouse(t, Options{})
 	s := sessions{st: h.st, key: keyFor([]byte("a secret for the tests, 32 bytes"), "session")}
 	ctx := context.Background()
-	print, err := h.st.PasswordPrint(ctx, h.ids["boris"])
+	print, err := h.st.SessionPrint(ctx, h.ids["boris"])
 	h.check(err)
 	good := s.sign(h.ids["boris"], h.now, print)
 	code := func(value string) int {

@@ -18,6 +18,7 @@ type setupView struct {
 	Profile  bool        // there is one for Apple devices
 	Records  []dnsRecord // to publish; none for an address without TLS
 	Mails    []mailSwitch
+	Devices  devicesView
 }
 
 // dnsRecord lets programs find the server by the domain of an address
@@ -74,11 +75,19 @@ func (s *server) base(v *visit) string {
 	return "http://" + v.Host
 }
 
-func (s *server) setup(v *visit) error {
+func (s *server) setup(v *visit) error { return s.showSetup(v, http.StatusOK, devicesView{}) }
+
+// showSetup shows the page with what came of a form of the devices.
+func (s *server) showSetup(v *visit, code int, devices devicesView) error {
 	v.name = "setup"
 	base := s.base(v)
 	view := newSetupView(v.say, base, v.who.Login)
-	var err error
+	list, err := s.st.AppPasswords(v.ctx, v.who.ID)
+	if err != nil {
+		return err
+	}
+	devices.Rows = deviceRows(v.say, list)
+	view.Devices = devices
 	if view.Mails, err = s.mailSwitches(v); err != nil {
 		return err
 	}
@@ -101,5 +110,5 @@ func (s *server) setup(v *visit) error {
 			view.Each = append(view.Each, namedAddress{v.say.t("setup." + book), base + s.opt.BookPath(v.who.Login, book)})
 		}
 	}
-	return s.show(v, http.StatusOK, "setup.html", v.say.t("setup"), view)
+	return s.show(v, code, "setup.html", v.say.t("setup"), view)
 }

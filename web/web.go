@@ -160,6 +160,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /questions/{id}", s.dropQuestion)
 	page("GET /setup", s.setup)
 	page("POST /setup/mails", s.switchMail)
+	page("POST /setup/devices", s.addDevice)
+	page("POST /setup/devices/{id}/revoke", s.revokeDevice)
 	page("GET /setup/intouch.mobileconfig", s.profile)
 	page("GET /reminders", s.reminders)
 	page("POST /reminders", s.saveReminders)

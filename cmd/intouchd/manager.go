@@ -21,8 +21,8 @@ import (
 func (p *program) managerCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "manager",
-		Short: "People: add, list, password, calendars, reminders",
-	}, p.managerAdd(), p.managerList(), p.managerPassword(), p.managerCalendars(), p.managerReminders())
+		Short: "People: add, list, password, app-password, calendars, reminders",
+	}, p.managerAdd(), p.managerList(), p.managerPassword(), p.appPasswordCommand(), p.managerCalendars(), p.managerReminders())
 }
 
 func (p *program) managerAdd() *cobra.Command {
