@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"net"
 	"net/http"
 
 	"intouch/store"
@@ -30,13 +29,9 @@ func (s *server) login(v *visit) error {
 	// Who was logged in before does not matter to the page that a failed
 	// login shows.
 	v.who = store.Manager{}
-	remote, _, err := net.SplitHostPort(v.RemoteAddr)
-	if err != nil {
-		remote = v.RemoteAddr
-	}
 	name := v.PostFormValue("login")
 	next := localPath(v.PostFormValue("next"), "")
-	who, err := s.st.CheckLogin(v.ctx, name, v.PostFormValue("password"), remote)
+	who, err := s.st.CheckLogin(v.ctx, name, v.PostFormValue("password"), v.remote())
 	view := loginView{Login: clip(100, name), Next: next}
 	switch {
 	case errors.Is(err, store.ErrTooManyLogins):

@@ -56,6 +56,9 @@ type Options struct {
 	// FeedPath is where a calendar is read by its secret; without it the pages
 	// give no feeds out.
 	FeedPath func(secret string) string
+	// Fixed reports what of a manager the settings file has, which wins at the
+	// next start: the account, its password. Nil: nothing.
+	Fixed func(login string) (account, password bool)
 	// ReportMail mails saved reports; nil: they are only shown.
 	ReportMail *ReportMail
 	// Version of the program, for the status page.
@@ -163,6 +166,10 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /setup/devices", s.addDevice)
 	page("POST /setup/devices/{id}/revoke", s.revokeDevice)
 	page("GET /setup/intouch.mobileconfig", s.profile)
+	page("GET /settings", s.settings)
+	page("POST /settings", s.saveSettings)
+	page("POST /settings/password", s.changePassword)
+	page("POST /settings/sessions", s.endSessions)
 	page("GET /reminders", s.reminders)
 	page("POST /reminders", s.saveReminders)
 	page("GET /calendars", s.calendars)

@@ -115,6 +115,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			BookPath:      caldav.BookPath,
 			PrincipalPath: caldav.PrincipalPath,
 			FeedPath:      caldav.FeedPath,
+			Fixed:         cfg.fixesManager,
 			ReportMail:    &web.ReportMail{Check: scheduler.CheckSavedCron, Send: jobs.MailReport},
 		}),
 		readyHandler(a.st, a.workerStates),

@@ -139,6 +139,17 @@ type ManagerConfig struct {
 	Password Secret // not given: kept as it is
 }
 
+// fixesManager reports whether the settings have that manager, which wins over
+// what was changed elsewhere, and the password.
+func (c *Config) fixesManager(login string) (account, password bool) {
+	for _, m := range c.Managers {
+		if m.Row.Login == login {
+			return true, m.Password.given
+		}
+	}
+	return false, false
+}
+
 // configFileName is where the settings are: --config, else $INTOUCH_CONFIG,
 // else ./config.toml.
 func configFileName(flag string) string {
