@@ -107,6 +107,9 @@ func TestHotQueriesUseIndexes(t *testing.T) {
 		"deals then":       `SELECT d.client_id, d.amount FROM deals d WHERE d.date >= 'a' AND d.date <= 'b' AND d.status <> 'cancelled'`,
 		"an earlier deal":  `SELECT 1 FROM deals o WHERE o.client_id = 1 AND o.status <> 'cancelled' AND (o.date < 'x' OR o.date = 'x' AND o.id < 5)`,
 		"lacked then":      `SELECT e.deal_id FROM deal_events e WHERE e.kind = 'payment' AND e.deal_id IN (SELECT deal_id FROM deal_events WHERE kind = 'payment' AND covered < amount UNION SELECT deal_id FROM documents WHERE date >= 'x' AND kind = 'payment' AND deal_id IS NOT NULL)`,
+		"changes by one":   `SELECT h.id FROM history h WHERE h.id < 9 AND h.manager_id = 5 ORDER BY h.id DESC LIMIT 5`,
+		"changes of kind":  `SELECT h.id FROM history h WHERE h.what = 'deal' ORDER BY h.id DESC LIMIT 5`,
+		"app password":     `SELECT id FROM app_passwords WHERE hash = 'x' AND manager_id = 5`,
 		"login by address": `SELECT failures FROM login_failures WHERE name = 'x'`,
 	} {
 		rows, err := s.r.Query("EXPLAIN QUERY PLAN " + query)

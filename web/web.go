@@ -158,6 +158,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /reports/saved/{id}", s.savedReport)
 	page("POST /reports/saved/{id}", s.editSavedReport)
 	page("GET /status", s.status)
+	page("GET /changes", s.changes)
 	page("GET /questions", s.questions)
 	page("POST /status/jobs/{name}", s.askJob)
 	page("POST /questions/{id}", s.dropQuestion)

@@ -25,8 +25,9 @@ CREATE TABLE login_places (
 -- Counts how often a manager ended all sessions, to which they are bound.
 ALTER TABLE managers ADD COLUMN sessions_ended BIGINT NOT NULL DEFAULT 0;
 
--- The log of changes by who made them.
+-- The log of changes by who made them, and of one kind.
 CREATE INDEX history_manager ON history (manager_id, id);
+CREATE INDEX history_kind ON history (what, id);
 
 -- +goose Down
 -- Forward only.
