@@ -20,7 +20,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evoluti
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages deb deb-test
+.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages deb deb-test image-test
 
 all: check test
 
@@ -93,3 +93,7 @@ deb: build
 # Installs, starts, upgrades and purges it in a clean Debian. Only root can.
 deb-test: deb
 	.ci/deb dist/*.deb
+
+# Runs what the Dockerfile puts into the image, without Docker. Only root can.
+image-test: build
+	.ci/image

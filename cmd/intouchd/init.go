@@ -41,7 +41,9 @@ type begin struct {
 	since               string
 	yes                 bool // asks nothing
 	file                string
-	existing            string // what the file says already: [store] at most
+	existing            string // what the file says already, which stays
+	stored              bool   // the database is in it
+	stateDir            string // that is in it
 	password, published string
 }
 
@@ -55,7 +57,8 @@ with "check --online". The mail servers are looked for by what the address's dom
 and, by the domain alone, in Thunderbird's database of providers. The password is asked without echo and kept in a file
 beside the settings that only its owner may read, or also the group of their directory, where root has given it one.
 
-Nothing is overwritten: a file that has settings already, other than [store], is left alone.
+Nothing is overwritten: what a file says already, as of [store] or [server], stays, and one that names a company, a
+manager, a mailbox or [smtp] is left alone.
 
 With --yes nothing is asked: what is not given has its default, --email is needed, and the password is the first line of
 stdin or in --password-file. Mail servers that cannot be known for sure must be given then.`,
@@ -77,7 +80,7 @@ stdin or in --password-file. Mail servers that cannot be known for sure must be 
 	flags.StringVar(&b.smtp, "smtp", "", "`URL` of the SMTP server, like smtps://smtp.vector.test:465, or none (default: found)")
 	flags.StringVar(&b.username, "username", "", "`LOGIN` at the mail servers (default: found, or the address)")
 	flags.StringVar(&b.passwordFile, "password-file", "", "`FILE` with the mailbox's password, which stays where it is")
-	flags.StringVar(&b.database, "database", "", "`URL` of the database (default: sqlite:intouch.db beside the settings)")
+	flags.StringVar(&b.database, "database", "", "`URL` of the database (default: a file of SQLite in state_dir, or beside the settings)")
 	flags.StringVar(&b.zone, "time-zone", "", "`ZONE` where we work (default: this machine's)")
 	flags.StringVar(&b.language, "language", "", "`LANG` of mails and pages: ru or en (default: ru)")
 	flags.StringVar(&b.since, "since", "", "`DATE` from which on letters are read, like 2026-01-01 (default: all of them)")
@@ -137,16 +140,19 @@ func (b *begin) readExisting() error {
 	if err := toml.Unmarshal(text, &has); err != nil {
 		return fmt.Errorf("%s is there already and is no TOML; init changes nothing in it", b.file)
 	}
-	delete(has, "store")
-	if len(has) > 0 {
-		return fmt.Errorf("%s has settings already; init writes only the first ones. Edit it (see intouchd.toml(5)), or name another file with --config", b.file)
-	}
-	if len(text) > 0 {
-		b.existing = strings.TrimRight(string(text), "\n") + "\n"
-		if b.database != "" {
-			return usage("init: --database goes with a new file; %s names the database", b.file)
+	for _, table := range []string{"company", "manager", "mailbox", "smtp"} {
+		if _, there := has[table]; there {
+			return fmt.Errorf("%s has settings already (%s); init writes only the first ones. Edit it (see intouchd.toml(5)), or name another file with --config", b.file, table)
 		}
 	}
+	b.existing = strings.TrimRight(string(text), "\n") + "\n"
+	if _, there := has["store"]; there {
+		if b.database != "" {
+			return usage("init: %s names the database already: leave --database out", b.file)
+		}
+		b.stored = true
+	}
+	b.stateDir, _ = has["state_dir"].(string)
 	return nil
 }
 
@@ -256,7 +262,7 @@ func (b *begin) keepPassword() (file string, err error) {
 // text is the settings file.
 func (b *begin) text() string {
 	var t strings.Builder
-	if t.WriteString(b.existing); b.existing == "" {
+	if t.WriteString(b.existing); strings.TrimSpace(b.existing) == "" {
 		t.WriteString("# Settings of intouchd, begun by \"intouchd init\". Every key is explained in\n# intouchd.toml(5), which \"intouchd man intouchd.toml\" prints.\n")
 	}
 	table := func(name string, pairs ...any) {
@@ -268,10 +274,10 @@ func (b *begin) text() string {
 		}
 	}
 	table("[company]", "name", b.company, "domains", b.domains)
-	if b.existing == "" {
+	if !b.stored {
 		database := b.database
 		if database == "" {
-			database = "sqlite:intouch.db"
+			database = "sqlite:" + filepath.Join(b.stateDir, "intouch.db")
 		}
 		table("[store]", "url", database)
 	}

@@ -98,7 +98,7 @@ func TestInit_yes(t *testing.T) {
 	published(t, nil, autoconfig.ErrNotFound)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.toml")
-	head := "# The package's.\n[store]\nurl = \"sqlite:kept.db\"\n"
+	head := "# The package's.\nlanguage = \"en\"\n[store]\nurl = \"sqlite:kept.db\"\n"
 	if err := os.WriteFile(file, []byte(head), 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -119,6 +119,21 @@ func TestInit_yes(t *testing.T) {
 	}
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o640 {
 		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// TestInit_stateDir: where a file says where the daemon keeps things, there
+// goes the database.
+func TestInit_stateDir(t *testing.T) {
+	file := settings(t, "state_dir = \"state\"\n[server]\nlisten = \"127.0.0.1:8081\"\n")
+	published(t, nil, autoconfig.ErrNotFound)
+	command(t, "secret\n", "--config", file, "init", "--yes", "--email", "anna@vector.test", "--imap", fmt.Sprintf("imap+insecure://127.0.0.1:%d", closedPort(t)))
+	cfg, err := LoadConfig(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "sqlite:" + filepath.Join(filepath.Dir(file), "state", "intouch.db"); cfg.StoreURL != want || cfg.Server.Listen != "127.0.0.1:8081" {
+		t.Errorf("%s, want %s", cfg.StoreURL, want)
 	}
 }
 
@@ -146,7 +161,7 @@ func TestInit_refused(t *testing.T) {
 		"a control":         {args: append(yes, "--company", "a\nb"), stdin: "secret\n", code: exitUsage, want: "no line of text"},
 		"a password there":  {args: yes, stdin: "secret\n", files: map[string]string{"anna.password": "older\n"}, code: exitFailed, want: "not overwritten"},
 		"no TOML there":     {args: yes, stdin: "secret\n", files: map[string]string{"config.toml": "[store\n"}, code: exitFailed, want: "is no TOML"},
-		"settings there":    {args: yes, stdin: "secret\n", files: map[string]string{"config.toml": "language = \"en\"\n"}, code: exitFailed, want: "has settings already"},
+		"settings there":    {args: yes, stdin: "secret\n", files: map[string]string{"config.toml": "[company]\nname = \"Vector\"\n"}, code: exitFailed, want: "has settings already"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.found != nil {

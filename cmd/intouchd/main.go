@@ -95,6 +95,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.demoCommand(),
 		p.initCommand(),
 		p.checkCommand(),
+		p.readyCommand(),
 		p.syncCommand(),
 		p.auditCommand(),
 		p.importCommand(),

@@ -2,11 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"intouch/store"
 )
@@ -149,6 +155,68 @@ func isLocal(r *http.Request) bool {
 	}
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.IsLoopback()
+}
+
+func (p *program) readyCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ready",
+		Short: "Ask the daemon of the settings whether it is ready",
+		Long: "Prints what /readyz of the daemon answers that serves by these settings on this machine, as JSON. Exit code 0 when it\n" +
+			"is ready, 1 when it is not or does not answer within 10 seconds.",
+		Args: takes(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := p.config()
+			if err != nil {
+				return err
+			}
+			answer, ready, err := askReady(cmd.Context(), cfg.Server)
+			if err != nil {
+				return fmt.Errorf("ask the daemon: %w", err)
+			}
+			p.out.Write(answer)
+			if !ready {
+				return errReported
+			}
+			return nil
+		},
+	}
+}
+
+// askReady asks the daemon on this machine for /readyz.
+func askReady(ctx context.Context, s Server) (answer []byte, ready bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	public, err := url.Parse(s.PublicURL)
+	if err != nil {
+		return nil, false, err
+	}
+	scheme := "http"
+	if s.TLS.Mode != "off" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(s.Listen)
+	if err != nil {
+		return nil, false, err
+	}
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1" // not localhost: an image from scratch has no /etc/hosts
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+"/readyz", nil)
+	if err != nil {
+		return nil, false, err
+	}
+	client := &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		// Nothing secret is said, and the certificate is the public name's.
+		TLSClientConfig: &tls.Config{ServerName: public.Hostname(), InsecureSkipVerify: true},
+	}}
+	got, err := client.Do(r)
+	if err != nil {
+		return nil, false, err
+	}
+	defer got.Body.Close()
+	answer, err = io.ReadAll(io.LimitReader(got.Body, 16<<20))
+	return answer, got.StatusCode == http.StatusOK, err
 }
 
 // moment is null in JSON where there is none.

@@ -54,6 +54,24 @@ func next(t *testing.T, states chan string) string {
 	}
 }
 
+// TestReady asks a daemon that runs, and one that does not.
+func TestReady(t *testing.T) {
+	listen, err := freeAddress("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(listen)
+	config := settings(t, "[server]\nlisten = \":"+port+"\"\nbehind_proxy = true\npublic_url = \"https://crm.vector.test\"\n")
+	if got := command(t, "", "--config", config, "ready"); got.code != exitFailed || !strings.Contains(got.stderr, "refused") {
+		t.Errorf("without a daemon: %+v", got)
+	}
+	startDaemonIn(t, nil, "serve", "--config", config)
+	eventually(t, "the daemon ready", func() bool {
+		got := command(t, "", "--config", config, "ready")
+		return got.code == exitDone && strings.Contains(got.stdout, `"ready": true`)
+	})
+}
+
 // TestServe_systemd starts the daemon as systemd does: on a socket that is open
 // already, with a watchdog, and listening to what it is told.
 func TestServe_systemd(t *testing.T) {
