@@ -264,8 +264,8 @@ var weekdayWords = [7][]string{
 	{"saturday", "sat", "субботу", "суббота", "сб"},
 }
 
-// monthNames are whole words: "5 магазинов" is no day in May.
-var monthNames = func() (months [12]*regexp.Regexp) {
+// monthWords are whole words: "5 магазинов" is no day in May.
+var monthWords = func() (months [12]*regexp.Regexp) {
 	for i, name := range []string{"янв(?:ар[яь])?|jan(?:uary)?", "фев(?:рал[яь])?|feb(?:ruary)?", "мар(?:та?)?|mar(?:ch)?", "апр(?:ел[яь])?|apr(?:il)?",
 		"ма[йя]|may", "июн[яь]?|june?", "июл[яь]?|july?", "авг(?:уста?)?|aug(?:ust)?", "сент?(?:ябр[яь])?|sept?(?:ember)?",
 		"окт(?:ябр[яь])?|oct(?:ober)?", "ноя(?:б|бр[яь])?|nov(?:ember)?", "дек(?:абр[яь])?|dec(?:ember)?"} {
@@ -348,7 +348,7 @@ func (r *replyReader) when(word string) (a MailAnswer, ok bool) {
 	} else if m := named.FindStringSubmatch(word); m != nil {
 		day, _ = strconv.Atoi(cmp.Or(m[1], m[5]))
 		name := cmp.Or(m[2], m[4])
-		month = 1 + slices.IndexFunc(monthNames[:], func(m *regexp.Regexp) bool { return m.MatchString(name) })
+		month = 1 + slices.IndexFunc(monthWords[:], func(m *regexp.Regexp) bool { return m.MatchString(name) })
 		year, _ = strconv.Atoi(m[3])
 	}
 	if day == 0 || month == 0 {
