@@ -324,6 +324,7 @@ imap = {{q (print "imap+insecure://" $.State.IMAP)}}
 username = {{q .Login}}
 password = {{q $.Password}}
 folders = ["INBOX", "Sent"]
+sent_copy = true
 {{end}}`))
 
 func (d *demo) writeConfig() error {
