@@ -15,7 +15,7 @@ import (
 )
 
 // Alerts: what somebody must mend is told the administrator, and a mailbox's
-// trouble its manager too, in one mail for each problem and day, and one more
+// trouble its manager too, as is that a mail in a manager's name was refused, in one mail for each problem and day, and one more
 // when it is over. What is wrong now is a query; who was told of what on which
 // day is the ledger's.
 const (
@@ -46,11 +46,11 @@ const (
 
 // problem is one thing that is wrong. Its kind and name tell it from others.
 type problem struct {
-	kind  problemKind
-	name  string // of the mailbox, address of the recipient; "" where there is only one
-	since time.Time
-	cause string
-	owner int64 // manager who is told too; 0 none
+	kind   problemKind
+	name   string // of the mailbox, address of the recipient; "" where there is only one
+	since  time.Time
+	cause  string
+	owners []int64 // managers who are told too
 
 	box     *store.FailingMailbox // of a mailbox
 	subject string                // of a refused mail
@@ -77,7 +77,7 @@ func (s *Scheduler) check(ctx context.Context, at time.Time) (h health, err erro
 		return h, fmt.Errorf("failing mailboxes: %w", err)
 	}
 	for _, b := range boxes {
-		h.problems = append(h.problems, problem{kind: failingMailbox, name: b.Name, since: b.ErrorSince, cause: b.LastError, owner: b.ManagerID, box: &b})
+		h.problems = append(h.problems, problem{kind: failingMailbox, name: b.Name, since: b.ErrorSince, cause: b.LastError, owners: []int64{b.ManagerID}, box: &b})
 	}
 	states, err := s.st.MailboxStates(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Scheduler) check(ctx context.Context, at time.Time) (h health, err erro
 			return h, fmt.Errorf("refused mails: %w", err)
 		}
 		for _, r := range refused {
-			p := problem{kind: refusedMail, name: r.Address, since: r.At, cause: r.Reason, subject: r.Subject}
+			p := problem{kind: refusedMail, name: r.Address, since: r.At, cause: r.Reason, owners: r.Owners, subject: r.Subject}
 			if r.Delivered {
 				h.well[p.key()] = at
 			} else {
@@ -244,7 +244,7 @@ func (s *Scheduler) tell(ctx context.Context, r reader, h *health, told map[stri
 	present := map[string]bool{}
 	for _, p := range h.problems {
 		present[p.key()] = true
-		if !r.all && (r.ID == 0 || p.owner != r.ID) || p.kind == refusedMail && strings.EqualFold(p.name, r.Email()) {
+		if !r.all && (r.ID == 0 || !slices.Contains(p.owners, r.ID)) || p.kind == refusedMail && strings.EqualFold(p.name, r.Email()) {
 			continue
 		}
 		// A mail before midnight and one after it are too many, unless it was

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -306,4 +307,45 @@ func TestAlerts_Kinds(t *testing.T) {
 		wants("a backup was made", "root@vector.test: Intouch: The backup was made again")
 		wants("said once", "")
 	})
+}
+
+// Who sent what was refused is told too, once, and nobody else who could not do
+// anything about it.
+func TestAlerts_Sender(t *testing.T) {
+	c := morningClock()
+	st := storetest.SQLite(t, store.Options{Now: c.now, Render: blank})
+	house(t, st)
+	if _, _, err := st.SaveManager(t.Context(), store.Actor{}, store.ManagerRow{Login: "maria", Role: "manager", Emails: []string{"maria@vector.test"}}); err != nil {
+		t.Fatal(err)
+	}
+	anna, err := st.ManagerByLogin(t.Context(), "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPost()
+	addr, stop := p.start(t, "127.0.0.1:0")
+	defer stop()
+	s := newScheduler(t, st, &mailer.Config{Addr: addr, Security: mailer.Insecure})
+	s.opt.Admin, s.opt.Language = "root@vector.test", store.English
+	run := func(job string) {
+		t.Helper()
+		if _, err := s.RunJob(t.Context(), job, time.Time{}, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := st.RecordRun(t.Context(), store.Run{Job: "reports", OwnerID: anna.ID, Slot: "x", Started: st.Now(), Outcome: "queued"},
+		store.Mail{Key: "x", MessageID: "<x@vector.test>", From: "intouch@vector.test", To: "gone@vector.test", Subject: "report", Bytes: []byte("Subject: report\r\n\r\nx\r\n")}); err != nil {
+		t.Fatal(err)
+	}
+	run("outbox")
+	for range 2 {
+		run("alerts")
+		c.add(time.Minute)
+	}
+	run("outbox")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if want := map[string]int{"root@vector.test": 1, "anna@vector.test": 1}; !maps.Equal(p.taken, want) {
+		t.Errorf("told %v, want %v", p.taken, want)
+	}
 }

@@ -62,7 +62,7 @@ var texts = store.Texts{
 	"new password": {"Если пароль ящика сменился, администратор вписывает новый в настройки Intouch; перезапуск не нужен, когда пароль лежит в файле.", "If the password of the mailbox has changed, the administrator puts the new one into the settings of Intouch; no restart is needed when it lies in a file."},
 	"check online": {"Что не так и когда всё снова в порядке, говорит команда «intouchd check --online».", "The command “intouchd check --online” says what is wrong, and when all is well again."},
 	"open status":  {"Открыть страницу состояния", "Open the status page"},
-	"why told":     {"Вы получили это письмо, потому что это ваш ящик или вы отвечаете за Intouch.", "You get this because it is your mailbox, or because you are in charge of Intouch."},
+	"why told":     {"Вы получили это письмо, потому что это ваш ящик или ваше письмо либо вы отвечаете за Intouch.", "You get this because it is your mailbox or your mail, or because you are in charge of Intouch."},
 	"told daily":   {"Пока это не исправлено, напоминание приходит раз в сутки, и ещё одно письмо — когда всё снова в порядке.", "Until it is mended a reminder comes once a day, and one more mail when all is well again."},
 
 	"to mend":       {"Нужно исправить", "To be mended"},

@@ -18,6 +18,8 @@ type RefusedRecipient struct {
 	At      time.Time
 	// Delivered says that a later mail to it was taken.
 	Delivered bool
+	// Owners are the managers whose mails to it were refused.
+	Owners []int64
 }
 
 // Disk is the room on a file system, in bytes.
