@@ -117,7 +117,7 @@ func newOffice(t *testing.T, st *store.Store) *office {
 	must(err)
 	for _, d := range deals {
 		for _, e := range d.Events {
-			if d.Deal.ExternalID == "d3" && e.Kind == store.Shipment {
+			if d.Deal.Number == "D3" && e.Kind == store.Shipment {
 				day := store.Date("2026-12-01")
 				_, err := st.EditEvent(ctx, store.Actor{ManagerID: o.ivan.ID}, e.ID, 0, store.EventEdit{Expected: &day})
 				must(err)

@@ -3,12 +3,15 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 )
 
-// OpenDeals calls each for the selected deals, oldest first.
+// OpenDeals calls each for the selected deals, in the order in which they were
+// registered. Of a deal and its events there is what OpenDeal and Next say, not
+// what only their own pages show.
 func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenDeal) error) error {
 	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
 	s.openDealConditions(&c, &q)
@@ -16,56 +19,31 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
 	}
 	shipped, paid := sum("WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"), sum("WHEN 'payment' THEN x.amount")
-	totals := func(where string) string {
-		return `SELECT d.id AS id, ` + shipped + ` AS shipped, ` + paid + ` AS paid
-			FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + where + ` GROUP BY d.id`
-	}
-	in := s.dialect.ids("$1")
-	whole := `SELECT ` + dealColumns + `, g.shipped, g.paid, m.id, m.name, so.id, so.name, cl.importance, cl.abc, cl.stage
-		FROM (` + totals(` WHERE d.id IN `+in) + `) g
-		JOIN deals d ON d.id = g.id JOIN clients cl ON cl.id = d.client_id
-		LEFT JOIN managers m ON m.id = ` + documentManager + `
-		LEFT JOIN sources so ON so.id = COALESCE(d.source_id, cl.source_id)
-		ORDER BY d.date, d.id`
-	events := `SELECT ` + eventColumns + ` FROM deal_events e WHERE e.state IN ('planned', 'postponed') AND e.deal_id IN ` + in + ` ORDER BY e.deal_id, e.id`
+	c.add("d.id > ?", 0)
+	after := len(c.args) - 1
+	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, MIN(cl.manager_id)), COALESCE(d.source_id, MIN(cl.source_id)), ` + shipped + `, ` + paid + `
+		FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + c.where() + `
+		GROUP BY d.id HAVING d.amount > ` + shipped + ` OR d.amount > ` + paid + ` ORDER BY d.id LIMIT ` + c.arg(openBatch)
 	return s.read(ctx, func(t *tx) error {
-		var open []int64
-		err := t.rows(`SELECT d.id FROM (`+totals(c.where())+`, d.amount HAVING d.amount > `+shipped+` OR d.amount > `+paid+`) g JOIN deals d ON d.id = g.id ORDER BY d.date, d.id`,
-			c.args, func(scan func(...any) error) error {
-				var id int64
-				err := scan(&id)
-				open = append(open, id)
-				return err
-			})
-		if err != nil {
-			return err
-		}
-		for ids := range slices.Chunk(open, openBatch) { // so many whole ones are held at a time
-			at, deals := map[int64]int{}, make([]OpenDeal, 0, len(ids))
-			err := t.rows(whole, []any{asJSON(ids)}, func(scan func(...any) error) error {
-				var o OpenDeal
-				var shipped, paid int64
+		names := openNames{t: t, managers: map[int64]string{0: ""}, sources: map[int64]string{0: ""}, clients: map[int64]openClient{}}
+		for { // so many whole ones are read at a time
+			deals := make([]OpenDeal, 0, openBatch)
+			err := t.rows(query, c.args, func(scan func(...any) error) error {
+				deals = append(deals, OpenDeal{})
+				o := &deals[len(deals)-1]
 				d := &o.Deal
-				if err := scan(append(d.into(), &shipped, &paid, idInto{&o.Manager.ID}, textInto{&o.Manager.Text}, idInto{&o.Source.ID}, textInto{&o.Source.Text},
-					&o.Importance, &o.Class, &o.Stage)...); err != nil {
-					return err
-				}
+				var shipped, paid int64
+				err := scan(&d.ID, &d.Number, &d.Date, &d.ClientID, &d.Amount.Minor, &d.Amount.Currency, &d.ShipmentKnown, &d.PaymentKnown, idInto{&o.Manager.ID}, idInto{&o.Source.ID}, &shipped, &paid)
 				o.Totals = newDealTotals(d, shipped, paid)
-				at[d.ID] = len(deals)
-				deals = append(deals, o)
-				return nil
+				return err
 			})
 			if err != nil {
 				return err
 			}
-			err = t.rows(events, []any{asJSON(ids)}, func(scan func(...any) error) error {
-				var e DealEvent
-				err := scanEvent(scan, &e)
-				of := &deals[at[e.DealID]]
-				of.Events = append(of.Events, e)
+			if err := names.fill(deals); err != nil {
 				return err
-			})
-			if err != nil {
+			}
+			if err := t.openEvents(deals); err != nil {
 				return err
 			}
 			for i := range deals {
@@ -73,8 +51,11 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 					return err
 				}
 			}
+			if len(deals) < openBatch {
+				return nil
+			}
+			c.args[after] = deals[len(deals)-1].Deal.ID
 		}
-		return nil
 	})
 }
 
@@ -89,7 +70,92 @@ func (s *Store) openDealConditions(c *conditions, q *DealSelection) {
 }
 
 // openBatch is how many open deals are read at once.
-const openBatch = 1000
+const openBatch = 2000
+
+// openEvents reads the events of deals that are in the order of their IDs.
+func (t *tx) openEvents(deals []OpenDeal) error {
+	ids, at := make([]int64, len(deals)), make(map[int64]*OpenDeal, len(deals))
+	for i := range deals {
+		ids[i] = deals[i].Deal.ID
+		at[ids[i]] = &deals[i]
+	}
+	return t.rows(`SELECT e.id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.known, e.state, e.postponed
+		FROM deal_events e WHERE e.deal_id IN `+t.s.dialect.ids("$1")+` AND e.state IN ('planned', 'postponed')`, []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var e DealEvent
+		err := scan(&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Known, &e.State, timeInto{&e.PostponedT})
+		if of := at[e.DealID]; of != nil {
+			of.Events = append(of.Events, e)
+		}
+		return err
+	})
+}
+
+// openNames are the names of those whom open deals belong to, each read once.
+type openNames struct {
+	t                 *tx
+	managers, sources map[int64]string
+	clients           map[int64]openClient
+}
+
+type openClient struct {
+	name, class, stage string
+	importance         Importance
+}
+
+// of reads the names of a table that are not there yet.
+func (n *openNames) of(table string, all map[int64]string, deals []OpenDeal, id func(*OpenDeal) int64) error {
+	var unknown []int64
+	for i := range deals {
+		k := id(&deals[i])
+		if _, known := all[k]; !known {
+			all[k] = ""
+			unknown = append(unknown, k)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	found, err := n.t.names(table, "name", unknown)
+	maps.Copy(all, found)
+	return err
+}
+
+func (n *openNames) fill(deals []OpenDeal) error {
+	err := n.of("managers", n.managers, deals, func(o *OpenDeal) int64 { return o.Manager.ID })
+	if err == nil {
+		err = n.of("sources", n.sources, deals, func(o *OpenDeal) int64 { return o.Source.ID })
+	}
+	if err != nil {
+		return err
+	}
+	var unknown []int64
+	for i := range deals {
+		id := deals[i].Deal.ClientID
+		if _, known := n.clients[id]; !known {
+			n.clients[id] = openClient{}
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		err := n.t.rows(`SELECT id, name, importance, abc, stage FROM clients WHERE id IN `+n.t.s.dialect.ids("$1"), []any{asJSON(unknown)}, func(scan func(...any) error) error {
+			var id int64
+			var cl openClient
+			err := scan(&id, &cl.name, &cl.importance, &cl.class, &cl.stage)
+			n.clients[id] = cl
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for i := range deals {
+		o := &deals[i]
+		cl := n.clients[o.Deal.ClientID]
+		o.Deal.ClientName, o.Importance, o.Class, o.Stage = cl.name, cl.importance, cl.class, cl.stage
+		o.Manager.Text, o.Source.Text = n.managers[o.Manager.ID], n.sources[o.Source.ID]
+	}
+	return nil
+}
 
 // ofClient adds what a client must be.
 func (c *conditions) ofClient(d dialect, importances []Importance, classes, stages []string) {
