@@ -202,25 +202,25 @@ func (v voice) dayTitle(by string, d store.Date) string {
 
 // contactRows are the contacts themselves.
 func (r *run) contactRows() (*Table, error) {
-	found, err := r.st.SelectedContacts(r.ctx, r.contactSelection(r.period), maxRows+1)
-	if err != nil {
-		return nil, err
-	}
-	return r.contactTable(found)
+	return r.contactTable(func(limit int, each func(*store.Contact) error) error {
+		return r.st.SelectedContacts(r.ctx, r.contactSelection(r.period), limit, each)
+	})
 }
 
-// contactTable lists contacts.
-func (r *run) contactTable(found []store.Contact) (*Table, error) {
+// contactTable lists contacts as they are read.
+func (r *run) contactTable(read func(limit int, each func(*store.Contact) error) error) (*Table, error) {
 	t := &Table{About: []string{r.aboutRecords()}, Columns: []Column{
 		r.column("when", Moment), r.column("kind", Text), r.column("direction", Text), r.column("client", Text), r.column("manager", Text),
 		r.column("subject", Text), r.column("text", Text), r.column("state", Text), r.column("minutes", Minutes)}}
-	found = found[:r.first(t, len(found))]
 	names, err := r.managerNames()
 	if err != nil {
 		return nil, err
 	}
-	for i := range found {
-		c := &found[i]
+	err = read(r.limit()+1, func(c *store.Contact) error {
+		if len(t.Rows) == r.limit() {
+			r.first(t, len(t.Rows)+1)
+			return nil
+		}
 		client := c.ClientName
 		if client == "" {
 			client = c.ClientText
@@ -232,6 +232,10 @@ func (r *run) contactTable(found []store.Contact) (*Table, error) {
 		t.Rows = append(t.Rows, Row{Leaf: true, Status: c.Status(r.loc, r.Now), URL: fmt.Sprintf("/contacts/%d", c.ID), Values: []Value{
 			{N: c.When.Begins(r.loc).Unix()}, text(store.Word(r.lang, "kind."+string(c.Kind))), text(r.t("direction." + string(c.Direction))), text(client),
 			text(names[c.ManagerID]), text(c.Subject), text(firstLine(c.Body)), text(r.t("state." + string(c.State))), spent}})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	t.totals()
 	return t, nil

@@ -30,6 +30,9 @@ type HTMLOptions struct {
 	// Request is what the table was asked for with; the links of figures select
 	// from it. nil: figures are no links.
 	Request url.Values
+	// Skip is how many records a page leaves out at the beginning: they are on the
+	// pages before it.
+	Skip int
 	// Unlinked writes no links at all: for people who cannot open the pages.
 	Unlinked bool
 }
@@ -129,7 +132,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 	for _, c := range t.Columns {
 		out.Head = append(out.Head, htmlCell{Class: alignment("head", c.Type), Text: c.Title})
 	}
-	shown, left := t.shown(opt.For)
+	shown, left := t.shown(opt)
 	for row := range t.All() {
 		if !shown(row) {
 			continue
@@ -167,7 +170,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 			out.Total[0].Text = v.t("total")
 		}
 	}
-	if *left > 0 {
+	if *left > 0 && !t.partial { // else how many is not known
 		out.Notes = append(slices.Clone(out.Notes), v.t("more rows", v.number(int64(*left))))
 	}
 	for i := range t.Sections {
@@ -176,28 +179,41 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 	return out
 }
 
+// HasMore reports whether the table has more than n records.
+func (t *Table) HasMore(n int) bool {
+	if t.Left > 0 || t.partial {
+		return true
+	}
+	for row := range t.All() {
+		if row.Leaf && !row.Aside {
+			n--
+		}
+	}
+	return n < 0
+}
+
 // shown tells of each row, one after another, whether it is shown: on pages and
-// in mails the first PageRows records and as many groups, then the outermost
-// groups alone. left is how many records are not.
-func (t *Table) shown(in HTML) (shown func(*Row) bool, left *int) {
+// in mails PageRows records and as many groups, before and behind them the
+// outermost groups alone. left is how many records behind them are not.
+func (t *Table) shown(opt HTMLOptions) (shown func(*Row) bool, left *int) {
 	left = new(int)
 	*left = t.Left
-	leaves, groups, last := 0, 0, true
+	leaves, groups, last := -opt.Skip, 0, true
 	return func(row *Row) bool {
 		switch {
-		case in == Document:
+		case opt.For == Document:
 		case row.Aside: // it says more of the row before, or of the whole
 			return last || len(row.Path) == 1
 		case row.Leaf:
-			if last = leaves < PageRows; last {
-				leaves++
-			} else {
+			if last = leaves >= 0 && leaves < PageRows; leaves >= PageRows {
 				*left++
+			} else {
+				leaves++
 			}
 		case groups >= PageRows:
 			last, leaves = false, PageRows
 		default:
-			if last = leaves < PageRows || row.Depth() == 0; last {
+			if last = leaves >= 0 && leaves < PageRows || row.Depth() == 0; last {
 				groups++
 			}
 		}

@@ -84,6 +84,19 @@ func TestHTMLBounded(t *testing.T) {
 				t.Errorf("%s: %d times %q, want %d", c.as, got, text, want)
 			}
 		}
+		if c.as == Page { // the last page has what is left, and all groups
+			var last bytes.Buffer
+			if err := table.WriteHTML(&last, HTMLOptions{For: Page, Skip: 2 * PageRows}); err != nil {
+				t.Fatal(err)
+			}
+			if clients, groups := strings.Count(last.String(), "client "), strings.Count(last.String(), "manager "); clients != 100 || groups != 3 || strings.Contains(last.String(), "left out") ||
+				!strings.Contains(last.String(), "client 2.699.") {
+				t.Errorf("the last page has %d clients and %d managers", clients, groups)
+			}
+			if !table.HasMore(2*PageRows) || table.HasMore(3*PageRows) {
+				t.Error("which page is the last one")
+			}
+		}
 		if !strings.Contains(out, c.note) || c.note == "" && strings.Contains(out, "left out") {
 			t.Errorf("%s: no %q", c.as, c.note)
 		}

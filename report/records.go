@@ -24,7 +24,7 @@ func (r *run) sales(p Period) store.SaleSelection {
 
 // behindRows is the selection of the records behind a figure.
 func (r *run) behindRows() store.RowSelection {
-	return store.RowSelection{SaleSelection: r.sales(r.period), Sources: r.filter.sources, Limit: maxRows + 1}
+	return store.RowSelection{SaleSelection: r.sales(r.period), Sources: r.filter.sources, Limit: r.limit() + 1}
 }
 
 // records is an empty table of records.
@@ -40,14 +40,28 @@ func (r *run) aboutRecords() string {
 	return r.t("about.behind", r.t("column."+r.behind))
 }
 
+// limit is how many of the records behind a figure are listed: on a page so many
+// as it needs, and as can be added up in time; else all.
+func (r *run) limit() int {
+	if r.Most == 0 {
+		return maxRecords
+	}
+	return max(r.Most, maxRows)
+}
+
 // first is how many of so many records the table lists; it says so when there
 // are others.
 func (r *run) first(t *Table, found int) int {
-	if found > maxRows {
-		t.Notes = append(t.Notes, r.t("only first", voice{r.lang}.number(maxRows)))
+	most := r.limit()
+	if found > most {
+		note := r.t("only first", voice{r.lang}.number(int64(most)))
+		if r.Most > 0 {
+			note = r.t("more pages")
+		}
+		t.Notes = append(t.Notes, note)
 		t.partial = true
 	}
-	return min(found, maxRows)
+	return min(found, most)
 }
 
 // totals adds up the figures of a table of records, unless it lists only some.
@@ -107,11 +121,9 @@ func (r *run) performanceRows() (*Table, error) {
 	default:
 		contacts.Kinds = []store.Kind{store.Kind(r.behind)}
 	}
-	found, err := r.st.SelectedContacts(r.ctx, contacts, maxRows+1)
-	if err != nil {
-		return nil, err
-	}
-	return r.contactTable(found)
+	return r.contactTable(func(limit int, each func(*store.Contact) error) error {
+		return r.st.SelectedContacts(r.ctx, contacts, limit, each)
+	})
 }
 
 // fruitRows are the records behind a figure of the lead sources.
@@ -122,11 +134,10 @@ func (r *run) fruitRows(all []store.Source, expiry int) (*Table, error) {
 	case "contacts in", "first contacts":
 		from, to := r.period.Bounds(r.loc)
 		q.First = r.behind == "first contacts"
-		found, err := r.st.SourceContacts(r.ctx, r.Viewer, q, from, to)
-		if err != nil {
-			return nil, err
-		}
-		return r.contactTable(found)
+		return r.contactTable(func(limit int, each func(*store.Contact) error) error {
+			q.Limit = limit
+			return r.st.SourceContacts(r.ctx, r.Viewer, q, from, to, each)
+		})
 	case "clients won":
 		q.First = true
 		return r.documentRows(q, store.ShipmentDoc)
@@ -200,7 +211,7 @@ func names[G any](r *run, groups []G, client func(*G) int64) (clients, managers 
 func (r *run) waitRows(q store.SaleSelection) (*Table, error) {
 	from, to := r.period.Bounds(r.loc)
 	answered := r.behind != "unanswered"
-	found, _, err := r.st.LetterWaits(r.ctx, q, from, to, answered, maxRows+1)
+	found, _, err := r.st.LetterWaits(r.ctx, q, from, to, answered, r.limit()+1)
 	if err != nil {
 		return nil, err
 	}

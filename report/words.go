@@ -141,6 +141,7 @@ var texts = store.Texts{
 	"only first":  {"Показаны первые %s из них; остальное — при более узком отборе.", "The first %s are shown; narrow the selection to see the others."},
 	"indicator":   {"Показатель", "Indicator"},
 	"grouped":     {"По: %s", "By: %s"},
+	"more pages":  {"Здесь не все записи: остальные — на следующих страницах и в файле, поэтому нет и итога.", "Not all records are here: the others are on the next pages and in the file, so there is no total."},
 	"shown first": {"Показаны первые %s строк из %s; остальные — на странице отчёта.", "The first %s rows of %s are shown; the others are on the page of the report."},
 	"tax":         {"Налог неизвестен у %s из %s отгрузок и возвратов: они учтены в выручке целиком.", "Tax is unknown for %s of %s shipments and returns: they count as revenue in full."},
 	"estimate":    {"~ — время с оценкой: время на письма никто не измеряет.", "~ is time with an estimate in it: nobody measures the time that letters take."},

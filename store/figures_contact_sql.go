@@ -149,11 +149,11 @@ func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grou
 	})
 }
 
-// SelectedContacts gives the contacts behind a figure, newest first, at most
-// limit of them.
-func (s *Store) SelectedContacts(ctx context.Context, q ContactSelection, limit int) (out []Contact, err error) {
+// SelectedContacts calls each for the contacts behind a figure, newest first, at
+// most limit of them.
+func (s *Store) SelectedContacts(ctx context.Context, q ContactSelection, limit int, each func(*Contact) error) error {
 	where := q.conditions(s.dialect)
-	return s.contactRows(ctx, q.Viewer, &where, limit)
+	return s.contactRows(ctx, q.Viewer, &where, limit, each)
 }
 
 // RecordNamed finds a manager, client, person, source or deal by its number,

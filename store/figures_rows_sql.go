@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 )
 
@@ -115,9 +117,9 @@ func (s *Store) OverdueRecords(ctx context.Context, q RowSelection, before Date,
 	return out, err
 }
 
-// SourceContacts gives the contacts in behind the figures of SourceGroups, or
-// with q.First the first contacts, newest first.
-func (s *Store) SourceContacts(ctx context.Context, viewer Manager, q RowSelection, from, to time.Time) (out []Contact, err error) {
+// SourceContacts calls each for the contacts in behind the figures of
+// SourceGroups, or with q.First the first contacts, newest first.
+func (s *Store) SourceContacts(ctx context.Context, viewer Manager, q RowSelection, from, to time.Time, each func(*Contact) error) error {
 	var c conditions
 	c.add("c.start_at >= ?", from.Unix())
 	c.add("c.start_at < ?", to.Unix())
@@ -129,26 +131,49 @@ func (s *Store) SourceContacts(ctx context.Context, viewer Manager, q RowSelecti
 	c.ids(s.dialect, "c.manager_id", q.Managers)
 	c.ids(s.dialect, "c.client_id", q.Clients)
 	c.ids(s.dialect, sourceOfContact(q.Expiry), q.Sources)
-	return s.contactRows(ctx, viewer, &c, q.Limit)
+	return s.contactRows(ctx, viewer, &c, q.Limit, each)
 }
 
-// contactRows gives the contacts that the conditions select, newest first, as
-// the viewer may see them.
-func (s *Store) contactRows(ctx context.Context, viewer Manager, c *conditions, limit int) (out []Contact, err error) {
-	tail := c.where() + " ORDER BY c.start_at DESC, c.id DESC LIMIT " + c.arg(limit)
-	loc := viewer.Location()
-	err = s.read(ctx, func(t *tx) error {
-		out, err = t.contacts(tail, c.args...)
-		for i := range out {
-			out[i].hideFrom(viewer.ID)
-			if w := out[i].When; w.AllDay {
-				out[i].When = Days(w.First, w.Last, loc)
+// contactRows calls each for at most limit of the contacts that the conditions
+// select, newest first, as the viewer may see them. So many whole ones as
+// contactBatch says are held at a time.
+func (s *Store) contactRows(ctx context.Context, viewer Manager, c *conditions, limit int, each func(*Contact) error) error {
+	where, args, loc := c.where(), slices.Clone(c.args), viewer.Location()
+	return s.read(ctx, func(t *tx) error {
+		behind := ""
+		for limit > 0 {
+			n := min(limit, contactBatch)
+			found, err := t.contacts(fmt.Sprintf("%s%s ORDER BY c.start_at DESC, c.id DESC LIMIT %d", where, behind, n), args...)
+			if err != nil {
+				return err
 			}
+			for i := range found {
+				one := &found[i]
+				one.hideFrom(viewer.ID)
+				if w := one.When; w.AllDay {
+					one.When = Days(w.First, w.Last, loc)
+				}
+				if err := each(one); err != nil {
+					return err
+				}
+			}
+			if len(found) < n {
+				return nil
+			}
+			limit -= n
+			var last int64 // as the row has it, whole days too
+			if err := t.row("SELECT start_at FROM contacts WHERE id = $1", []any{found[n-1].ID}, &last); err != nil {
+				return err
+			}
+			behind = fmt.Sprintf(" AND (c.start_at < $%d OR c.start_at = $%[1]d AND c.id < $%d)", len(c.args)+1, len(c.args)+2)
+			args = append(slices.Clone(c.args), last, found[n-1].ID)
 		}
-		return err
+		return nil
 	})
-	return out, err
 }
+
+// contactBatch is how many contacts of a list are read at once.
+const contactBatch = 2000
 
 // ClientLine is a client with those whose rows it belongs to in a report.
 type ClientLine struct{ Client, Manager, Source GroupKey }

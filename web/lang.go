@@ -117,6 +117,8 @@ var texts = store.Texts{
 	"reports.download":   {"Скачать", "Download"},
 	"reports.text":       {"Текст", "Text"},
 	"reports.figures":    {"К итоговым числам", "Back to the figures"},
+	"reports.before":     {"Предыдущие строки", "Rows before"},
+	"reports.next":       {"Следующие строки", "More rows"},
 	"reports.ask":        {"Назовите сделку.", "Name a deal."},
 	"reports.wrong":      {"Такой отчёт построить нельзя: %s", "This cannot be reported: %s"},
 	"reports.noclient":   {"Клиент %q не найден, или таких несколько: назовите его точнее.", "The client %q was not found, or there are several: name it more exactly."},

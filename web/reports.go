@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"intouch/report"
@@ -36,6 +37,7 @@ type reportView struct {
 	Ask              bool // the report needs a filter before it shows anything
 	Table            template.HTML
 	Downloads        []download
+	Before, Next     string // other pages of its records
 	Figures          string // where the figures are whose records these are
 	Save             string // where it is saved
 }
@@ -72,13 +74,18 @@ func (s *server) report(v *visit) error {
 	format := q.Get("format")
 	q.Del("format")
 	q.Del("said")
+	page, err := reportPage(q.Get("page"))
+	if err != nil {
+		return err
+	}
+	q.Del("page")
 	view := reportView{Form: forms[at]}
 	params, err := s.reportParams(v, q)
 	var table *report.Table
 	if err == nil {
 		request := report.Request{Name: view.Name, Viewer: v.who, Now: v.say.now, Currency: s.opt.Currency, Params: params, People: format == "vcard"}
 		if format == "" {
-			request.Most = report.PageRows
+			request.Most = page * report.PageRows
 		}
 		table, err = report.Run(v.ctx, s.st, request)
 	}
@@ -105,7 +112,7 @@ func (s *server) report(v *visit) error {
 	if table != nil {
 		title = table.Title
 		var buf bytes.Buffer
-		if err := table.WriteHTML(&buf, report.HTMLOptions{For: report.Page, Request: params}); err != nil {
+		if err := table.WriteHTML(&buf, report.HTMLOptions{For: report.Page, Request: params, Skip: (page - 1) * report.PageRows}); err != nil {
 			return err
 		}
 		view.Table = template.HTML(buf.String()) // escaped by report's own template
@@ -121,6 +128,12 @@ func (s *server) report(v *visit) error {
 			}
 			view.Downloads = append(view.Downloads, download{label, "?" + with.Encode()})
 		}
+		if page > 1 {
+			view.Before = pageOf(q, page-1)
+		}
+		if page < maxReportPages && table.HasMore(page*report.PageRows) {
+			view.Next = pageOf(q, page+1)
+		}
 		kept := cloned(params)
 		kept.Set("report", view.Name)
 		view.Save = "/reports/saved/new?" + kept.Encode()
@@ -131,6 +144,28 @@ func (s *server) report(v *visit) error {
 		}
 	}
 	return s.show(v, code, "report.html", title, view)
+}
+
+// maxReportPages bounds the pages that the records of a report have.
+const maxReportPages = 1000
+
+// reportPage is the number of a page of records, the first by default.
+func reportPage(said string) (int, error) {
+	if said == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(said)
+	if err != nil || n < 1 || n > maxReportPages {
+		return 0, store.ErrNotFound
+	}
+	return n, nil
+}
+
+// pageOf leads to another page of the same records.
+func pageOf(q url.Values, page int) string {
+	to := cloned(q)
+	to.Set("page", strconv.Itoa(page))
+	return "?" + to.Encode()
 }
 
 func cloned(q url.Values) url.Values {

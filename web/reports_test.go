@@ -29,11 +29,13 @@ func TestReports_Pages(t *testing.T) {
 	if a := anna.get("/reports/open-deals?by=nothing"); a.code != 400 || !strings.Contains(a.body, "unknown grouping") {
 		t.Errorf("unknown grouping: %d", a.code)
 	}
-	for _, path := range []string{"/reports/nothing", "/reports/open-deals?format=vcard", "/reports/persons?format=pdf", "/reports/persons?format=png"} {
+	for _, path := range []string{"/reports/nothing", "/reports/open-deals?format=vcard", "/reports/persons?format=pdf", "/reports/persons?format=png", "/reports/contacts?page=0", "/reports/contacts?page=1001", "/reports/contacts?page=x"} {
 		if a := anna.get(path); a.code != 404 {
 			t.Errorf("%s: %d", path, a.code)
 		}
 	}
+	deals.lacks(t, `rel="next"`, `rel="prev"`)
+	anna.get("/reports/open-deals?by=client&page=2").has(t, `href="?by=client&amp;page=1" rel="prev"`)
 	file := anna.get("/reports/persons?format=vcard")
 	if got := file.header.Get("Content-Disposition"); !strings.HasPrefix(got, `attachment; filename="persons-`) || !strings.HasSuffix(got, `.vcf"`) || !strings.Contains(file.body, "BEGIN:VCARD") {
 		t.Errorf("%s\n%s", got, file.body)
