@@ -40,6 +40,7 @@ type frame struct {
 	In      bool   // somebody is logged in
 	Who     string
 	Notice  notice
+	Open    string // how many questions wait
 	Version string
 	Assets  assetURLs
 	Body    any

@@ -47,6 +47,7 @@ type doubleRow struct {
 	OneID, TwoID int64
 	One, Two     personRow
 	Certain      bool
+	Back         string // where its buttons lead back to
 }
 
 type mergedRow struct {
@@ -57,6 +58,15 @@ type mergedRow struct {
 	ClientID  int64
 	Client    string
 	When, Who string
+}
+
+func doubleRows(say voice, all []store.Double, back string) (out []doubleRow) {
+	for i := range all {
+		d := &all[i]
+		out = append(out, doubleRow{ClientID: d.Client.ID, Client: d.Client.Name, OneID: d.One.ID, TwoID: d.Other.ID,
+			One: newPersonRow(say, &d.One), Two: newPersonRow(say, &d.Other), Certain: d.Certain, Back: back})
+	}
+	return out
 }
 
 func newOfferRow(say voice, o *store.Offer) offerRow {
@@ -91,11 +101,7 @@ func (s *server) persons(v *visit) error {
 		if err != nil {
 			return err
 		}
-		for i := range doubles {
-			d := &doubles[i]
-			view.Doubles = append(view.Doubles, doubleRow{ClientID: d.Client.ID, Client: d.Client.Name, OneID: d.One.ID, TwoID: d.Other.ID,
-				One: newPersonRow(v.say, &d.One), Two: newPersonRow(v.say, &d.Other), Certain: d.Certain})
-		}
+		view.Doubles = doubleRows(v.say, doubles, "/persons?doubles=1")
 	}
 	merged, err := s.st.MergedPersons(v.ctx, v.who, mergedShown)
 	if err != nil {

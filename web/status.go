@@ -261,16 +261,11 @@ func (s *server) status(v *visit) error {
 	}
 	view.Mailboxes = mailboxRows(v.say, boxes)
 
-	owners := []int64{v.who.ID}
+	names, err := s.names(v)
+	if err != nil {
+		return err
+	}
 	if head {
-		names, err := s.names(v)
-		if err != nil {
-			return err
-		}
-		owners = []int64{0} // the shared mailboxes
-		for id := range names {
-			owners = append(owners, id)
-		}
 		jobs, err := s.st.JobStates(v.ctx)
 		if err != nil {
 			return err
@@ -305,14 +300,29 @@ func (s *server) status(v *visit) error {
 		}
 		view.Outbox.Mails = mailRows(v.say, mails)
 	}
-	var senders [][]store.Sender
+	if view.Senders, err = s.unknownSenders(v, names); err != nil {
+		return err
+	}
+	return s.show(v, http.StatusOK, "status.html", v.say.t("status"), view)
+}
+
+// unknownSenders are those of the viewer's mailboxes and the shared ones; of a
+// head those of all of managers.
+func (s *server) unknownSenders(v *visit, managers map[int64]string) ([]senderRow, error) {
+	owners := []int64{v.who.ID}
+	if v.who.Role == store.RoleHead {
+		owners = []int64{0} // the shared mailboxes
+		for id := range managers {
+			owners = append(owners, id)
+		}
+	}
+	var lists [][]store.Sender
 	for _, id := range owners {
 		list, err := s.st.UnknownSenders(v.ctx, id, v.say.now.AddDate(0, 0, -senderDays), sendersShown)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		senders = append(senders, list)
+		lists = append(lists, list)
 	}
-	view.Senders = senderRows(v.say, senders...)
-	return s.show(v, http.StatusOK, "status.html", v.say.t("status"), view)
+	return senderRows(v.say, lists...), nil
 }

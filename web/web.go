@@ -162,6 +162,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /questions", s.questions)
 	page("POST /status/jobs/{name}", s.askJob)
 	page("POST /questions/{id}", s.dropQuestion)
+	page("POST /questions/settle", s.settle)
+	page("POST /contacts/{id}/client", s.linkContact)
 	page("GET /setup", s.setup)
 	page("POST /setup/mails", s.switchMail)
 	page("POST /setup/devices", s.addDevice)
@@ -345,7 +347,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 	frame := frame{
 		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
 		Notice: notice, Version: s.opt.Version, Assets: s.pages.urls,
-		Body: body,
+		Open: s.open(v), Body: body,
 	}
 	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
 		return err
@@ -357,6 +359,26 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 		s.log.Debug("page not delivered", "request", v.id, "err", err)
 	}
 	return nil
+}
+
+// open says how many questions wait for this manager; "" none.
+func (s *server) open(v *visit) string {
+	if v.who.ID == 0 {
+		return ""
+	}
+	n, err := s.st.InboxCounts(v.ctx, v.who, v.say.now.AddDate(0, 0, -senderDays))
+	if err != nil {
+		s.log.Error("open questions are not counted", "request", v.id, "err", err) // the page says more than they
+		return ""
+	}
+	switch total := n.Total(); {
+	case total == 0:
+		return ""
+	case total >= store.InboxMost:
+		return strconv.Itoa(store.InboxMost-1) + "+"
+	default:
+		return strconv.Itoa(total)
+	}
 }
 
 // back leads to where a form came from, with a word about what happened.
