@@ -153,14 +153,19 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 		return nil
 	}
 	var one int
-	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND `+clientSeenBy("$2"), []any{c.ID, viewer.ID}, &one)
+	// SQLite keeps the order of a CROSS JOIN: of one client the contacts are few,
+	// of a manager many.
+	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND (cl.manager_id = $2
+		OR EXISTS (SELECT 1 FROM contacts c CROSS JOIN contact_managers cm WHERE cm.contact_id = c.id AND c.client_id = cl.id AND cm.manager_id = $2)
+		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = $2))`, []any{c.ID, viewer.ID}, &one)
 }
 
-// clientSeenBy is the condition of seesClient on "clients cl", for the manager
-// that the parameter names.
-func clientSeenBy(param string) string {
-	return `(cl.manager_id = ` + param + ` OR EXISTS (SELECT 1 FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE c.client_id = cl.id AND cm.manager_id = ` + param + `)
-		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = ` + param + `))`
+// clientsSeenBy is the condition of seesClient on "clients cl" of a list, for
+// the manager that the parameter names: it begins with what the manager took
+// part in, once, and not with each client.
+func clientsSeenBy(param string) string {
+	return `(cl.manager_id = ` + param + ` OR cl.id IN (SELECT c.client_id FROM contact_managers cm CROSS JOIN contacts c WHERE c.id = cm.contact_id AND cm.manager_id = ` + param + ` AND c.client_id IS NOT NULL)
+		OR cl.id IN (SELECT d.client_id FROM deals d WHERE d.manager_id = ` + param + `))`
 }
 
 // classesShown is how much of a client's history its page shows.

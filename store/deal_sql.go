@@ -261,6 +261,9 @@ func (t *tx) editEvent(actor Actor, it Item, edit EventEdit) (DealEvent, error) 
 	if err != nil {
 		return e, err
 	}
+	if err := t.placeDeal(e.DealID); err != nil {
+		return e, err
+	}
 	verb := editVerb(old.State, e.State, d)
 	if _, ok := d["expected"]; ok && old.State == e.State {
 		verb = "moved"

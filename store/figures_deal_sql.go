@@ -263,20 +263,23 @@ func (s *Store) PersonPage(ctx context.Context, q PersonSelection, after int64, 
 		limit = personBatch
 	}
 	var c conditions
-	const last = `COALESCE((SELECT MAX(c.start_at) FROM contact_persons cp JOIN contacts c ON c.id = cp.contact_id WHERE cp.person_id = p.id AND c.state = 'done'), 0)`
-	if !q.Before.IsZero() {
-		c.add(last+" < ?", q.Before.Unix())
-	}
-	if !q.Since.IsZero() {
-		c.add(last+" >= ?", q.Since.Unix())
-	}
 	if after != 0 {
 		c.add(`(cl.folded, cl.id, p.name, p.id) > (SELECT a.folded, a.id, b.name, b.id FROM persons b JOIN clients a ON a.id = b.client_id WHERE b.id = ?)`, after)
 	}
 	err = s.read(ctx, func(t *tx) error {
-		ids, err := t.selectedPersons(&q, c, limit+1)
+		first := limit + 1
+		if !q.Before.IsZero() || !q.Since.IsZero() {
+			first = 0
+		}
+		ids, err := t.selectedPersons(&q, c, first)
 		if err != nil {
 			return err
+		}
+		var last map[int64]int64
+		if first == 0 {
+			if ids, last, err = t.withContacts(&q, ids); err != nil {
+				return err
+			}
 		}
 		if more = len(ids) > limit; more {
 			ids = ids[:limit]
@@ -284,9 +287,10 @@ func (s *Store) PersonPage(ctx context.Context, q PersonSelection, after int64, 
 		if len(ids) == 0 {
 			return nil
 		}
-		last, err := t.lastContacts(ids)
-		if err != nil {
-			return err
+		if last == nil {
+			if last, err = t.lastContacts(ids); err != nil {
+				return err
+			}
 		}
 		return t.personLines(ids, last, func(l PersonLine) error {
 			out = append(out, l)
@@ -296,12 +300,24 @@ func (s *Store) PersonPage(ctx context.Context, q PersonSelection, after int64, 
 	return out, more, err
 }
 
-// selectedPersons gives at most limit of the selected persons, 0 for all. Of
-// contacts it knows only the conditions that it is given.
+// withContacts leaves of the persons those whose last contacts, which it gives
+// too, are selected.
+func (t *tx) withContacts(q *PersonSelection, all []int64) ([]int64, map[int64]int64, error) {
+	last, err := t.lastContacts(all)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slices.DeleteFunc(all, func(id int64) bool {
+		return !q.Before.IsZero() && last[id] >= q.Before.Unix() || !q.Since.IsZero() && last[id] < q.Since.Unix()
+	}), last, nil
+}
+
+// selectedPersons gives at most limit of the persons who are selected by what
+// is known of them and of their clients, 0 for all; c are further conditions.
 func (t *tx) selectedPersons(q *PersonSelection, c conditions, limit int) (ids []int64, err error) {
 	c.add("p.merged_into IS NULL")
 	if q.Viewer.Role != RoleHead {
-		c.add(clientSeenBy(c.arg(q.Viewer.ID)))
+		c.add(clientsSeenBy(c.arg(q.Viewer.ID)))
 	}
 	d := t.s.dialect
 	c.ids(d, "cl.manager_id", q.Managers)
@@ -319,7 +335,7 @@ func (t *tx) selectedPersons(q *PersonSelection, c conditions, limit int) (ids [
 	}
 	mail := "FALSE"
 	if q.Text != "" {
-		mail = `EXISTS (SELECT 1 FROM person_points pp WHERE pp.person_id = p.id AND pp.kind = 'email' AND pp.value LIKE ` + c.arg("%"+likeEscaper.Replace(fold(q.Text))+"%") + ` ESCAPE '\')`
+		mail = `p.id IN (SELECT pp.person_id FROM person_points pp WHERE pp.kind = 'email' AND pp.value LIKE ` + c.arg("%"+likeEscaper.Replace(fold(q.Text))+"%") + ` ESCAPE '\')`
 	}
 	today := DateOf(q.At, q.Viewer.Location())
 	err = t.rows(`SELECT p.id, p.birthday, p.name, cl.folded, `+mail+`, cl.attributes FROM persons p JOIN clients cl ON cl.id = p.client_id`+c.where()+` ORDER BY cl.folded, cl.id, p.name, p.id`, c.args,

@@ -6,6 +6,25 @@ import (
 	"slices"
 )
 
+// documentSum is what a deal's documents of its currency add up to.
+func documentSum(deal, kinds string) string {
+	return `(SELECT COALESCE(SUM(CASE x.kind ` + kinds + ` ELSE 0 END), 0) FROM documents x WHERE x.deal_id = ` + deal + `.id AND x.currency = ` + deal + `.currency)`
+}
+
+// openNext is the day that deals.open_next keeps: of the next event of an open
+// deal, noDay where none has a day, "" when the deal is not open. It is written
+// whenever a deal, its documents or its events change.
+var openNext = `CASE WHEN status = 'cancelled' THEN ''
+	WHEN amount > ` + documentSum("deals", "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount") + ` OR amount > ` + documentSum("deals", "WHEN 'payment' THEN x.amount") + `
+	THEN COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = deals.id AND e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> ''), '` + string(noDay) + `')
+	ELSE '' END`
+
+// placeDeal writes where an open deal stands among the others.
+func (t *tx) placeDeal(id int64) error {
+	_, err := t.exec(`UPDATE deals SET open_next = `+openNext+` WHERE id = $1`, id)
+	return err
+}
+
 // OpenDealPage gives a page of open deals; next is where it ended, zero when
 // it is the last one.
 func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, next DealPlace, err error) {
@@ -14,38 +33,28 @@ func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, n
 		limit = 50
 	}
 	limit = min(limit, 500)
-	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
+	c := conditions{parts: []string{"d.open_next <> ''"}}
 	s.openDealConditions(&c, &q.DealSelection)
-	sum := func(kinds string) string {
-		return `(SELECT COALESCE(SUM(CASE x.kind ` + kinds + ` ELSE 0 END), 0) FROM documents x WHERE x.deal_id = d.id AND x.currency = d.currency)`
-	}
-	left := map[EventKind]string{
-		Shipment: "d.amount > " + sum("WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"),
-		Payment:  "d.amount > " + sum("WHEN 'payment' THEN x.amount"),
-	}
-	if condition, ok := left[q.Left]; ok {
-		c.add(condition)
-	} else {
-		c.add("(" + left[Shipment] + " OR " + left[Payment] + ")")
+	if q.Left == Shipment {
+		c.add("d.amount > " + documentSum("d", "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"))
+	} else if q.Left == Payment {
+		c.add("d.amount > " + documentSum("d", "WHEN 'payment' THEN x.amount"))
 	}
 	if text := fold(clip(q.Text, 200)); text != "" {
 		c.add(`(cl.folded LIKE ? ESCAPE '\' OR d.number = ?)`, "%"+likeEscaper.Replace(text)+"%", clip(q.Text, 200))
 	}
 	loc := q.Viewer.Location()
 	if q.Overdue {
+		c.add("d.open_next < ?", string(DateOf(s.now(), loc)))
 		c.add(`EXISTS (SELECT 1 FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed') AND e.known AND `+eventDay+` <> '' AND `+eventDay+` < ?)`,
 			string(DateOf(s.now(), loc)))
 	}
-	from := `SELECT d.id AS id, d.date AS date, COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed') AND ` +
-		eventDay + ` <> ''), '` + string(noDay) + `') AS next FROM deals d JOIN clients cl ON cl.id = d.client_id` + c.where()
-	var place conditions
-	place.args = c.args
 	if q.After.ID != 0 {
-		place.add("(o.next, o.date, o.id) > (?, ?, ?)", string(q.After.Next), string(q.After.Date), q.After.ID)
+		c.add("(d.open_next, d.date, d.id) > (?, ?, ?)", string(q.After.Next), string(q.After.Date), q.After.ID)
 	}
 	var ids []int64
 	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT o.id FROM (`+from+`) o`+place.where()+fmt.Sprintf(" ORDER BY o.next, o.date, o.id LIMIT %d", limit+1), place.args, func(scan func(...any) error) error {
+		return t.rows(`SELECT d.id FROM deals d JOIN clients cl ON cl.id = d.client_id`+c.where()+fmt.Sprintf(" ORDER BY d.open_next, d.date, d.id LIMIT %d", limit+1), c.args, func(scan func(...any) error) error {
 			var id int64
 			err := scan(&id)
 			ids = append(ids, id)

@@ -73,6 +73,26 @@ func TestOpenDealPage(t *testing.T) {
 		h.same("another manager's by number", page(store.DealList{DealSelection: of(h.ivan), Text: "Z-1"}), "")
 		h.same("to ship", page(store.DealList{DealSelection: of(h.ivan), Text: "100%", Left: store.Shipment}), "2 6")
 		h.same("to pay", page(store.DealList{DealSelection: of(h.ivan), Text: "100%", Left: store.Payment}), "4 6")
+		// An event that is moved or done moves its deal, and so do papers.
+		found, _, err := h.OpenDealPage(ctx, store.DealList{DealSelection: of(h.ivan), Text: "Z-2"})
+		h.must(err)
+		day := store.Date("2027-01-10")
+		e := found[0].Events[0]
+		_, err = h.EditEvent(ctx, store.Actor{ManagerID: h.ivan.ID}, e.ID, e.Version, store.EventEdit{Expected: &day})
+		h.must(err)
+		h.same("moved", page(store.DealList{DealSelection: of(h.ivan), Text: "100%"}), "2 4 6")
+		found, _, err = h.OpenDealPage(ctx, store.DealList{DealSelection: of(h.ivan), Text: "100%", Limit: 1})
+		h.must(err)
+		h.same("its place", found[0].Next(h.ivan.Location(), h.Now()).Day(), day)
+		h.imports(func(im *store.Import) {
+			h.row(im.Document(store.DocumentRow{ID: "od-2s", Kind: store.ShipmentDoc, Number: "2", Date: "2026-11-08", Client: "od2", Deal: "od-2", Amount: store.Money{Minor: 10000, Currency: "RUB"}}))
+			h.row(im.Deal(store.DealRow{ID: "od-4", Client: "od2", Number: "Z-4", Date: "2026-10-05", Amount: store.Money{Minor: 10000, Currency: "RUB"}, Status: "cancelled"}))
+		})
+		h.same("shipped and paid, or cancelled", page(store.DealList{DealSelection: of(h.ivan), Text: "100%"}), "6")
+		h.imports(func(im *store.Import) {
+			h.row(im.Document(store.DocumentRow{ID: "od-2r", Kind: store.ReturnDoc, Number: "3", Date: "2026-11-09", Client: "od2", Deal: "od-2", Amount: store.Money{Minor: 1, Currency: "RUB"}}))
+		})
+		h.same("given back", page(store.DealList{DealSelection: of(h.ivan), Text: "100%"}), "2 6")
 		for _, text := range []string{"", "x", "2026-11-01.2026-10-01.0", "2026-11-01.'.1", "2026-11-01.2026-10-01.99999999999999999999"} {
 			h.same("place "+text, store.ParseDealPlace(text), store.DealPlace{})
 		}

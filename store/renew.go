@@ -116,7 +116,7 @@ func (t *tx) markDeals() error {
 	}
 	ids := slices.Sorted(maps.Keys(t.dirty.deals))
 	t.dirty.deals = nil
-	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1 WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
+	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1, open_next = `+openNext+` WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
 	return err
 }
 
