@@ -19,6 +19,12 @@ type LineTotal struct {
 	OrderedKnown, ShippedKnown bool
 }
 
+// Of reports whether the line is of this thing: the same article, else the same
+// name, in the same unit.
+func (t *LineTotal) Of(l *Line) bool {
+	return t.Unit == l.Unit && t.Article == l.Article && (l.Article != "" || strings.EqualFold(t.Item, l.Item))
+}
+
 // LineTotals are the lines of the deal against those of its shipments, less
 // returns: things are the same by their article, else by their name. A
 // shipment without lines leaves what of them was shipped unknown.
@@ -41,7 +47,7 @@ func (c *DealCard) LineTotals() []LineTotal {
 	var all []*sums
 	of := map[string]*sums{}
 	find := func(l *Line) *sums {
-		key := cmp.Or(l.Article, "\x00"+strings.ToLower(l.Item)) + "\x00" + l.Unit
+		key := cmp.Or(l.Article, "\x00"+strings.ToLower(l.Item)) + "\x00" + l.Unit // as Of compares
 		s := of[key]
 		if s == nil {
 			s = &sums{LineTotal: LineTotal{Item: l.Item, Article: l.Article, Unit: l.Unit, OrderedKnown: true, ShippedKnown: known}}

@@ -58,7 +58,41 @@ type totalRow struct {
 	Complete, Unknown      bool
 }
 
-type lineRow struct{ Item, Article, Quantity, Price, Amount string }
+type lineRow struct {
+	Item, Article, Quantity, Price, Amount string
+	Shipped, Left                          string // of the same thing on all lines, on the first of them
+}
+
+// dealLines are the lines of the order with what of each thing was shipped, and
+// is left; both where documents say it.
+func dealLines(say voice, card *store.DealCard) []lineRow {
+	sum := func(minor int64) string {
+		return store.Money{Minor: minor, Currency: card.Deal.Amount.Currency}.Format(say.lang)
+	}
+	with := func(quantity, unit string) string {
+		if quantity != "" && unit != "" {
+			quantity += "\u00a0" + unit
+		}
+		return quantity
+	}
+	totals := card.LineTotals()
+	rows := make([]lineRow, len(card.Lines))
+	for i, l := range card.Lines {
+		rows[i] = lineRow{Item: l.Item, Article: l.Article, Quantity: with(l.Quantity, l.Unit), Price: sum(l.Price), Amount: sum(l.Amount)}
+		at := slices.IndexFunc(totals, func(t store.LineTotal) bool { return t.Of(&l) })
+		if at < 0 {
+			continue // it stands on a line before
+		}
+		if t := totals[at]; t.ShippedKnown {
+			rows[i].Shipped = with(t.Shipped, t.Unit)
+			if t.OrderedKnown {
+				rows[i].Left = with(t.Left, t.Unit)
+			}
+		}
+		totals = slices.Delete(totals, at, at+1)
+	}
+	return rows
+}
 
 type documentRow struct {
 	Kind, Number, Date, Amount string
@@ -115,16 +149,7 @@ func newDealView(say voice, card *store.DealCard, contacts []store.Contact, name
 			view.Events = append(view.Events, eventRow(say, e, d, []int64{manager}, back))
 		}
 	}
-	sum := func(minor int64) string {
-		return store.Money{Minor: minor, Currency: d.Amount.Currency}.Format(say.lang)
-	}
-	for _, l := range card.Lines {
-		quantity := l.Quantity
-		if l.Unit != "" {
-			quantity += "\u00a0" + l.Unit
-		}
-		view.Lines = append(view.Lines, lineRow{l.Item, l.Article, quantity, sum(l.Price), sum(l.Amount)})
-	}
+	view.Lines = dealLines(say, card)
 	view.Documents, view.Left = documentRows(say, card.Documents)
 	for _, n := range card.Notes {
 		view.Notes = append(view.Notes, noteRow{n.Title, n.Text, say.moment(n.At)})

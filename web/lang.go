@@ -748,6 +748,7 @@ var texts = store.Texts{
 	"deal.item":        {"Товар", "Item"},
 	"deal.article":     {"Артикул", "Article"},
 	"deal.quantity":    {"Кол-во", "Quantity"},
+	"deal.leftof":      {"Осталось", "Left"},
 	"deal.price":       {"Цена", "Price"},
 	"deal.sum":         {"Сумма", "Amount"},
 	"deal.notes":       {"Прочие бумаги", "Other papers"},
