@@ -13,7 +13,7 @@ type Conversation struct {
 }
 
 // conversationShown is how many letters of a thread a list shows.
-const conversationShown = 20
+const conversationShown = 10
 
 // ContactPlace is where a page of contacts ended, newest first.
 type ContactPlace struct {

@@ -15,7 +15,7 @@ import (
 
 const (
 	clientsShown  = 200
-	contactsShown = 30 // of a client: conversations
+	contactsShown = 20 // of a client: conversations
 )
 
 type clientsView struct {

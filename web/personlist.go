@@ -12,7 +12,7 @@ import (
 	"intouch/store"
 )
 
-const personsShown = 100
+const personsShown = 50
 
 // personListView is the list of persons; its parameters are those of the report
 // of persons, which writes the same selection as a file.
