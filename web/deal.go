@@ -83,7 +83,9 @@ func dealLines(say voice, card *store.DealCard) []lineRow {
 		if at < 0 {
 			continue // it stands on a line before
 		}
-		if t := totals[at]; t.ShippedKnown {
+		t, unknown := totals[at], store.Word(say.lang, "unknown")
+		rows[i].Shipped, rows[i].Left = unknown, unknown
+		if t.ShippedKnown {
 			rows[i].Shipped = with(t.Shipped, t.Unit)
 			if t.OrderedKnown {
 				rows[i].Left = with(t.Left, t.Unit)

@@ -58,11 +58,11 @@ func TestDealLines(t *testing.T) {
 		}
 		return out
 	}
-	if rows := got(); !slices.Equal(rows, []string{"10 kg/6.5 kg/5.5 kg", "5/5/0", "2 kg//", "some/0/"}) {
+	if rows := got(); !slices.Equal(rows, []string{"10 kg/6.5 kg/5.5 kg", "5/5/0", "2 kg//", "some/0/unknown"}) {
 		t.Errorf("lines %q", rows)
 	}
 	card.Moved = card.Moved[2:] // the shipment does not say what of it was shipped
-	if rows := got(); !slices.Equal(rows, []string{"10 kg//", "5//", "2 kg//", "some//"}) {
+	if rows := got(); !slices.Equal(rows, []string{"10 kg/unknown/unknown", "5/unknown/unknown", "2 kg//", "some/unknown/unknown"}) {
 		t.Errorf("lines of a shipment without lines %q", rows)
 	}
 }
