@@ -48,7 +48,10 @@ func (s *server) decideCorrespondents(v *visit) error {
 	if do != "accept" && do != "refuse" {
 		return errBadForm
 	}
-	_, err = s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
+	n, err := s.st.DecideCorrespondents(v.ctx, v.who, v.actor(), id, do == "accept")
+	if err == nil && n == 0 { // another's client, or somebody was faster
+		err = store.ErrNotFound
+	}
 	return s.decided(v, err)
 }
 

@@ -58,6 +58,8 @@ type outboxView struct {
 }
 
 type mailRow struct {
+	ID                                    int64
+	CanRetry                              bool // a head may send it again or drop it
 	To, Subject, When, State, Error, Next string
 	Failed                                bool
 }
@@ -141,6 +143,36 @@ func (s *server) askJob(v *visit) error {
 	return v.back("/status", "asked")
 }
 
+// decideMail sends a stuck mail again, or drops it.
+func (s *server) decideMail(v *visit) error {
+	if v.who.Role != store.RoleHead {
+		return store.ErrNotFound
+	}
+	id, err := v.number("id")
+	if err != nil {
+		return err
+	}
+	if err := v.form(); err != nil {
+		return err
+	}
+	decide, said := s.st.RetryMails, "mailretried"
+	switch v.PostFormValue("do") {
+	case "retry":
+	case "drop":
+		decide, said = s.st.DropMails, "maildropped"
+	default:
+		return errBadForm
+	}
+	n, err := decide(v.ctx, []int64{id})
+	switch {
+	case err != nil:
+		return err
+	case n == 0: // it was sent meanwhile, or never was
+		said = "stale"
+	}
+	return v.back("/status#outbox", said)
+}
+
 func runRows(say voice, runs []store.Run, names map[int64]string) []runRow {
 	var out []runRow
 	for _, run := range runs {
@@ -185,6 +217,9 @@ func slot(say voice, s string) string {
 
 func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
 	view := outboxView{Queued: o.Queued, Sent: o.Sent, Failed: o.Failed, Mails: mailRows(say, o.Recent)}
+	for i, m := range o.Recent {
+		view.Mails[i].CanRetry = m.State == store.Failed || m.State == store.Queued && m.Tries > 0
+	}
 	if o.Locked != "" {
 		view.Locked = say.t("status.locked." + string(o.Locked))
 	}
@@ -197,7 +232,7 @@ func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
 func mailRows(say voice, mails []store.OutboxMail) (out []mailRow) {
 	for _, m := range mails {
 		r := mailRow{
-			To: m.To, Subject: clip(200, m.Subject), When: say.moment(m.Created), State: known(say, "outbox.", string(m.State)),
+			ID: m.ID, To: m.To, Subject: clip(200, m.Subject), When: say.moment(m.Created), State: known(say, "outbox.", string(m.State)),
 			Error: clip(500, m.LastError), Failed: m.State == store.Failed,
 		}
 		if m.State == store.Sent {

@@ -161,6 +161,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /changes", s.changes)
 	page("GET /questions", s.questions)
 	page("POST /status/jobs/{name}", s.askJob)
+	page("POST /status/mails/{id}", s.decideMail)
 	page("POST /questions/{id}", s.dropQuestion)
 	page("POST /questions/settle", s.settle)
 	page("POST /contacts/{id}/client", s.linkContact)
