@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"html/template"
 	"net/http"
 
 	"intouch/store"
@@ -22,7 +23,10 @@ type deviceRow struct {
 	Name, Made, Used string
 }
 
-type freshPassword struct{ Name, Password string }
+type freshPassword struct {
+	Name, Password string
+	Code           template.HTML // for DAVx⁵; "" where no phone reaches us
+}
 
 func deviceRows(say voice, list []store.AppPassword) (out []deviceRow) {
 	for _, p := range list {
@@ -56,7 +60,7 @@ func (s *server) addDevice(v *visit) error {
 	case profile:
 		return s.sendProfile(v, password)
 	}
-	return s.showSetup(v, http.StatusOK, devicesView{Fresh: &freshPassword{made.Name, password}})
+	return s.showSetup(v, http.StatusOK, devicesView{Fresh: &freshPassword{Name: made.Name, Password: password}})
 }
 
 func (s *server) revokeDevice(v *visit) error {

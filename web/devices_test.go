@@ -19,7 +19,7 @@ var appPasswordShape = regexp.MustCompile(`([a-z2-9]{4}-){5}[a-z2-9]{4}`)
 func TestDevices(t *testing.T) {
 	h := newHouse(t, Options{})
 	anna, boris := h.login("anna"), h.login("boris")
-	anna.get("/setup").has(t, "Пароли для устройств", `action="/setup/devices"`)
+	anna.get("/setup").has(t, "Пароли для устройств", `action="/setup/devices#devices"`)
 	made := anna.post("/setup/devices", url.Values{"name": {hostile}})
 	password := appPasswordShape.FindString(made.body)
 	if made.code != http.StatusOK || password == "" || made.header.Get("Cache-Control") != "no-store" {

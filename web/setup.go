@@ -1,6 +1,7 @@
 package web
 
 import (
+	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
@@ -19,6 +20,13 @@ type setupView struct {
 	Records  []dnsRecord // to publish; none for an address without TLS
 	Mails    []mailSwitch
 	Devices  devicesView
+	Codes    []qrView
+}
+
+// qrView is a QR code with what a phone does with it.
+type qrView struct {
+	Code template.HTML
+	Text string
 }
 
 // dnsRecord lets programs find the server by the domain of an address
@@ -87,6 +95,16 @@ func (s *server) showSetup(v *visit, code int, devices devicesView) error {
 		return err
 	}
 	devices.Rows = deviceRows(v.say, list)
+	switch {
+	case !reachable(base):
+	case devices.Fresh != nil:
+		devices.Fresh.Code = qrCode(davLink(view.Address, v.who.Login, devices.Fresh.Password), v.say.t("devices.code"))
+	default:
+		view.Codes = []qrView{
+			{qrCode(davLink(view.Address, v.who.Login, ""), v.say.t("setup.codeandroid")), v.say.t("setup.codeandroid")},
+			{qrCode(base+"/setup", v.say.t("setup.codepage")), v.say.t("setup.codepage")},
+		}
+	}
 	view.Devices = devices
 	if view.Mails, err = s.mailSwitches(v); err != nil {
 		return err
