@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -38,6 +39,9 @@ func changeRows(say voice, log []store.LoggedChange, names map[int64]string, val
 	for i, row := range historyRows(say, rows, names, value) {
 		c := &log[i]
 		row.Of = clip(200, c.Name)
+		if c.ManagerID == 0 && c.Integration == "" { // nobody: then where it came from says more
+			row.Who = cmp.Or(known(say, "origin.", string(c.Origin)), row.Who)
+		}
 		r := changeRow{historyRow: row, What: known(say, "kindof.", c.What)}
 		switch {
 		case c.Name == "":

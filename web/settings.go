@@ -18,7 +18,8 @@ type settingsView struct {
 	Zone, Hours, HouseHours   string
 	Zones                     []string // suggested; any other is taken, too
 	Errors                    map[string]string
-	Fixed, FixedPassword      bool // the settings file has it, which wins
+	Fixed                     map[string]bool // the settings file has it, which wins
+	SomeFixed, AllFixed       bool            // of language, zone and hours
 	SessionDays               int
 }
 
@@ -56,17 +57,25 @@ func (s *server) showSettings(v *visit, code int, typed store.ManagerRow, errors
 		Zone: typed.TimeZone, Hours: typed.WorkHours, HouseHours: writeHours(v.say, s.st.WorkHoursOf(store.Manager{})), Zones: commonZones,
 		Errors: errors, SessionDays: int(sessionLife.Hours() / 24),
 	}
-	view.Fixed, view.FixedPassword = s.fixed(v)
+	view.Fixed = s.fixed(v)
+	view.SomeFixed, view.AllFixed = false, true
+	for _, name := range ownSettings {
+		view.SomeFixed = view.SomeFixed || view.Fixed[name]
+		view.AllFixed = view.AllFixed && view.Fixed[name]
+	}
 	for _, l := range []store.Language{store.Russian, store.English} {
 		view.Languages = append(view.Languages, option{string(l), v.say.t("language." + string(l)), typed.Language == string(l)})
 	}
 	return s.show(v, code, "settings.html", v.say.t("settings"), view)
 }
 
+// ownSettings are the fields of the form.
+var ownSettings = []string{"language", "time_zone", "work_hours"}
+
 // fixed reports what of the manager the settings file has.
-func (s *server) fixed(v *visit) (account, password bool) {
+func (s *server) fixed(v *visit) map[string]bool {
 	if s.opt.Fixed == nil {
-		return false, false
+		return nil
 	}
 	return s.opt.Fixed(v.who.Login)
 }
@@ -75,10 +84,14 @@ func (s *server) saveSettings(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	if account, _ := s.fixed(v); account {
-		return store.ErrForbidden
+	fixed := s.fixed(v)
+	now := map[string]string{"language": string(v.who.Language), "time_zone": v.who.TimeZone, "work_hours": writeHours(v.say, v.who.WorkHours)}
+	field := func(name string) string {
+		if fixed[name] { // whatever a form says
+			return now[name]
+		}
+		return clip(200, strings.TrimSpace(v.PostFormValue(name)))
 	}
-	field := func(name string) string { return clip(200, strings.TrimSpace(v.PostFormValue(name))) }
 	typed := store.ManagerRow{Login: v.who.Login, Language: field("language"), TimeZone: field("time_zone"), WorkHours: field("work_hours")}
 	row := typed
 	if row.WorkHours == "" {
@@ -110,7 +123,7 @@ func (s *server) changePassword(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	if _, password := s.fixed(v); password {
+	if s.fixed(v)["password"] {
 		return store.ErrForbidden
 	}
 	fresh := v.PostFormValue("new")

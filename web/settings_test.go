@@ -47,15 +47,19 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%s", m.WorkHours)
 	}
 
-	fixed := newHouse(t, Options{Fixed: func(login string) (bool, bool) { return login == "clara", login == "clara" }})
+	fixed := newHouse(t, Options{Fixed: func(login string) map[string]bool {
+		return map[string]bool{"time_zone": login == "clara", "password": login == "clara"}
+	}})
 	b = fixed.login("clara")
 	page := b.get("/settings")
-	page.has(t, "описана в файле настроек", "Пароль задан в файле настроек")
+	page.has(t, "в файле настроек", "Пароль задан в файле настроек", `autocomplete="off" disabled`)
 	page.lacks(t, `name="old"`)
-	for _, path := range []string{"/settings", "/settings/password"} {
-		if a := b.post(path, form); a.code != http.StatusForbidden {
-			t.Errorf("%s of what the settings file has: %d", path, a.code)
-		}
+	if a := b.post("/settings/password", form); a.code != http.StatusForbidden {
+		t.Errorf("a password that the settings file has: %d", a.code)
+	}
+	b.post("/settings", form)
+	if m := fixed.manager("clara"); m.TimeZone != "Europe/Moscow" || m.Language != "en" {
+		t.Errorf("%+v", m)
 	}
 }
 

@@ -57,8 +57,8 @@ type Options struct {
 	// give no feeds out.
 	FeedPath func(secret string) string
 	// Fixed reports what of a manager the settings file has, which wins at the
-	// next start: the account, its password. Nil: nothing.
-	Fixed func(login string) (account, password bool)
+	// next start: "language", "time_zone", "work_hours", "password". Nil: nothing.
+	Fixed func(login string) map[string]bool
 	// ReportMail mails saved reports; nil: they are only shown.
 	ReportMail *ReportMail
 	// Version of the program, for the status page.

@@ -469,3 +469,18 @@ password = "x"
 		t.Errorf("exit %d, %s", code, d.stderr)
 	}
 }
+
+// What the settings do not say of a manager is the manager's own.
+func TestManager_OwnSettings(t *testing.T) {
+	config := settings(t, "language = \"ru\"\ntime_zone = \"Europe/Moscow\"\n[[manager]]\nlogin = \"anna\"\nname = \"Анна\"\nemail = \"anna@vector.test\"\ntime_zone = \"Asia/Omsk\"\n")
+	do := func(args ...string) output { return command(t, "", append([]string{"--config", config}, args...)...) }
+	if got := do("manager", "list"); !strings.Contains(got.stdout, "Asia/Omsk") || !strings.Contains(got.stdout, "ru") {
+		t.Fatalf("%+v", got)
+	}
+	if got := do("manager", "add", "anna", "--language", "en", "--time-zone", "Europe/Paris"); got.code != 0 {
+		t.Fatalf("%+v", got)
+	}
+	if got := do("manager", "list"); !strings.Contains(got.stdout, "Asia/Omsk") || !strings.Contains(got.stdout, "en") {
+		t.Errorf("%+v", got)
+	}
+}

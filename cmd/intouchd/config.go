@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/mail"
 	"net/netip"
@@ -137,17 +138,26 @@ type Log struct {
 type ManagerConfig struct {
 	Row      store.ManagerRow
 	Password Secret // not given: kept as it is
+	// Own has the keys of ownSettings that stand there; of the others Row has
+	// what a new manager gets, and each manager changes them on a page.
+	Own map[string]bool
 }
 
-// fixesManager reports whether the settings have that manager, which wins over
-// what was changed elsewhere, and the password.
-func (c *Config) fixesManager(login string) (account, password bool) {
+// ownSettings are what managers may change themselves where the settings do not
+// say it.
+var ownSettings = []string{"time_zone", "language", "work_hours"}
+
+// fixesManager reports what of ownSettings and "password" the settings have for
+// a manager, which wins over what was changed elsewhere.
+func (c *Config) fixesManager(login string) map[string]bool {
 	for _, m := range c.Managers {
 		if m.Row.Login == login {
-			return true, m.Password.given
+			fixed := maps.Clone(m.Own)
+			fixed["password"] = m.Password.given
+			return fixed
 		}
 	}
-	return false, false
+	return nil
 }
 
 // configFileName is where the settings are: --config, else $INTOUCH_CONFIG,
@@ -367,7 +377,10 @@ func (c *reading) managers(root *table) {
 			Language: string(language(t, "language", c.cfg.Language)),
 			// What stands nowhere is the house's.
 			WorkHours: workHours(t, "work_hours", "house"),
-		}}
+		}, Own: map[string]bool{}}
+		for _, key := range ownSettings {
+			m.Own[key] = t.has(key)
+		}
 		if e := t.text("email", ""); e != "" {
 			m.Row.Emails = append([]string{e}, m.Row.Emails...)
 		}

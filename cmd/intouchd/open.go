@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -71,11 +72,23 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 }
 
 // saveManagers writes the managers of the settings: what the settings say wins
-// over what was changed elsewhere. Their passwords are set by serve alone
+// over what was changed elsewhere, and of those who are known already nothing
+// else is touched. Their passwords are set by serve alone
 // (hashing costs time that a quick command should not spend).
 func saveManagers(ctx context.Context, st *store.Store, managers []ManagerConfig) error {
 	for _, m := range managers {
-		if _, _, err := st.SaveManager(ctx, store.Actor{Origin: store.FromImport}, m.Row); err != nil {
+		row := m.Row
+		_, err := st.ManagerByLogin(ctx, row.Login)
+		if err == nil {
+			for key, value := range map[string]*string{"time_zone": &row.TimeZone, "language": &row.Language, "work_hours": &row.WorkHours} {
+				if !m.Own[key] {
+					*value = "" // kept as it is
+				}
+			}
+		} else if !errors.Is(err, store.ErrNotFound) {
+			return fmt.Errorf("read manager %s: %w", m.Row.Login, err)
+		}
+		if _, _, err := st.SaveManager(ctx, store.Actor{Origin: store.FromImport}, row); err != nil {
 			return fmt.Errorf("save manager %s: %w", m.Row.Login, err)
 		}
 	}
