@@ -100,6 +100,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		}
 		return nil
 	})
+	seen := newMeasures(a.st, a.workerStates, log)
 	handler := routes(
 		caldav.New(a.st, caldav.Options{PublicURL: cfg.Server.PublicURL, Log: log.With("part", "calendar")}),
 		onec,
@@ -119,8 +120,9 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			ReportMail:    &web.ReportMail{Check: scheduler.CheckSavedCron, Send: jobs.MailReport},
 		}),
 		readyHandler(a.st, a.workerStates),
+		seen.handler(),
 	)
-	a.server = newServer(guarded(handler, cfg.Server.BehindProxy, log), log)
+	a.server = newServer(guarded(seen.counted(handler), cfg.Server.BehindProxy, log), log)
 	a.server.TLSConfig = listenerTLS(cfg)
 	return a, nil
 }

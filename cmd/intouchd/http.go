@@ -17,12 +17,13 @@ import (
 // routes shares the one listener out: what calendar programs ask goes to dav,
 // what 1C asks to onec, everything else is a page. dav comes before the mux, which would redirect
 // names that look unclean to it.
-func routes(dav, onec, pages, ready http.Handler) http.Handler {
+func routes(dav, onec, pages, ready, metrics http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte("ok\n"))
 	})
 	mux.Handle("GET /readyz", ready)
+	mux.Handle("GET /metrics", metrics)
 	mux.Handle(exchange.OneCPath, onec)
 	mux.Handle("/", pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
