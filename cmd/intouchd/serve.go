@@ -1,6 +1,12 @@
 package main
 
 import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 )
 
@@ -8,17 +14,59 @@ func (p *program) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon: mail in, calendars and pages out, jobs",
-		Args:  takes(cobra.NoArgs),
+		Long: "Runs the daemon: mail in, calendars and pages out, jobs. SIGTERM ends it within ten seconds. SIGHUP reads the settings\n" +
+			"anew and takes log.level, the managers, the company's domains and mail.blocked without a pause; the rest counts from the next\n" +
+			"start. Passwords in files and certificates are read anew by themselves.",
+		Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.config()
 			if err != nil {
 				return err
 			}
-			a, err := newApp(cmd.Context(), cfg, newLog(cfg.Log, p.err))
+			// From here on, so that one that comes early ends nothing.
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			level := &slog.LevelVar{}
+			level.Set(cfg.Log.Level)
+			a, err := newApp(cmd.Context(), cfg, newLogAt(level, cfg.Log.Format, p.err))
 			if err != nil {
 				return err
 			}
+			a.workers = append(a.workers, &worker{name: "settings", run: func(ctx context.Context) error {
+				for {
+					select {
+					case <-ctx.Done():
+						return nil
+					case <-reload:
+						a.reload(ctx, p.config, level)
+					}
+				}
+			}})
 			return a.Run(cmd.Context())
 		},
 	}
+}
+
+// reload takes what may change while the daemon runs from the settings, read
+// anew. Faulty settings change nothing.
+func (a *app) reload(ctx context.Context, read func() (*Config, error), level *slog.LevelVar) {
+	cfg, err := read()
+	if err != nil {
+		a.log.Error("settings have faults, the old ones stay", "err", err)
+		return
+	}
+	level.Set(cfg.Log.Level)
+	err = a.st.SetCompany(ctx, cfg.Company.Domains, cfg.Mail.Blocked)
+	if err == nil {
+		err = saveManagers(ctx, a.st, cfg.Managers)
+	}
+	if err == nil {
+		err = setPasswords(ctx, a.st, cfg.Managers)
+	}
+	if err != nil {
+		a.log.Error("settings are not all taken", "err", err)
+		return
+	}
+	a.log.Info("settings read anew", "taken", "log.level, managers, company.domains, mail.blocked", "rest", "from the next start")
 }

@@ -136,8 +136,10 @@ func TestFeedWatchdog_hangs(t *testing.T) {
 	go func() {
 		defer close(done)
 		feedWatchdog(ctx, func(context.Context) {
-			if asked++; asked > 2 {
+			if asked++; asked == 3 {
 				close(hangs)
+			}
+			if asked >= 3 {
 				<-ctx.Done()
 			}
 		}, slog.New(slog.DiscardHandler))
@@ -185,5 +187,46 @@ func TestListen_given(t *testing.T) {
 				t.Errorf("%v:\n%s", err, said)
 			}
 		})
+	}
+}
+
+// TestServe_reload: SIGHUP takes what may change while the daemon runs, and
+// faulty settings change nothing; in all of it the daemon serves.
+func TestServe_reload(t *testing.T) {
+	listen, err := freeAddress("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := "[server]\nlisten = \"" + listen + "\"\n"
+	config := settings(t, before)
+	d := startDaemonIn(t, nil, "serve", "--config", config)
+	serves := func() bool {
+		code, _ := fetch(t, "http://"+listen+"/healthz")
+		return code == http.StatusOK
+	}
+	change := func(text, said string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		d.cmd.Process.Signal(syscall.SIGHUP)
+		eventually(t, said, func() bool { return strings.Contains(d.stderr.String(), said) })
+		if !serves() {
+			t.Errorf("after %q it does not serve", said)
+		}
+	}
+	eventually(t, "the daemon", serves)
+	change("[server]\nlisten = 7\n", "settings have faults, the old ones stay")
+	if strings.Contains(d.stderr.String(), "level=DEBUG") {
+		t.Fatal("debug before it is asked for")
+	}
+	change(before+"[log]\nlevel = \"debug\"\n[[manager]]\nlogin = \"anna\"\nname = \"Anna\"\n", "settings read anew")
+	eventually(t, "a line at debug", func() bool { return serves() && strings.Contains(d.stderr.String(), "level=DEBUG") })
+	if got := command(t, "", "--config", settings(t, "[store]\nurl = \"sqlite:"+filepath.Join(filepath.Dir(config), "intouch.db")+"\"\n"), "manager", "list"); !strings.Contains(got.stdout, "anna") {
+		t.Errorf("the new manager is not there: %+v", got)
+	}
+	d.cmd.Process.Signal(syscall.SIGTERM)
+	if code := d.wait(t); code != exitDone {
+		t.Errorf("exit code %d", code)
 	}
 }
