@@ -153,11 +153,16 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 		return nil
 	}
 	var one int
-	// SQLite keeps the order of a CROSS JOIN: of one client the contacts are few,
-	// of a manager many.
-	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND (cl.manager_id = $2
-		OR EXISTS (SELECT 1 FROM contacts c CROSS JOIN contact_managers cm WHERE cm.contact_id = c.id AND c.client_id = cl.id AND cm.manager_id = $2)
-		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND d.manager_id = $2))`, []any{c.ID, viewer.ID}, &one)
+	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND `+clientSeenBy("$2"), []any{c.ID, viewer.ID}, &one)
+}
+
+// clientSeenBy is the condition of seesClient on one "clients cl" or few, for
+// the manager that the parameter names. SQLite keeps the order of a CROSS JOIN,
+// and the sign + keeps it from an index: of one client the contacts and deals
+// are few, of a manager many.
+func clientSeenBy(param string) string {
+	return `(cl.manager_id = ` + param + ` OR EXISTS (SELECT 1 FROM contacts c CROSS JOIN contact_managers cm WHERE cm.contact_id = c.id AND c.client_id = cl.id AND cm.manager_id = ` + param + `)
+		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND +d.manager_id = ` + param + `))`
 }
 
 // clientsSeenBy is the condition of seesClient on "clients cl" of a list, for

@@ -20,7 +20,8 @@ const (
 	postgresDialect dialect = "postgres"
 )
 
-// ddl replaces the few type words that the engines spell differently.
+// ddl replaces the few type words that the engines spell differently, and
+// leaves out the lines for the other engine.
 func (d dialect) ddl(text string) string {
 	if d == postgresDialect {
 		return strings.NewReplacer(
@@ -28,6 +29,8 @@ func (d dialect) ddl(text string) string {
 			"{{BYTES}}", "BYTEA",
 			"{{KEY}}", `TEXT COLLATE "C"`,
 			"{{NO_ROWID}}", "",
+			"{{POSTGRES}}", "",
+			"{{SQLITE}}", "-- ",
 		).Replace(text)
 	}
 	return strings.NewReplacer(
@@ -35,6 +38,8 @@ func (d dialect) ddl(text string) string {
 		"{{BYTES}}", "BLOB",
 		"{{KEY}}", "TEXT",
 		"{{NO_ROWID}}", " WITHOUT ROWID", // one tree instead of two for small rows known by their key
+		"{{POSTGRES}}", "-- ",
+		"{{SQLITE}}", "",
 	).Replace(text)
 }
 
@@ -137,4 +142,31 @@ func (d dialect) unixDay(expr string) string {
 		return "CAST(EXTRACT(EPOCH FROM CAST(" + expr + " AS DATE)) AS BIGINT)"
 	}
 	return "CAST(strftime('%s', " + expr + ") AS INTEGER)"
+}
+
+// matches is the condition that a row of a search table has words that begin
+// with those of the parameter, which wordQuery made.
+func (d dialect) matches(table, param string) string {
+	if d == postgresDialect {
+		return fmt.Sprintf("%s.words @@ CAST(%s AS TSQUERY)", table, param)
+	}
+	return fmt.Sprintf("%s MATCH %s", table, param)
+}
+
+// wordQuery is what matches takes: all of the words, each perhaps cut short.
+// They must be of letters and digits alone.
+func (d dialect) wordQuery(words []string) string {
+	if d == postgresDialect {
+		return "'" + strings.Join(words, "':* & '") + "':*"
+	}
+	return `"` + strings.Join(words, `"* "`) + `"*`
+}
+
+// wordRows are the rows of a search table as a SELECT of a JSON array
+// parameter of [rowid, words with one space between them].
+func (d dialect) wordRows(param string) string {
+	if d == postgresDialect {
+		return fmt.Sprintf("SELECT CAST(value->>0 AS BIGINT), array_to_tsvector(string_to_array(value->>1, ' ')) FROM jsonb_array_elements(CAST(%s AS JSONB))", param)
+	}
+	return fmt.Sprintf("SELECT value->>0, value->>1 FROM json_each(%s)", param)
 }

@@ -14,11 +14,13 @@ func (c changes) note(field, old, new string) {
 	}
 }
 
-// remember writes one row of history, from which webhooks are told.
+// remember writes one row of history, from which webhooks are told and the
+// index of words is renewed.
 func (t *tx) remember(actor Actor, what string, id int64, verb string, c changes) error {
 	if err := t.happens(actor, what, id, verb, c); err != nil {
 		return err
 	}
+	t.indexWords(what, id, c)
 	if c == nil {
 		c = changes{}
 	}

@@ -177,8 +177,9 @@ type tx struct {
 	s     *Store
 	ctx   context.Context
 	now   time.Time
-	stmts map[string]*sql.Stmt // prepared in this transaction
-	dirty dirt                 // what must be renewed or marked before commit
+	stmts map[string]*sql.Stmt      // prepared in this transaction
+	dirty dirt                      // what must be renewed or marked before commit
+	words map[string]map[int64]bool // records of each kind whose words must be written before commit
 	// How many questions are open; nil: not asked yet.
 	questions *int
 	rates     map[rateKey]Rate // that were looked up
@@ -221,6 +222,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 	if err == nil {
 		if err = x.markCards(); err != nil {
 			err = fmt.Errorf("mark cards: %w", err)
+		}
+	}
+	if err == nil {
+		if err = x.writeWords(); err != nil {
+			err = fmt.Errorf("index words: %w", err)
 		}
 	}
 	if err == nil {

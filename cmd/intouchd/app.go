@@ -211,17 +211,21 @@ func (a *app) workerStates() []Part {
 }
 
 // renewCalendars writes all entries anew where they were written by another
-// version of this program, show another public address or other alarms, and counts the
-// correspondents of letters of a version that did not; then it only waits.
+// version of this program, show another public address or other alarms, counts
+// the correspondents of letters of a version that did not, and indexes the words
+// of what is older than the search; then it only waits.
 func renewCalendars(ctx context.Context, st *store.Store, cfg *Config) error {
 	err := st.RenewAll(ctx, cfg.Server.PublicURL+" "+version+" "+revision()+" "+fmt.Sprint(cfg.Reminders))
 	if err == nil {
 		err = st.CountCorrespondents(ctx)
 	}
 	if err == nil {
+		err = st.IndexWords(ctx)
+	}
+	if err == nil {
 		<-ctx.Done()
 	} else if ctx.Err() == nil {
-		return fmt.Errorf("renew the calendars, count the correspondents: %w", err)
+		return fmt.Errorf("renew the calendars, count the correspondents, index the words: %w", err)
 	}
 	return nil
 }
