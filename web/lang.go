@@ -193,7 +193,20 @@ var texts = store.Texts{
 
 	"deal.analysis": {"Анализ сделки", "Deal analysis"},
 
-	"nav":          {"Разделы", "Sections"},
+	"nav": {"Разделы", "Sections"},
+	// Search.
+	"search":         {"Поиск", "Search"},
+	"search.what":    {"Поиск: клиенты, лица, сделки, контакты", "Search clients, persons, deals, contacts"},
+	"search.typed":   {"найдено: %s", "found: %s"},
+	"search.client":  {"Клиенты", "Clients"},
+	"search.person":  {"Контактные лица", "Persons"},
+	"search.deal":    {"Сделки", "Deals"},
+	"search.contact": {"Контакты", "Contacts"},
+	"search.more":    {"Найдено больше, чем показано: добавьте слово.", "More was found than is shown: add a word."},
+	"search.none":    {"Ничего не найдено.", "Nothing was found."},
+	"search.hint":    {"Ищутся названия клиентов, имена, адреса и телефоны, номера сделок и темы контактов: начала слов, от двух знаков.", "Names of clients and persons, addresses, telephones, numbers of deals and subjects of contacts are searched: beginnings of words, from two characters on."},
+	"search.partial": {"Старые записи ещё собираются для поиска: пока находится не всё.", "Older records are still being indexed: not everything is found yet."},
+
 	"nav.calendar": {"Календарь", "Calendar"},
 	"nav.clients":  {"Клиенты", "Clients"},
 	"nav.deals":    {"Сделки", "Deals"},

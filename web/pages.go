@@ -43,6 +43,7 @@ type frame struct {
 	Open    string // how many questions wait
 	Version string
 	Assets  assetURLs
+	Sought  string // what the search box holds
 	Body    any
 }
 

@@ -157,6 +157,8 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /reports/saved/new", s.newSavedReport)
 	page("GET /reports/saved/{id}", s.savedReport)
 	page("POST /reports/saved/{id}", s.editSavedReport)
+	page("GET /search", s.searchPage)
+	page("GET /search/suggestions", s.suggestions)
 	page("GET /status", s.status)
 	page("GET /changes", s.changes)
 	page("GET /questions", s.questions)
@@ -347,7 +349,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 	}
 	frame := frame{
 		Title: title, Lang: v.say.lang, Here: v.name, Who: v.who.Name, In: v.who.ID != 0,
-		Notice: notice, Version: s.opt.Version, Assets: s.pages.urls,
+		Notice: notice, Version: s.opt.Version, Assets: s.pages.urls, Sought: sought(v.URL),
 		Open: s.open(v), Body: body,
 	}
 	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {

@@ -21,6 +21,7 @@ func (h *house) everyPage() []string {
 		"/", "/?manager=all&status=overdue&status=current&status=postponed&status=done&kind=letter&kind=call", "/clients", "/clients?name=" + url.QueryEscape(hostile),
 		id("/clients/%d", "Ромашка"), id("/clients/%d", "Evil"), id("/contacts/%d", "Переговоры о поставке"), id("/contacts/%d", hostile),
 		fmt.Sprintf("/deals/%d", h.deal), id("/deals/%d", "evil deal"), "/deals", "/persons/list", id("/clients/%d/edit", "Evil"), id("/clients/%d/settlements", "Evil"), id("/clients/%d/persons/new", "Evil"), "/status", "/questions", "/questions?doubles=1", "/setup", "/settings", "/changes", "/reminders", "/calendars", "/calendars/new", "/reports", "/reports/open-deals", "/reports/calendar", "/reports/persons", fmt.Sprintf("/reports/deal?deal=%%23%d", h.deal), "/contacts/new", id("/contacts/new?client=%d", "Evil"), "/nowhere",
+		"/search?q=", "/search?q=A-17",
 	}
 }
 
