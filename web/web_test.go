@@ -1,8 +1,10 @@
 package web
 
 import (
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -473,4 +475,27 @@ func TestErrors(t *testing.T) {
 	}
 	a.has(t, a.header.Get("X-Request-Id"))
 	a.lacks(t, "sql", "database is closed")
+}
+
+func TestCompression(t *testing.T) {
+	h := newHouse(t, Options{})
+	anna := h.login("anna")
+	anna.header.Set("Accept-Encoding", "gzip") // then the client does not unpack
+	for _, path := range []string{"/", "/clients", "/static/style.css", "/static/app.js"} {
+		a := anna.get(path)
+		if a.header.Get("Content-Encoding") != "gzip" || !strings.Contains(a.header.Get("Vary"), "Accept-Encoding") {
+			t.Errorf("%s: %v", path, a.header)
+			continue
+		}
+		z, err := gzip.NewReader(strings.NewReader(a.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := io.ReadAll(z)
+		if err != nil || len(whole) < 2*len(a.body) {
+			t.Errorf("%s: %d bytes of %d, %v", path, len(a.body), len(whole), err)
+		}
+	}
+	anna.header.Set("Accept-Encoding", "identity")
+	anna.get("/clients").has(t, "</html>")
 }
