@@ -20,7 +20,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evoluti
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-reports bench-packages soak interop packages deb deb-test image-test
+.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-reports bench-packages soak interop packages deb deb-test image-test
 
 all: check test
 
@@ -50,12 +50,16 @@ check:
 # ../shared/bench/caldavbench, a bare SQLite and Radicale; bench-calendar runs it alone.
 # BenchmarkReports prints the reports of a million contacts beside their targets
 # and the sqlite3 shell; bench-reports runs it alone (INTOUCH_BENCH_HOUSE=FILE
-# keeps the data, INTOUCH_BENCH_YEARS=1 makes a third of it).
+# keeps the data, INTOUCH_BENCH_YEARS=1 makes a third of it). BenchmarkPages has
+# 20 users at once ask for each page of the same house; bench-pages runs it alone.
 bench: bench-packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
 bench-calendar: bench-packages
 	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
+
+bench-pages:
+	$(GO) test -run '^$$$$' -bench Pages -timeout 60m ./report
 
 bench-reports:
 	$(GO) test -run '^$$' -bench Reports -timeout 60m ./report

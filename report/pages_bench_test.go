@@ -1,0 +1,124 @@
+package report_test
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"intouch/report"
+	"intouch/web"
+)
+
+// BenchmarkPages has 20 users at once, a head and 19 managers, ask for each
+// page of the house of BenchmarkReports, in which client 1 has 100,000 contacts
+// more, and prints for each page the median, the 99th percentile, what an
+// answer takes of the processors (the asking included) and its bytes as they
+// are sent, beside the figures of issue 8: 100 ms, 300 ms and 60 KB on two
+// cores that do nothing else. INTOUCH_BENCH_ONLY is part of the page's path.
+func BenchmarkPages(b *testing.B) {
+	st := report.BenchHouseForPages(b)
+	defer st.Close()
+	srv := httptest.NewServer(web.New(st, web.Options{Secret: []byte("a secret for the benchmark, 32 b"), Currency: "RUB", Log: slog.New(slog.DiscardHandler)}))
+	defer srv.Close()
+
+	const users, times = 20, 10
+	browsers := make([]*http.Client, users)
+	for i := range browsers {
+		if err := st.SetPassword(b.Context(), int64(i+1), "a password of the benchmark"); err != nil {
+			b.Fatal(err)
+		}
+		jar, _ := cookiejar.New(nil) // never fails
+		browsers[i] = &http.Client{Jar: jar, Transport: &http.Transport{DisableCompression: true}}
+		answer, err := browsers[i].PostForm(srv.URL+"/login", url.Values{"login": {fmt.Sprintf("m%d", i+1)}, "password": {"a password of the benchmark"}})
+		if err != nil {
+			b.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.Request.URL.Path == "/login" {
+			b.Fatalf("m%d cannot sign in", i+1)
+		}
+	}
+	// own numbers a client, deal or contact of user i: of clients those with
+	// i + 20,000 n belong to manager 2 + i.
+	own := func(i, n int) int { return max(i-1, 1) + 100*(n+1) }
+	pages := []func(i, n int) string{
+		func(i, n int) string { return "/" },
+		func(i, n int) string { return "/?view=week" },
+		func(i, n int) string { return "/?view=month" },
+		func(i, n int) string { return "/clients" },
+		func(i, n int) string { return "/clients?name=client+1" },
+		func(i, n int) string { return fmt.Sprintf("/clients/%d", own(i, n)) },
+		func(i, n int) string { return "/clients/1" },
+		func(i, n int) string { return "/persons" },
+		func(i, n int) string { return "/persons/list" },
+		func(i, n int) string { return "/deals" },
+		func(i, n int) string { return fmt.Sprintf("/contacts/%d", 2+n*31+i) },
+		func(i, n int) string { return "/contacts/new" },
+		func(i, n int) string { return "/search?q=subject+" + fmt.Sprint(i+n*7) },
+		func(i, n int) string { return "/search/suggestions?q=" + []string{"cl", "cli", "clie", "client", "client 1"}[n%5] },
+		func(i, n int) string { return "/reports" },
+		func(i, n int) string { return "/reports/open-deals" },
+		func(i, n int) string { return "/questions" },
+		func(i, n int) string { return "/setup" },
+		func(i, n int) string { return "/settings" },
+		func(i, n int) string { return "/calendars" },
+		func(i, n int) string { return "/reminders" },
+		func(i, n int) string { return "/changes" },
+		func(i, n int) string { return "/status" },
+	}
+	only := report.BenchOnly()
+	fmt.Printf("%-32s %8s %8s %8s %9s %s\n", "20 users at once", "median", "p99", "cpu", "bytes", "answers")
+	for _, page := range pages {
+		if !strings.Contains(page(0, 0), only) {
+			continue
+		}
+		var mu sync.Mutex
+		var took []time.Duration
+		bytes, codes := int64(0), map[int]int{}
+		began := processors()
+		var all sync.WaitGroup
+		for i, browser := range browsers {
+			all.Go(func() {
+				for n := range times {
+					request, _ := http.NewRequestWithContext(b.Context(), http.MethodGet, srv.URL+page(i, n), nil)
+					request.Header.Set("Accept-Encoding", "gzip")
+					at := time.Now()
+					answer, err := browser.Do(request)
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					size, _ := io.Copy(io.Discard, answer.Body)
+					answer.Body.Close()
+					mu.Lock()
+					took, bytes = append(took, time.Since(at)), max(bytes, size)
+					codes[answer.StatusCode]++
+					mu.Unlock()
+				}
+			})
+		}
+		all.Wait()
+		slices.Sort(took)
+		ms := func(d time.Duration) string { return d.Round(100 * time.Microsecond).String() }
+		fmt.Printf("%-32s %8s %8s %8s %9d %v\n", page(0, 0), ms(took[len(took)/2]), ms(took[len(took)*99/100]), ms((processors()-began)/time.Duration(len(took))), bytes, codes)
+	}
+}
+
+// processors is what this process took of them so far.
+func processors() time.Duration {
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		return 0
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
