@@ -59,7 +59,7 @@ bench-calendar: bench-packages
 	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
 
 bench-pages:
-	$(GO) test -run '^$$$$' -bench Pages -timeout 60m ./report
+	$(GO) test -run '^$$' -bench Pages -timeout 60m ./report
 
 bench-reports:
 	$(GO) test -run '^$$' -bench Reports -timeout 60m ./report

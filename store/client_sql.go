@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -156,13 +157,16 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND `+clientSeenBy("$2"), []any{c.ID, viewer.ID}, &one)
 }
 
-// clientSeenBy is the condition of seesClient on one "clients cl" or few, for
-// the manager that the parameter names. SQLite keeps the order of a CROSS JOIN,
-// and the sign + keeps it from an index: of one client the contacts and deals
-// are few, of a manager many.
+// clientSeenBy is the condition of seesClient on one "clients cl" or few, for the manager
+// that the parameter names. A client's contacts are fewer than a manager's: all
+// of the manager's are gone through only for a client with very many. The sign
+// + keeps SQLite from going through all deals of the manager.
 func clientSeenBy(param string) string {
-	return `(cl.manager_id = ` + param + ` OR EXISTS (SELECT 1 FROM contacts c CROSS JOIN contact_managers cm WHERE cm.contact_id = c.id AND c.client_id = cl.id AND cm.manager_id = ` + param + `)
-		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND +d.manager_id = ` + param + `))`
+	return strings.ReplaceAll(`(cl.manager_id = {me}
+		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND +d.manager_id = {me})
+		OR EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.manager_id = {me} AND cm.contact_id IN (SELECT id FROM contacts WHERE client_id = cl.id ORDER BY start_at DESC LIMIT 1000))
+		OR EXISTS (SELECT 1 FROM contacts WHERE client_id = cl.id LIMIT 1 OFFSET 1000)
+			AND EXISTS (SELECT 1 FROM contact_managers cm JOIN contacts c ON c.id = cm.contact_id WHERE cm.manager_id = {me} AND c.client_id = cl.id))`, "{me}", param)
 }
 
 // clientsSeenBy is the condition of seesClient on "clients cl" of a list, for

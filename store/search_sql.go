@@ -221,14 +221,9 @@ var (
 	maxOthers = map[bool]int{false: 40, true: 400}
 )
 
-const (
-	// ranked is how many rows are put into order where the order is not that
-	// of the ids.
-	ranked = 100
-	// recentContacts of another's client are those in which the viewer may
-	// have taken part.
-	recentContacts = 1000
-)
+// ranked is how many rows are put into order where the order is not that of
+// the ids.
+const ranked = 100
 
 // ids gives up to limit rows of a kind that match and that the viewer may
 // know of, newest first. own selects those among the ids of $1 that are the
@@ -289,10 +284,7 @@ func (l *search) ofClients(kind, rows, mine string) ([]int64, error) {
 	if l.viewer.Role == RoleHead {
 		return l.ids(kind, rows+` AND CAST($2 AS BIGINT) IS NOT NULL`, "", ranked)
 	}
-	tookPart := fmt.Sprintf(`(EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.manager_id = $2
-			AND cm.contact_id IN (SELECT id FROM contacts WHERE client_id = cl.id ORDER BY start_at DESC LIMIT %d))
-		OR EXISTS (SELECT 1 FROM deals o WHERE o.client_id = cl.id AND +o.manager_id = $2))`, recentContacts)
-	return l.ids(kind, rows+` AND (cl.manager_id = $2`+mine+`)`, rows+` AND `+tookPart, ranked)
+	return l.ids(kind, rows+` AND (cl.manager_id = $2`+mine+`)`, rows+` AND `+clientSeenBy("$2"), ranked)
 }
 
 func (l *search) clients(limit int) ([]Client, error) {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	agendaLimit = 500
+	agendaLimit = 200
 	clientLimit = 50 // clients that a filter's text may stand for
 )
 
