@@ -190,7 +190,9 @@ func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 		if slices.Contains(q.Filter.Statuses, StatusDone) {
 			open = "e.state IN ('planned', 'postponed', 'done')"
 		}
-		events, err := t.eventItems(`WHERE `+open+` AND d.status <> 'cancelled' AND COALESCE(d.manager_id, cl.manager_id) IN `+s.dialect.ids("$1")+`
+		// From the managers' deals: from the events all of the house's were read.
+		events, err := t.eventItems(`WHERE `+open+` AND d.status <> 'cancelled' AND e.deal_id IN (SELECT id FROM deals WHERE manager_id IN `+s.dialect.ids("$1")+`
+			UNION ALL SELECT o.id FROM clients oc JOIN deals o ON o.client_id = oc.id WHERE oc.manager_id IN `+s.dialect.ids("$1")+` AND o.manager_id IS NULL)
 			ORDER BY e.due DESC LIMIT 5000`, asJSON(whose))
 		if err != nil {
 			return err
