@@ -30,22 +30,22 @@ const (
 func (s *Store) InboxCounts(ctx context.Context, viewer Manager, senders time.Time) (n InboxCounts, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		count := func(into *int, rows string, args ...any) error {
-			return t.row(fmt.Sprintf(`SELECT COUNT(*) FROM (SELECT %s LIMIT %d) AS q`, rows, InboxMost), args, into)
+			return t.row(fmt.Sprintf(`SELECT COUNT(DISTINCT q.one) FROM (SELECT %s LIMIT %d) AS q`, rows, InboxMost), args, into)
 		}
 		who := whose(viewer)
-		if err := count(&n.Senders, `DISTINCT s.address FROM senders s WHERE `+unknownOf, append(who, senders.Unix(), MailBook)...); err != nil {
+		if err := count(&n.Senders, `s.address AS one FROM senders s WHERE `+unknownOf, append(who, senders.Unix(), MailBook)...); err != nil {
 			return err
 		}
-		if err := count(&n.Unlinked, `c.id FROM contacts c WHERE `+unlinkedOf, append(who, t.inboxSince().Unix())...); err != nil {
+		if err := count(&n.Unlinked, `c.id AS one FROM contacts c WHERE `+unlinkedOf, append(who, t.inboxSince().Unix())...); err != nil {
 			return err
 		}
-		if err := count(&n.Offers, `e.id FROM book_entries e WHERE e.state = 'offered' AND `+decides, who...); err != nil {
+		if err := count(&n.Offers, `e.id AS one FROM book_entries e WHERE e.state = 'offered' AND `+decides, who...); err != nil {
 			return err
 		}
 		if viewer.Role != RoleHead {
 			return nil
 		}
-		return count(&n.Rows, `id FROM questions`)
+		return count(&n.Rows, `id AS one FROM questions`)
 	})
 	return n, err
 }

@@ -10,7 +10,10 @@ CREATE TABLE settled (
 ){{NO_ROWID}};
 
 -- Contacts whose client nobody has said.
-CREATE INDEX contacts_loose ON contacts (created) WHERE client_id IS NULL;
+CREATE INDEX contacts_loose ON contacts (client_id, created) WHERE client_id IS NULL;
+
+-- Who wrote of late, whoever's mailbox it was.
+CREATE INDEX senders_last ON senders (last);
 
 -- +goose Down
 -- Forward only: a daemon that is older than its database refuses to start.
