@@ -250,6 +250,9 @@ func (s *server) linkContact(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
+	if _, err := s.st.Contact(v.ctx, v.who, id); err != nil {
+		return err
+	}
 	client := v.clientID()
 	if client == 0 {
 		if client, err = s.clientCalled(v, clip(300, strings.TrimSpace(v.PostFormValue("client")))); err != nil {

@@ -78,8 +78,8 @@ func TestInbox(t *testing.T) {
 		return word
 	}
 	id := func(n int64) []string { return []string{fmt.Sprint(n)} }
-	if word := link(clara, url.Values{"client_id": id(h.ids["Клён"])}); word != "decided" {
-		t.Errorf("another manager's contact: %s", word)
+	if a := clara.post(fmt.Sprintf("/contacts/%d/client", h.ids["Осмотр склада"]), url.Values{"client_id": id(h.ids["Клён"])}); a.code != http.StatusNotFound {
+		t.Errorf("another manager's contact: %d", a.code)
 	}
 	if word := link(anna, url.Values{"client": {"нет такого"}}); word != "noclient" {
 		t.Errorf("no such client: %s", word)
