@@ -20,7 +20,7 @@ PEERS := Dovecot|Cyrus|Mailgen|Exim|Postfix|Vdirsyncer|Khal|PythonCaldav|Evoluti
 SOAK ?= 10m
 SEED ?= 20261125
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-reports bench-packages soak interop packages deb deb-test image-test
+.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-paint bench-reports bench-packages soak interop packages deb deb-test image-test screenshots
 
 all: check test
 
@@ -70,6 +70,16 @@ bench-mail: bench-packages
 # Debian's isync (mbsync), which nothing but the benchmarks need.
 bench-packages:
 	@.ci/packages isync
+
+# When Chromium first paints each page of the demo, with how many bytes.
+bench-paint: packages
+	$(GO) test -run '^$$' -bench Paint -benchtime 1x ./cmd/intouchd
+
+# Pictures of every page of the demo: both languages, light and dark, wide and
+# on a phone, and as printed (PDF).
+SCREENSHOTS ?= /tmp/intouch-screenshots
+screenshots: packages
+	INTOUCH_SCREENSHOTS=$(SCREENSHOTS) $(GO) test -count=1 -v -run Screenshots ./cmd/intouchd
 
 # Follows mailboxes through a network that cuts, delays, truncates, corrupts
 # and stalls, while Dovecot is restarted and folders change under it. The CI

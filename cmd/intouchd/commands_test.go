@@ -38,7 +38,7 @@ type output struct {
 }
 
 // command runs one command line in the process.
-func command(t *testing.T, stdin string, args ...string) output {
+func command(t testing.TB, stdin string, args ...string) output {
 	t.Helper()
 	var out, errs bytes.Buffer
 	code := run(args, strings.NewReader(stdin), &out, &errs)
@@ -238,13 +238,13 @@ func (d *daemon) wait(t *testing.T) int {
 }
 
 // eventually tries until it works; the slowest machine gets a minute.
-func eventually(t *testing.T, what string, try func() bool) {
+func eventually(t testing.TB, what string, try func() bool) {
 	t.Helper()
 	within(t, time.Minute, what, try)
 }
 
 // within is for what takes its time by design.
-func within(t *testing.T, limit time.Duration, what string, try func() bool) {
+func within(t testing.TB, limit time.Duration, what string, try func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
 	for !try() {
@@ -386,7 +386,7 @@ type runningDemo struct {
 	info        map[string]string
 }
 
-func startDemo(t *testing.T) *runningDemo {
+func startDemo(t testing.TB) *runningDemo {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data")
 	d := &runningDemo{daemon: startDaemon(t, "demo", "--data", dir, "--listen", "127.0.0.1:0"), dir: dir, config: filepath.Join(dir, "config.toml")}

@@ -43,7 +43,7 @@ func expectContact(t *testing.T, config, login, subject string, want map[string]
 }
 
 // peer finds a program to test against, or says what is missing.
-func peer(t *testing.T, program, debian string) string {
+func peer(t testing.TB, program, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
