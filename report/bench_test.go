@@ -57,6 +57,7 @@ func BenchmarkReports(b *testing.B) {
 			h.fill(b, "sqlite", path, func(expr string) string { return "date('" + h.first() + "', '+' || (" + expr + ") || ' days')" })
 		}
 		measureReports(b, st, shell, path, benchReports)
+		benchGrowth(b, st)
 		if len(benchAsked(benchAllOpen)) == 0 {
 			return
 		}
@@ -78,6 +79,7 @@ func BenchmarkReports(b *testing.B) {
 			return "to_char(DATE '" + h.first() + "' + CAST(" + expr + " AS INT), 'YYYY-MM-DD')"
 		})
 		measureReports(b, st, "", "", benchReports)
+		benchGrowth(b, st)
 		allOpen(b, "pgx", url)
 		measureReports(b, st, "", "", benchAllOpen)
 	})
@@ -203,6 +205,40 @@ var benchReports = []benchReport{
 	{"persons", "persons", "by=manager", false, "", "", 1.5, ""},
 	{"persons, page", "persons", "by=manager", false, "", "", 1.5, "page"},
 	{"calendar", "calendar", "", false, "2026-11-01", "2026-12-31", 1.5, ""},
+}
+
+// benchGrowth prints how the time of reports grows with the contacts of their
+// period: it should grow no faster.
+func benchGrowth(b *testing.B, st *store.Store) {
+	growing := benchAsked([]benchReport{{title: "growth of contacts", name: "contacts", params: "by=manager"}, {title: "growth of sources", name: "sources", params: "by=source"}, {title: "growth of managers", name: "managers"}})
+	if len(growing) == 0 {
+		return
+	}
+	fmt.Printf("%-30s %10s %10s %8s %7s %24s\n", "report", "period", "contacts", "seconds", "cpu", "cpu, µs for each contact")
+	for _, r := range growing {
+		for _, p := range []struct{ title, from string }{{"month", "2026-09-01"}, {"quarter", "2026-07-01"}, {"year", "2025-10-01"}} {
+			r.from, r.to = p.from, "2026-09-30"
+			from, to := Period{store.Date(r.from), store.Date(r.to)}.Bounds(benchZone)
+			var contacts int64
+			if err := st.ContactGroups(b.Context(), store.ContactSelection{Viewer: store.Manager{Role: store.RoleHead}, From: from, To: to}, nil, func(g store.ContactGroup) error {
+				contacts = g.Contacts
+				return nil
+			}); err != nil {
+				b.Fatal(err)
+			}
+			var best, cpu time.Duration
+			for range 3 {
+				took, used, _, _ := benchRun(b, st, r)
+				if best == 0 || took < best {
+					best = took
+				}
+				if cpu == 0 || used < cpu {
+					cpu = used
+				}
+			}
+			fmt.Printf("%-30s %10s %10d %8.2f %7.2f %24.2f\n", r.title, p.title, contacts, best.Seconds(), cpu.Seconds(), cpu.Seconds()*1e6/float64(max(contacts, 1)))
+		}
+	}
 }
 
 // benchAllOpen are the reports when all deals are open.
