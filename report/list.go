@@ -111,9 +111,9 @@ func (l *listing) add(record leaf) {
 	}
 	p := &l.record
 	p.bytes = p.bytes[:0]
-	p.text(self.title.Text)
+	p.literal(self.title.Text)
 	p.text(string(record.status))
-	p.text(record.url)
+	p.literal(record.url)
 	for i := range record.values {
 		v := &record.values[i]
 		p.value(v)
@@ -197,7 +197,7 @@ func (l *listing) rows(kind string) error {
 		}
 		return values
 	}
-	t.long = &long{blocks: l.blocks, columns: len(t.Columns), seen: map[string]Value{}, zero: map[string]bool{}}
+	t.long = &long{blocks: l.blocks, texts: l.record.texts, columns: len(t.Columns), seen: map[string]Value{}, zero: map[string]bool{}}
 	for n, c := range t.Columns {
 		if t.long.zero[c.Key] = l.zero[n]; total != nil {
 			t.long.seen[c.Key] = total[n]

@@ -56,11 +56,44 @@ func (b blocks) get(p packed) (key, record []byte) {
 	return part(), part()
 }
 
-// packing is a record on its way into bytes, or out of them.
-type packing struct{ bytes []byte }
+// dictionary are the texts that come first: names, words and days come again and
+// again, and are packed as their place in it.
+type dictionary struct {
+	texts []string
+	at    map[string]uint64
+}
+
+const maxDictionary = 4096
+
+// packing is a record on its way into bytes.
+type packing struct {
+	dictionary
+	bytes []byte
+}
 
 func (p *packing) number(n int64) { p.bytes = binary.AppendVarint(p.bytes, n) }
+
+// text packs a text: its place in the dictionary, from 1, or 0 and the text.
 func (p *packing) text(s string) {
+	at, known := p.at[s]
+	if !known {
+		if len(p.texts) >= maxDictionary {
+			p.bytes = append(p.bytes, 0)
+			p.literal(s)
+			return
+		}
+		if p.at == nil {
+			p.at = map[string]uint64{}
+		}
+		p.texts = append(p.texts, s)
+		at = uint64(len(p.texts))
+		p.at[s] = at
+	}
+	p.bytes = binary.AppendUvarint(p.bytes, at)
+}
+
+// literal packs a text that is another one in each record.
+func (p *packing) literal(s string) {
 	p.bytes = append(binary.AppendUvarint(p.bytes, uint64(len(s))), s...)
 }
 
@@ -107,10 +140,11 @@ func (p *packing) value(v *Value) {
 
 // unpacking reads what packing wrote.
 type unpacking struct {
-	text string // the record, so that the texts of its values lie in it
-	raw  []byte
-	at   int
-	sums []store.Money
+	texts []string // of the dictionary
+	text  string   // the record, so that the other texts of its values lie in it
+	raw   []byte
+	at    int
+	sums  []store.Money
 }
 
 func (u *unpacking) number() int64 {
@@ -120,6 +154,14 @@ func (u *unpacking) number() int64 {
 }
 
 func (u *unpacking) string() string {
+	at, size := binary.Uvarint(u.raw[u.at:])
+	if u.at += size; at > 0 {
+		return u.texts[at-1]
+	}
+	return u.literal()
+}
+
+func (u *unpacking) literal() string {
 	n, size := binary.Uvarint(u.raw[u.at:])
 	u.at += size + int(n)
 	return u.text[u.at-int(n) : u.at]
@@ -151,7 +193,8 @@ func (u *unpacking) value() (v Value) {
 // long are the records of a listing with too many to be Rows.
 type long struct {
 	blocks  blocks
-	columns int // of a record
+	texts   []string // of the dictionary
+	columns int      // of a record
 	// finish makes the values of a record those of the table's columns.
 	finish []func([]Value) []Value
 	seen   map[string]Value // by column: what all records make, also where they do not add up
@@ -161,8 +204,8 @@ type long struct {
 // row is a record in the group with that path.
 func (l *long) row(path []Value, p packed) *Row {
 	_, raw := l.blocks.get(p)
-	u := unpacking{text: string(raw), raw: raw, sums: make([]store.Money, 0, 8)}
-	row := &Row{Leaf: true, Path: append(slices.Clip(path), text(u.string())), Status: store.Status(u.string()), URL: u.string(), Values: make([]Value, l.columns)}
+	u := unpacking{texts: l.texts, text: string(raw), raw: raw, sums: make([]store.Money, 0, 8)}
+	row := &Row{Leaf: true, Path: append(slices.Clip(path), text(u.literal())), Status: store.Status(u.string()), URL: u.literal(), Values: make([]Value, l.columns)}
 	for i := range row.Values {
 		row.Values[i] = u.value()
 	}

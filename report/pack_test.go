@@ -44,6 +44,27 @@ func longList(t *testing.T, records int, grouped bool) *Table {
 	return table
 }
 
+// Letters that are taken for plain are one wide, however they stand together.
+func TestPlainWidth(t *testing.T) {
+	plain := 0
+	for r := rune(0); r < 0x30000; r++ {
+		if n, ok := plainWidth(string(r)); ok {
+			plain++
+			if both := string([]rune{r, 'я', r}); n != 1 || terminal.StringWidth(string(r)) != 1 || terminal.StringWidth(both) != 3 {
+				t.Errorf("%q is not one wide", r)
+			}
+		}
+	}
+	if plain < 300 {
+		t.Errorf("%d letters are plain", plain)
+	}
+	for _, s := range []string{"日本", "\x1b[31m", "e\u0301", "👩‍🚀", "\u202e"} {
+		if _, ok := plainWidth("я" + s); ok {
+			t.Errorf("%q is taken for plain", s)
+		}
+	}
+}
+
 // A long list is written as the same one with all its rows at hand.
 func TestLongList(t *testing.T) {
 	const records = 2 * maxRowsAtOnce

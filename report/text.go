@@ -140,7 +140,27 @@ func (t *Table) rule(out *bufio.Writer, widths []int) {
 // East Asia alone, whatever the locale.
 var terminal = &runewidth.Condition{EastAsianWidth: false, StrictEmojiNeutral: true}
 
-func cellWidth(s string) int { return terminal.StringWidth(s) }
+func cellWidth(s string) int {
+	if n, ok := plainWidth(s); ok {
+		return n
+	}
+	return terminal.StringWidth(s)
+}
+
+// plainWidth is the width of a text of letters that are all one wide and join
+// with none; false: it has others. Most texts are such, and it is much faster.
+func plainWidth(s string) (int, bool) {
+	n := 0
+	for _, r := range s {
+		switch {
+		case r >= ' ' && r <= '~', r >= 'Ѐ' && r <= 'ҁ', r >= 'Ҋ' && r <= 'ӿ', r == '\u00a0', r == '№', r == '₽', r == '−', r == '…', r == '—', r == '«', r == '»':
+			n++
+		default:
+			return 0, false
+		}
+	}
+	return n, true
+}
 
 // inLine makes each text of a line a cell, in place.
 func inLine(line []string) []string {
@@ -154,6 +174,9 @@ func inLine(line []string) []string {
 // would move the cursor or colour the terminal, no marks that turn the
 // direction of writing, and not wider than maxCell.
 func oneLine(s string) string {
+	if n, ok := plainWidth(s); ok && n <= maxCell*2 {
+		return s
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t' || r == '\n' || r == '\r':
