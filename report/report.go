@@ -193,14 +193,6 @@ type run struct {
 	failed  error
 }
 
-// bounds are the moments of the period; zero where there is none.
-func (r *run) bounds() (from, to time.Time) {
-	if r.all {
-		return time.Time{}, time.Time{}
-	}
-	return r.period.Bounds(r.loc)
-}
-
 // Params are all parameters that any report knows, beside rows.
 func Params() []string {
 	names := []string{"period", "from", "to", "by"}
