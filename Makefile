@@ -51,7 +51,7 @@ check:
 # BenchmarkReports prints the reports of a million contacts beside their targets
 # and the sqlite3 shell; bench-reports runs it alone (INTOUCH_BENCH_HOUSE=FILE
 # keeps the data, INTOUCH_BENCH_YEARS=1 makes a third of it). BenchmarkPages has
-# 20 users at once ask for each page of the same house; bench-pages runs it alone.
+# 20 users at once ask for each page of the house in that file; bench-pages runs it alone.
 bench: bench-packages
 	$(GO) test -run '^$$' -bench . -benchmem -timeout 60m ./...
 
@@ -59,7 +59,7 @@ bench-calendar: bench-packages
 	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
 
 bench-pages:
-	$(GO) test -run '^$$' -bench Pages -timeout 60m ./report
+	$(GO) test -run '^$$' -bench Pages -timeout 60m ./web
 
 bench-reports:
 	$(GO) test -run '^$$' -bench Reports -timeout 60m ./report

@@ -434,38 +434,3 @@ func benchPlain(b *testing.B, shell, path, query string) time.Duration {
 	}
 	return time.Since(begin)
 }
-
-// BenchHouseForPages is a copy of the house with words to search by, and with
-// 100,000 contacts of client 1.
-func BenchHouseForPages(b *testing.B) *store.Store {
-	h := &benchHouse{years: 3}
-	path := os.Getenv("INTOUCH_BENCH_HOUSE")
-	if path == "" {
-		path = filepath.Join(b.TempDir(), "house.db")
-	}
-	st := benchOpen(b, "sqlite:"+path)
-	if there, err := st.Managers(b.Context()); err != nil {
-		b.Fatal(err)
-	} else if len(there) == 0 {
-		h.fill(b, "sqlite", path, func(expr string) string { return "date('" + h.first() + "', '+' || (" + expr + ") || ' days')" })
-	}
-	pages := filepath.Join(b.TempDir(), "pages.db")
-	for _, step := range [][2]string{{path, "VACUUM INTO '" + pages + "'"}, {pages, "UPDATE contacts SET client_id = 1 WHERE id % 10 = 0"}} {
-		db, err := sql.Open("sqlite", step[0])
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := db.Exec(step[1]); err != nil {
-			b.Fatal(err)
-		}
-		db.Close()
-	}
-	st = benchOpen(b, "sqlite:"+pages)
-	if err := st.IndexWords(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	return st
-}
-
-// BenchOnly is part of the name of what alone is to be measured.
-func BenchOnly() string { return os.Getenv("INTOUCH_BENCH_ONLY") }

@@ -1,6 +1,8 @@
-package report_test
+package web
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -8,6 +10,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +19,7 @@ import (
 	"testing"
 	"time"
 
-	"intouch/report"
-	"intouch/web"
+	"intouch/store"
 )
 
 // BenchmarkPages has 20 users at once, a head and 19 managers, ask for each
@@ -24,11 +27,12 @@ import (
 // more, and prints for each page the median, the 99th percentile, what an
 // answer takes of the processors (the asking included) and its bytes as they
 // are sent, beside the figures of issue 8: 100 ms, 300 ms and 60 KB on two
-// cores that do nothing else. INTOUCH_BENCH_ONLY is part of the page's path.
+// cores that do nothing else. INTOUCH_BENCH_HOUSE is the
+// file in which BenchmarkReports kept that house. INTOUCH_BENCH_ONLY is part of the page's path.
 func BenchmarkPages(b *testing.B) {
-	st := report.BenchHouseForPages(b)
+	st := benchHouse(b)
 	defer st.Close()
-	srv := httptest.NewServer(web.New(st, web.Options{Secret: []byte("a secret for the benchmark, 32 b"), Currency: "RUB", Log: slog.New(slog.DiscardHandler)}))
+	srv := httptest.NewServer(New(st, Options{Secret: []byte("a secret for the benchmark, 32 b"), Currency: "RUB", Log: slog.New(slog.DiscardHandler)}))
 	defer srv.Close()
 
 	const users, times = 20, 10
@@ -78,7 +82,7 @@ func BenchmarkPages(b *testing.B) {
 		func(i, n int) string { return "/changes" },
 		func(i, n int) string { return "/status" },
 	}
-	only := report.BenchOnly()
+	only := os.Getenv("INTOUCH_BENCH_ONLY")
 	fmt.Printf("%-32s %8s %8s %8s %9s %s\n", "20 users at once", "median", "p99", "cpu", "bytes", "answers")
 	for _, page := range pages {
 		if !strings.Contains(page(0, 0), only) {
@@ -123,4 +127,33 @@ func processors() time.Duration {
 		return 0
 	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
+}
+
+// benchHouse is a copy of the house with words to search by, and with 100,000
+// contacts of client 1.
+func benchHouse(b *testing.B) *store.Store {
+	house := os.Getenv("INTOUCH_BENCH_HOUSE")
+	if house == "" {
+		b.Skip("INTOUCH_BENCH_HOUSE names no file: bench-reports makes it")
+	}
+	pages := filepath.Join(b.TempDir(), "pages.db")
+	for _, step := range [][2]string{{house, "VACUUM INTO '" + pages + "'"}, {pages, "UPDATE contacts SET client_id = 1 WHERE id % 10 = 0"}} {
+		db, err := sql.Open("sqlite", step[0])
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := db.Exec(step[1]); err != nil {
+			b.Fatal(err)
+		}
+		db.Close()
+	}
+	now := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC) // that of the house
+	st, err := store.Open(context.Background(), store.Options{URL: "sqlite:" + pages, Now: func() time.Time { return now }, Render: func(*store.EntryView) []byte { return nil }})
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := st.IndexWords(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	return st
 }
