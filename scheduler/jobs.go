@@ -67,6 +67,7 @@ var jobs = []job{
 	chore("addressbooks", "*/15 * * * *", 6*time.Hour, func(s *Scheduler) Chore { return s.opt.Books }, "the settings have no [[addressbook]]"),
 	chore("holidays", "40 3 * * *", day, func(s *Scheduler) Chore { return s.opt.Holidays }, "the settings have no holidays.urls"),
 	chore(backupJob, "30 2 * * *", day, func(s *Scheduler) Chore { return s.opt.Backups }, store.ErrNoBackup.Error()),
+	chore("audit", "30 4 * * 0", day, func(s *Scheduler) Chore { return s.opt.Audit }, "the settings have no [[mailbox]]"),
 	chore("clean-up", "15 4 * * *", day, (*Scheduler).cleanUp, ""),
 	{name: remindersJob, of: eachManager, due: (*Scheduler).dueReminders},
 	{name: "statuses", of: theHouse, due: (*Scheduler).dueStatuses},

@@ -17,7 +17,7 @@
 //	classify.go   the classification of clients, and the contacts that its
 //	              rules plan
 //	chore.go      jobs of the house that others do: address books, holidays,
-//	              backups, clean-up
+//	              backups, audit, clean-up
 //	alerts.go     the mails about what somebody must mend
 //	replies.go    what is said to replies by mail
 //	compose.go    a page as a mail for the outbox
@@ -71,6 +71,7 @@ type Options struct {
 	Version         string // of the program, as webhooks are told
 	Books           Chore  // reads address books of other servers; nil: the settings name none
 	Holidays        Chore  // fetches calendars of holidays; nil: the settings name none
+	Audit           Chore  // holds the mailboxes against the database; nil: the settings name none
 	Backups         Chore  // copies the database; nil: it is PostgreSQL
 	Kept            store.Kept
 	Log             *slog.Logger

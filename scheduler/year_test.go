@@ -49,7 +49,7 @@ func testYear(t *testing.T, path string, year int, zones []string) {
 	time.Sleep(time.Until(first)) // a bubble begins in the year 2000
 
 	// All at times that changes of the clocks skip or repeat somewhere.
-	meant := map[string]string{"digest": "02:30", "nightly": "00:00", "classify": "23:30", "birthdays": "00:30", "keep-in-touch": "01:00", "backups": "02:00", "holidays": "03:00", "clean-up": "01:30", "addressbooks": "02:15"}
+	meant := map[string]string{"digest": "02:30", "nightly": "00:00", "classify": "23:30", "birthdays": "00:30", "keep-in-touch": "01:00", "backups": "02:00", "holidays": "03:00", "clean-up": "01:30", "audit": "02:45", "addressbooks": "02:15"}
 	crons := map[string]string{}
 	for job, at := range meant {
 		crons[job] = fmt.Sprintf("%s %s * * *", strings.TrimPrefix(at[3:], "0"), strings.TrimPrefix(at[:2], "0"))

@@ -863,6 +863,8 @@ var texts = store.Texts{
 	"job.birthdays":          {"дни рождения", "birthdays"},
 	"job.keep-in-touch":      {"поддержание контакта", "keeping in touch"},
 	"job.backups":            {"резервные копии", "backups"},
+	"job.audit":              {"сверка писем", "audit of letters"},
+	"job.import":             {"импорт", "import"},
 	"job.clean-up":           {"чистка", "clean-up"},
 	"job.holidays":           {"праздники и переносы", "holidays"},
 	"job.replies":            {"ответы на ответы по почте", "answers to replies by mail"},

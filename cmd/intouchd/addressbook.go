@@ -190,7 +190,7 @@ func (p *program) importCardServer(ctx context.Context, server *exchange.CardSer
 		shown := newProgress(p.err, "cards")
 		opt.Progress = func(done int, _ int64) { shown.at(opt.Name, done, 0) }
 		sum, err := exchange.ImportCardBook(ctx, st, opt, book, true)
-		if err := p.bookReport(opt, sum, err, shown); err != nil {
+		if err := p.bookReport(ctx, st, opt, sum, err, shown); err != nil {
 			return err
 		}
 		nothing = nothing || sum.Refused > 0 && sum.Refused == sum.Entries()

@@ -1,16 +1,19 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"intouch/mailsync"
+	"intouch/scheduler"
 	"intouch/store"
 )
 
@@ -46,6 +49,28 @@ func (p *program) auditCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a folder and line")
 	cmd.Flags().BoolVar(&repair, "repair", false, "read what is missing")
 	return cmd
+}
+
+// auditChore holds the mailboxes against the database as a job; what is
+// missing makes it fail, and is read by the command (--repair).
+func auditChore(st *store.Store, cfg *Config, log *slog.Logger) scheduler.Chore {
+	if len(cfg.Mailboxes) == 0 {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		audits, err := newSyncer(cfg, st, mailsync.Options{Log: log.With("part", "audit")}).Audit(ctx, "", false)
+		if err != nil {
+			return "", err
+		}
+		var letters, captured, skipped, older int
+		for _, a := range audits {
+			letters, captured, older = letters+a.Letters, captured+a.Captured, older+a.Older
+			for _, n := range a.Skipped {
+				skipped += n
+			}
+		}
+		return fmt.Sprintf("%d letters: %d captured, %d skipped, %d older than the mailbox is read", letters, captured, skipped, older), auditFaults(audits)
+	}
 }
 
 // auditFaults are what the audit found wrong.

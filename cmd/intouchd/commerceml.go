@@ -100,7 +100,7 @@ func (p *program) importCommerceMLFile(ctx context.Context, st *store.Store, opt
 		what string
 		sum  *exchange.Summary
 	}{{"clients", &sum.Clients}, {"orders", &sum.Orders}, {"documents", &sum.Documents}} {
-		err = errors.Join(err, p.counts(opt.Name+": "+one.what, one.sum, opt.DryRun))
+		err = errors.Join(err, p.imported(ctx, st, commerceMLKind, counts(opt.Name+": "+one.what, one.sum, opt.DryRun), opt.DryRun, one.sum.Refused > 0))
 	}
 	return sum, err
 }

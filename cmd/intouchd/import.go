@@ -161,7 +161,21 @@ func (p *program) importFile(ctx context.Context, st *store.Store, opt exchange.
 	if err != nil && sum.Rows() == 0 {
 		return sum, err
 	}
-	return sum, errors.Join(err, p.counts(opt.Name, &sum, opt.DryRun))
+	told := counts(opt.Name, &sum, opt.DryRun)
+	return sum, errors.Join(err, p.imported(ctx, st, string(opt.Kind), told, opt.DryRun, sum.Refused > 0 || err != nil))
+}
+
+// imported tells what an import of a kind did, and writes it into the ledger,
+// which the status page shows, too.
+func (p *program) imported(ctx context.Context, st *store.Store, kind, told string, dryRun, faulty bool) error {
+	if _, err := fmt.Fprintln(p.out, told); err != nil || dryRun {
+		return err
+	}
+	run := store.Run{Job: "import", Slot: st.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), Started: st.Now(), Outcome: "done", Detail: kind + ", " + told}
+	if faulty {
+		run.Outcome = "failed"
+	}
+	return st.RecordQuietRun(ctx, run)
 }
 
 // openQuestions tells what an import leaves to be asked about.
@@ -174,8 +188,8 @@ func (p *program) openQuestions(name string, kept, differing int) {
 	}
 }
 
-// counts prints the line of a summary.
-func (p *program) counts(what string, sum *exchange.Summary, dryRun bool) error {
+// counts is the line of a summary.
+func counts(what string, sum *exchange.Summary, dryRun bool) string {
 	kept, dry := "", ""
 	if sum.Kept > 0 {
 		kept = fmt.Sprintf(", %d kept apart", sum.Kept)
@@ -183,8 +197,7 @@ func (p *program) counts(what string, sum *exchange.Summary, dryRun bool) error 
 	if dryRun {
 		dry = " (dry run: nothing was written)"
 	}
-	_, err := fmt.Fprintf(p.out, "%s: %d new, %d changed, %d unchanged, %d refused%s%s\n", what, sum.New, sum.Changed, sum.Unchanged, sum.Refused, kept, dry)
-	return err
+	return fmt.Sprintf("%s: %d new, %d changed, %d unchanged, %d refused%s%s", what, sum.New, sum.Changed, sum.Unchanged, sum.Refused, kept, dry)
 }
 
 // faults tells what was refused, and how much more than is listed.

@@ -140,11 +140,11 @@ func (p *program) openBook(ctx context.Context, kind *bookKind, name string) (*i
 // importBook takes one address book and reports on it.
 func (p *program) importBook(ctx context.Context, st *store.Store, opt exchange.BookOptions, book *exchange.Book, shown *progress) (exchange.BookSummary, error) {
 	sum, err := exchange.ImportBook(ctx, st, opt, book)
-	return sum, p.bookReport(opt, sum, err, shown)
+	return sum, p.bookReport(ctx, st, opt, sum, err, shown)
 }
 
 // bookReport tells what an import of an address book did; err is how it ended.
-func (p *program) bookReport(opt exchange.BookOptions, sum exchange.BookSummary, err error, shown *progress) error {
+func (p *program) bookReport(ctx context.Context, st *store.Store, opt exchange.BookOptions, sum exchange.BookSummary, err error, shown *progress) error {
 	shown.end()
 	p.faults(opt.Name, "entries", sum.Faults, sum.Refused)
 	for _, what := range slices.Sorted(maps.Keys(sum.LeftOut)) {
@@ -160,6 +160,6 @@ func (p *program) bookReport(opt exchange.BookOptions, sum exchange.BookSummary,
 	if opt.DryRun {
 		dry = " (dry run: nothing was written)"
 	}
-	_, printed := fmt.Fprintf(p.out, "%s: persons: %d new, %d changed, %d unchanged, %d offered, %d refused%s\n", opt.Name, sum.New, sum.Changed, sum.Unchanged, sum.Offered, sum.Refused, dry)
-	return errors.Join(err, printed)
+	told := fmt.Sprintf("%s: persons: %d new, %d changed, %d unchanged, %d offered, %d refused%s", opt.Name, sum.New, sum.Changed, sum.Unchanged, sum.Offered, sum.Refused, dry)
+	return errors.Join(err, p.imported(ctx, st, "address book", told, opt.DryRun, sum.Refused > 0 || err != nil))
 }

@@ -35,6 +35,7 @@ func newScheduler(st *store.Store, cfg *Config, log *slog.Logger) (*scheduler.Sc
 		Version:         version,
 		Books:           bookSync(st, cfg.AddressBooks),
 		Holidays:        holidayFetch(st, cfg.Holidays.Addresses),
+		Audit:           auditChore(st, cfg, log),
 		Backups:         backupChore(st, cfg),
 		Kept:            cfg.Kept,
 		Log:             log.With("part", "jobs"),

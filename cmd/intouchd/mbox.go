@@ -95,8 +95,7 @@ func (p *program) importMboxFile(ctx context.Context, st *store.Store, opt mails
 			return err
 		}
 	}
-	_, printErr := fmt.Fprintf(p.out, "%s: %s\n", shownName, mboxSummary(sum, opt.DryRun))
-	return errors.Join(err, printErr)
+	return errors.Join(err, p.imported(ctx, st, mboxKind, shownName+": "+mboxSummary(sum, opt.DryRun), opt.DryRun, err != nil))
 }
 
 // mboxSummary: "12 letters: 5 captured (4 new contacts), 4 skipped (2
