@@ -171,7 +171,9 @@ func (p *program) imported(ctx context.Context, st *store.Store, kind, told stri
 	if _, err := fmt.Fprintln(p.out, told); err != nil || dryRun {
 		return err
 	}
-	run := store.Run{Job: "import", Slot: st.Now().UTC().Format("2006-01-02T15:04:05.000000Z"), Started: st.Now(), Outcome: "done", Detail: kind + ", " + told}
+	p.imports++
+	slot := fmt.Sprintf("%s #%d", st.Now().UTC().Format("2006-01-02T15:04:05"), p.imports)
+	run := store.Run{Job: "import", Slot: slot, Started: st.Now(), Outcome: "done", Detail: kind + ", " + told}
 	if faulty {
 		run.Outcome = "failed"
 	}

@@ -65,6 +65,7 @@ type program struct {
 	in         io.Reader
 	out, err   io.Writer
 	configFile string // --config; "" asks $INTOUCH_CONFIG, then ./config.toml
+	imports    int    // that this process has noted
 }
 
 func (p *program) rootCommand() *cobra.Command {
