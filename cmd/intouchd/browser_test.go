@@ -22,7 +22,7 @@ func TestBrowser(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: short")
 	}
-	for _, script := range []string{"day.test.js"} {
+	for _, script := range []string{"day.test.js", "pages.test.js"} {
 		t.Run(script, func(t *testing.T) {
 			t.Parallel()
 			said, err := browserScript(t, "--test-reporter=spec", script)
