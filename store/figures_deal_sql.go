@@ -79,10 +79,10 @@ func (t *tx) openEvents(deals []OpenDeal) error {
 		ids[i] = deals[i].Deal.ID
 		at[ids[i]] = &deals[i]
 	}
-	return t.rows(`SELECT e.id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.known, e.state, e.postponed
+	return t.rows(`SELECT e.id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.known, e.state, e.postponed, e.amount, e.covered
 		FROM deal_events e WHERE e.deal_id IN `+t.s.dialect.ids("$1")+` AND e.state IN ('planned', 'postponed')`, []any{asJSON(ids)}, func(scan func(...any) error) error {
 		var e DealEvent
-		err := scan(&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Known, &e.State, timeInto{&e.PostponedT})
+		err := scan(&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Known, &e.State, timeInto{&e.PostponedT}, &e.Amount, &e.Covered)
 		if of := at[e.DealID]; of != nil {
 			of.Events = append(of.Events, e)
 		}

@@ -109,6 +109,9 @@ async function managersDay(t, lang, manager, options) {
 
   await step("a deal", async () => {
     await page.goto("/deals");
+    const next = await page.locator("main .next").first().innerText();
+    assert.match(next, /[1-9]/, "what is next");
+    assert.doesNotMatch(next, /(^|[^\d,.])0[,.]00/, "what is next has its sum");
     const deal = page.locator('main a[href^="/deals/"]').first();
     const number = await deal.innerText();
     await deal.click();
