@@ -79,7 +79,7 @@ bench-paint: packages
 # on a phone, and as printed (PDF).
 SCREENSHOTS ?= /tmp/intouch-screenshots
 screenshots: packages
-	INTOUCH_SCREENSHOTS=$(SCREENSHOTS) $(GO) test -count=1 -v -run Screenshots ./cmd/intouchd
+	INTOUCH_SCREENSHOTS=$(SCREENSHOTS) $(GO) test -run '^$$' -bench Screenshots -benchtime 1x ./cmd/intouchd
 
 # Follows mailboxes through a network that cuts, delays, truncates, corrupts
 # and stalls, while Dovecot is restarted and folders change under it. The CI
