@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -176,7 +177,13 @@ func TestSentCopy_Refused(t *testing.T) {
 		"rubbish": {"* 1 FETCH )\r\n", "append to Sent: in response-data"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			var mu sync.Mutex // the server has a goroutine of its own
 			appends, got := 0, ""
+			seen := func() (int, string) {
+				mu.Lock()
+				defer mu.Unlock()
+				return appends, got
+			}
 			addr := scripted(t, "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] ready\r\n", func(tag, command string) []string {
 				reply := "* SEARCH\r\nTAG OK done\r\n"
 				switch verb, rest, _ := strings.Cut(command, " "); verb {
@@ -187,8 +194,10 @@ func TestSentCopy_Refused(t *testing.T) {
 				case "EXAMINE":
 					reply = "* 0 EXISTS\r\n* OK [UIDVALIDITY 1] x\r\nTAG OK [READ-ONLY] done\r\n"
 				case "APPEND":
+					mu.Lock()
 					appends++
 					got = rest
+					mu.Unlock()
 					if reply = c.answer; reply == "" {
 						return nil
 					}
@@ -205,6 +214,7 @@ func TestSentCopy_Refused(t *testing.T) {
 			m := New(st, []Config{cfg}, testOptions(t)).boxes[0]
 			for pass, left := range []int{2, 1, 0} {
 				err := m.copyDue(t.Context())
+				_, got := seen()
 				if err == nil || !strings.Contains(err.Error(), c.says) || !strings.HasPrefix(got, `"Sent" (\Seen) "20-Nov-2026 `) {
 					t.Errorf("pass %d: %v, after %q", pass, err, got)
 				}
@@ -213,7 +223,7 @@ func TestSentCopy_Refused(t *testing.T) {
 				}
 				now = letterDay.Add(store.GiveUp).Add(time.Duration(pass) * time.Hour)
 			}
-			if appends != 5 {
+			if appends, _ := seen(); appends != 5 {
 				t.Errorf("%d copies were tried, want 2, 2 and 1", appends)
 			}
 		})
