@@ -62,7 +62,7 @@ func refusal(stage Stage, err error) error {
 	if plain := (*textproto.Error)(nil); errors.As(err, &plain) {
 		reply = &smtp.SMTPError{Code: plain.Code, Message: plain.Msg}
 		var e smtp.EnhancedCode
-		if n, _ := fmt.Sscanf(plain.Msg, "%d.%d.%d ", &e[0], &e[1], &e[2]); n == len(e) { // at the head of each line (RFC 2034 section 4)
+		if n, _ := fmt.Sscanf(plain.Msg, "%d.%d.%d ", &e[0], &e[1], &e[2]); n == len(e) && e[0] == plain.Code/100 { // at the head of each line (RFC 2034 section 4)
 			code, rest, _ := strings.Cut(plain.Msg, " ")
 			reply.EnhancedCode, reply.Message = e, strings.ReplaceAll(rest, "\n"+code+" ", "\n")
 		}

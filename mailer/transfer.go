@@ -58,7 +58,7 @@ func (t *transfer) send(commands []command, msg []byte, together bool) error {
 				t.over, t.doubtful = true, true
 				return fmt.Errorf("%s: the server answered commands that went out together with %d %s", c.stage, said.Code, said.Text)
 			case !errors.As(err, &said): // no answer, or one out of turn
-				t.over, t.doubtful = true, together
+				t.over, t.doubtful = true, together && (refused == nil || refused.Code != 421)
 				if refused != nil {
 					return refused
 				}

@@ -72,7 +72,12 @@ func (m *mailbox) copyDue(ctx context.Context) error {
 			m.log.Info("copy put into the Sent folder", "message_id", c.MessageID, "there_already", there)
 		default:
 			faults = append(faults, fmt.Errorf("%s: %w", c.MessageID, err))
-			lost++
+			var no *imap.Error
+			if s != nil && errors.As(err, &no) && no.Type == imap.StatusResponseTypeNo {
+				lost = 0 // this one alone
+			} else {
+				lost++
+			}
 			end() // the next one on another connection
 			if m.st.Now().Sub(c.Sent) < store.GiveUp {
 				continue

@@ -186,7 +186,7 @@ func New(st *store.Store, boxes []Config, opt Options) *Syncer {
 // tried again by itself and stops nothing else.
 func (sy *Syncer) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	if sy.st.SharesMailboxes() {
+	if sy.st.SharesMailboxes() && len(sy.boxes) > 0 {
 		all.Go(func() { sy.share(ctx) })
 	} else {
 		for _, m := range sy.boxes {

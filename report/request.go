@@ -77,8 +77,8 @@ const (
 	maxBy       = 5
 	maxPeriod   = 366 * 30 // days
 	maxBirthday = 366
-	maxRows     = 10_000    // of the records behind a figure that a page adds up
-	maxRecords  = 1_000_000 // that are written at all
+	maxRows     = 10_000  // of the records behind a figure that a page adds up
+	maxRecords  = 100_000 // that are written at all
 )
 
 func newRun(ctx context.Context, st *store.Store, req Request) (*run, error) {

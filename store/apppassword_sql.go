@@ -89,8 +89,8 @@ func (s *Store) CheckDevice(ctx context.Context, login, password, remote string)
 	}
 	login = strings.ToLower(login)
 	now := s.now()
-	// Pages know another key of the same login and password.
-	k := s.logins.key("device "+login, bare)
+	// The key of no login: no login holds a NUL, so that pages never find it.
+	k := s.logins.key("device\x00"+login, bare)
 	at, told := s.Generation()
 	if told {
 		if m, ok := s.logins.manager(k, at, now); ok {

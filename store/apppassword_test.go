@@ -50,6 +50,12 @@ func TestAppPassword(t *testing.T) {
 		if _, err := h.CheckDevice(ctx, "anna", password, "10.0.0.9"); err != nil {
 			t.Error(err)
 		}
+		// What is remembered of it is under no name that a page could be given.
+		for _, login := range []string{"device anna", "device\x00anna", "anna"} {
+			if _, err := h.CheckLogin(ctx, login, strings.ReplaceAll(password, "-", ""), "10.0.0.2"); err == nil {
+				t.Errorf("it opens pages as %q", login)
+			}
+		}
 
 		var bad *store.Invalid
 		for _, name := range []string{"", " \n", "Pixel 9", strings.Repeat("x", 101)} {

@@ -51,8 +51,11 @@ func faultOf(field string, err error) error {
 }
 
 // changeable is the client with that number, locked, for a manager who may
-// change it.
+// change it. It waits for imports, which write whole clients and persons.
 func (t *tx) changeable(actor Actor, id int64) (Client, error) {
+	if err := t.alone(importWork); err != nil {
+		return Client{}, err
+	}
 	if err := t.lock("clients", id); err != nil {
 		return Client{}, err
 	}

@@ -119,6 +119,7 @@ const (
 	importWork
 	claimWork // of files of an accounting system
 	leaseWork // of mailboxes
+	wordsWork // of records that were there before the index of words
 )
 
 // skipLocked lets several daemons take different due rows.

@@ -19,8 +19,12 @@ var openNext = `CASE WHEN status = 'cancelled' THEN ''
 	THEN COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = deals.id AND e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> ''), '` + string(noDay) + `')
 	ELSE '' END`
 
-// placeDeal writes where an open deal stands among the others.
+// placeDeal writes where an open deal stands among the others. The deal is
+// locked first: an UPDATE that had to wait would count the documents of before.
 func (t *tx) placeDeal(id int64) error {
+	if err := t.lock("deals", id); err != nil {
+		return err
+	}
 	_, err := t.exec(`UPDATE deals SET open_next = `+openNext+` WHERE id = $1`, id)
 	return err
 }

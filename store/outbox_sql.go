@@ -164,7 +164,7 @@ func (s *Store) FreeMails(ctx context.Context, ids []int64, reason string) error
 // MailSent notes that the server took the mail.
 func (s *Store) MailSent(ctx context.Context, id int64) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`INSERT INTO sent_copies (id, mailbox, message_id, bytes, sent) SELECT id, copy_to, message_id, bytes, $2 FROM outbox WHERE id = $1 AND copy_to <> ''`, id, t.now.Unix())
+		_, err := t.exec(`INSERT INTO sent_copies (id, mailbox, message_id, bytes, sent) SELECT id, copy_to, message_id, bytes, $2 FROM outbox WHERE id = $1 AND copy_to <> '' AND state = 'queued' ON CONFLICT (id) DO NOTHING`, id, t.now.Unix())
 		if err != nil {
 			return err
 		}
@@ -174,13 +174,13 @@ func (s *Store) MailSent(ctx context.Context, id int64) error {
 
 // MailRetry notes a try that may succeed later.
 func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
+	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1 AND state = 'queued'`, id, next.Unix(), clip(clean(reason), 1000))
 }
 
 // MailFailed notes that the mail will not be tried again: from now on NextTry is
 // when that was decided.
 func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2, next_try = $3 WHERE id = $1 AND state = 'queued'`, id, clip(clean(reason), 1000), s.now().Unix())
 }
 
 func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
@@ -289,7 +289,7 @@ func (s *Store) OutboxMail(ctx context.Context, id int64) (m OutboxMail, err err
 // for as long as new ones. How many; others are left alone.
 func (s *Store) RetryMails(ctx context.Context, ids []int64) (n int64, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n, err = t.exec(`UPDATE outbox SET state = 'queued', next_try = $1, until = $2 WHERE state IN ('queued', 'failed') AND id IN `+s.dialect.ids("$3"),
+		n, err = t.exec(`UPDATE outbox SET state = 'queued', next_try = $1, until = $2 WHERE state IN ('queued', 'failed') AND length(bytes) > 0 AND id IN `+s.dialect.ids("$3"),
 			t.now.Unix(), t.now.Add(GiveUp).Unix(), asJSON(ids))
 		return err
 	})

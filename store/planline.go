@@ -125,6 +125,7 @@ func (p *planLine) place(day, clock *MailAnswer, end string, now time.Time, loc 
 	}
 	p.when = when
 	if when.AllDay {
+		p.unsure = p.unsure || when.Last < DateOf(now, loc)
 		return
 	}
 	if p.length > 0 {

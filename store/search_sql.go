@@ -133,6 +133,9 @@ func (s *Store) IndexWords(ctx context.Context) error {
 	const batch = 1000
 	for done := false; !done; {
 		err := s.write(ctx, func(t *tx) error {
+			if err := t.alone(wordsWork); err != nil { // other daemons do the same
+				return err
+			}
 			was, err := t.setting(wordsSetting)
 			if done = err == nil && was == "done"; err != nil || done {
 				return err
@@ -144,7 +147,7 @@ func (s *Store) IndexWords(ctx context.Context) error {
 				}
 			}
 			var ids []int64
-			err = t.rows(`SELECT id FROM `+what+`s WHERE id > $1 ORDER BY id LIMIT $2`, []any{last, batch}, func(scan func(...any) error) error {
+			err = t.rows(`SELECT id FROM `+what+`s WHERE id > $1 ORDER BY id LIMIT $2`+s.dialect.forUpdate(), []any{last, batch}, func(scan func(...any) error) error {
 				err := scan(&last)
 				ids = append(ids, last)
 				return err

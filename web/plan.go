@@ -155,11 +155,14 @@ func (s *server) findClient(v *visit, form *planForm, d *store.ContactDraft) err
 	if err != nil {
 		return err
 	}
+	var exact []store.Client
 	for _, c := range found {
 		if strings.EqualFold(c.Name, form.Client) {
-			d.ClientID = c.ID
-			return nil
+			exact = append(exact, c)
 		}
+	}
+	if len(exact) > 0 {
+		found = exact
 	}
 	switch len(found) {
 	case 0:

@@ -177,7 +177,7 @@ func (p *program) imported(ctx context.Context, st *store.Store, kind, told stri
 	if faulty {
 		run.Outcome = "failed"
 	}
-	return st.RecordQuietRun(ctx, run)
+	return st.RecordQuietRun(context.WithoutCancel(ctx), run) // also of one that was interrupted
 }
 
 // openQuestions tells what an import leaves to be asked about.
