@@ -126,15 +126,11 @@ func (t *tx) bookDiff(viewer Manager, b *Book, etag func(*Card) string) (d bookD
 	var some []int64
 	if !d.all {
 		some = []int64{}
-		err := t.rows(`SELECT client_id FROM card_marks WHERE change > $1`, []any{b.seen}, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			some = append(some, id)
-			return err
-		})
+		found, err := t.numbers(`SELECT client_id FROM card_marks WHERE change > $1`, b.seen)
 		if err != nil {
 			return d, err
 		}
+		some = append(some, found...)
 		d.clients = len(some)
 		where, args = ` AND client_id IN `+t.s.dialect.ids("$2"), append(args, asJSON(some))
 	}

@@ -32,13 +32,7 @@ func (t *tx) bounce(b *Bounce, at time.Time) error {
 // addresses that are dead on their persons. Only who was among the letter's
 // parties is marked: a report is as easily forged as any letter.
 func (t *tx) bouncedLetter(key string) error {
-	var contacts []int64
-	err := t.rows(`SELECT id FROM contacts WHERE message_key = $1 AND message_key <> '' AND direction = 'out' ORDER BY id`, []any{key}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		contacts = append(contacts, id)
-		return err
-	})
+	contacts, err := t.numbers(`SELECT id FROM contacts WHERE message_key = $1 AND message_key <> '' AND direction = 'out' ORDER BY id`, key)
 	if err != nil || len(contacts) == 0 {
 		return err
 	}

@@ -62,8 +62,7 @@ func (s *Store) LoggedChanges(ctx context.Context, viewer Manager, log ChangeLog
 			var private *bool
 			err := scan(&h.Row, timeInto{&h.At}, &h.What, &h.ID, idInto{&h.ManagerID}, textInto{&h.Integration}, &h.Origin, &h.Verb, jsonInto{&h.Changes}, textInto{&h.Name}, &private, idInto{&h.DealID})
 			if private != nil && *private {
-				delete(h.Changes, "body")
-				delete(h.Changes, "note")
+				h.HideText()
 			}
 			out = append(out, h)
 			return err

@@ -97,14 +97,8 @@ const exchangeOpen = `state IN ('receiving', 'waiting', 'importing')`
 
 // exchangeFileIDs are up to 100 files.
 func (t *tx) exchangeFileIDs(where string, args ...any) (ids []int64, err error) {
-	ids = []int64{} // as JSON a list, too
-	err = t.rows(`SELECT id FROM exchange_files WHERE `+where+` LIMIT 100`, args, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	return ids, err
+	ids, err = t.numbers(`SELECT id FROM exchange_files WHERE `+where+` LIMIT 100`, args...)
+	return append([]int64{}, ids...), err // as JSON a list, too, where there are none
 }
 
 func (t *tx) dropExchangeFiles(ids []int64) error {

@@ -18,7 +18,7 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 	sum := func(kinds string) string {
 		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
 	}
-	shipped, paid := sum("WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"), sum("WHEN 'payment' THEN x.amount")
+	shipped, paid := sum(shippedKinds), sum(paidKinds)
 	c.add("d.id > ?", 0)
 	after := len(c.args) - 1
 	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, MIN(cl.manager_id)), COALESCE(d.source_id, MIN(cl.source_id)), ` + shipped + `, ` + paid + `
@@ -104,20 +104,26 @@ type openClient struct {
 
 // of reads the names of a table that are not there yet.
 func (n *openNames) of(table string, all map[int64]string, deals []OpenDeal, id func(*OpenDeal) int64) error {
-	var unknown []int64
-	for i := range deals {
-		k := id(&deals[i])
-		if _, known := all[k]; !known {
-			all[k] = ""
-			unknown = append(unknown, k)
-		}
-	}
+	unknown := newKeys(all, deals, id)
 	if len(unknown) == 0 {
 		return nil
 	}
 	found, err := n.t.names(table, "name", unknown)
 	maps.Copy(all, found)
 	return err
+}
+
+// newKeys puts into all the ids that are not there yet, and gives them.
+func newKeys[V any](all map[int64]V, deals []OpenDeal, id func(*OpenDeal) int64) (unknown []int64) {
+	for i := range deals {
+		k := id(&deals[i])
+		if _, known := all[k]; !known {
+			var none V
+			all[k] = none
+			unknown = append(unknown, k)
+		}
+	}
+	return unknown
 }
 
 func (n *openNames) fill(deals []OpenDeal) error {
@@ -128,14 +134,7 @@ func (n *openNames) fill(deals []OpenDeal) error {
 	if err != nil {
 		return err
 	}
-	var unknown []int64
-	for i := range deals {
-		id := deals[i].Deal.ClientID
-		if _, known := n.clients[id]; !known {
-			n.clients[id] = openClient{}
-			unknown = append(unknown, id)
-		}
-	}
+	unknown := newKeys(n.clients, deals, func(o *OpenDeal) int64 { return o.Deal.ClientID })
 	if len(unknown) > 0 {
 		err := n.t.rows(`SELECT id, name, importance, abc, stage FROM clients WHERE id IN `+n.t.s.dialect.ids("$1"), []any{asJSON(unknown)}, func(scan func(...any) error) error {
 			var id int64
@@ -240,13 +239,10 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 		if err != nil {
 			return err
 		}
-		last, err := t.lastContacts(all)
+		all, last, err := t.withContacts(&q, all)
 		if err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all, func(id int64) bool {
-			return !q.Before.IsZero() && last[id] >= q.Before.Unix() || !q.Since.IsZero() && last[id] < q.Since.Unix()
-		})
 		for ids := range slices.Chunk(all, personBatch) { // so many whole ones are held at a time
 			if err := t.personLines(ids, last, each); err != nil {
 				return err

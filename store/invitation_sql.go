@@ -324,13 +324,7 @@ func (t *tx) answer(in *Invitation) error {
 	if changed == 0 {
 		return nil
 	}
-	var meetings []int64
-	err := t.rows(`SELECT contact_id FROM invitations WHERE uid = $1 AND contact_id IS NOT NULL ORDER BY contact_id`, []any{uid}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		meetings = append(meetings, id)
-		return err
-	})
+	meetings, err := t.numbers(`SELECT contact_id FROM invitations WHERE uid = $1 AND contact_id IS NOT NULL ORDER BY contact_id`, uid)
 	for _, id := range meetings {
 		if err == nil {
 			err = t.resign(id)

@@ -81,13 +81,7 @@ func (t *filing) reinstate(key string) error { return t.turnLetter(key, Cancelle
 
 // turnLetter changes the state of a letter's contacts.
 func (t *filing) turnLetter(key string, from, to State, condition string) error {
-	var ids []int64
-	err := t.rows(`SELECT id FROM contacts WHERE message_key = $1 AND message_key <> '' AND state = $2 AND `+condition, []any{key, string(from)}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
+	ids, err := t.numbers(`SELECT id FROM contacts WHERE message_key = $1 AND message_key <> '' AND state = $2 AND `+condition, key, string(from))
 	for _, id := range ids {
 		if err != nil {
 			return err

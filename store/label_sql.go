@@ -114,14 +114,8 @@ func (t *tx) unlabel(collectionID int64, k ItemKey) (bool, error) {
 }
 
 // labels are the label calendars that an item was put into.
-func (t *tx) labels(k ItemKey) (ids []int64, err error) {
-	err = t.rows(`SELECT collection_id FROM labels WHERE item = $1`, []any{k.String()}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		ids = append(ids, id)
-		return err
-	})
-	return ids, err
+func (t *tx) labels(k ItemKey) ([]int64, error) {
+	return t.numbers(`SELECT collection_id FROM labels WHERE item = $1`, k.String())
 }
 
 // itemKeys reads item keys.

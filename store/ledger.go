@@ -89,3 +89,10 @@ type HistoryRow struct {
 	Verb        string               // created, changed, moved, done, postponed, cancelled, …
 	Changes     map[string][2]string // field → old, new
 }
+
+// HideText takes out what of a contact's texts stands in its history: whoever
+// may not read a private thread does not read it here either.
+func (h *HistoryRow) HideText() {
+	delete(h.Changes, "body")
+	delete(h.Changes, "note")
+}

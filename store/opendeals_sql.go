@@ -6,6 +6,13 @@ import (
 	"slices"
 )
 
+// The kinds of documents that add to what was shipped of a deal, and to what
+// was paid.
+const (
+	shippedKinds = "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"
+	paidKinds    = "WHEN 'payment' THEN x.amount"
+)
+
 // documentSum is what a deal's documents of its currency add up to.
 func documentSum(deal, kinds string) string {
 	return `(SELECT COALESCE(SUM(CASE x.kind ` + kinds + ` ELSE 0 END), 0) FROM documents x WHERE x.deal_id = ` + deal + `.id AND x.currency = ` + deal + `.currency)`
@@ -15,14 +22,14 @@ func documentSum(deal, kinds string) string {
 // deal, noDay where none has a day, "" when the deal is not open. It is written
 // whenever a deal, its documents or its events change.
 var openNext = `CASE WHEN status = 'cancelled' THEN ''
-	WHEN amount > ` + documentSum("deals", "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount") + ` OR amount > ` + documentSum("deals", "WHEN 'payment' THEN x.amount") + `
+	WHEN amount > ` + documentSum("deals", shippedKinds) + ` OR amount > ` + documentSum("deals", paidKinds) + `
 	THEN COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = deals.id AND e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> ''), '` + string(noDay) + `')
 	ELSE '' END`
 
 // placeDeal writes where an open deal stands among the others. The deal is
 // locked first: an UPDATE that had to wait would count the documents of before.
 func (t *tx) placeDeal(id int64) error {
-	if err := t.lock("deals", id); err != nil {
+	if err := t.lockAll("deals", id); err != nil {
 		return err
 	}
 	_, err := t.exec(`UPDATE deals SET open_next = `+openNext+` WHERE id = $1`, id)
@@ -40,9 +47,9 @@ func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, n
 	c := conditions{parts: []string{"d.open_next <> ''"}}
 	s.openDealConditions(&c, &q.DealSelection)
 	if q.Left == Shipment {
-		c.add("d.amount > " + documentSum("d", "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"))
+		c.add("d.amount > " + documentSum("d", shippedKinds))
 	} else if q.Left == Payment {
-		c.add("d.amount > " + documentSum("d", "WHEN 'payment' THEN x.amount"))
+		c.add("d.amount > " + documentSum("d", paidKinds))
 	}
 	if text := fold(clip(q.Text, 200)); text != "" {
 		c.add(`(cl.folded LIKE ? ESCAPE '\' OR d.number = ?)`, "%"+likeEscaper.Replace(text)+"%", clip(q.Text, 200))
@@ -57,13 +64,9 @@ func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, n
 		c.add("(d.open_next, d.date, d.id) > (?, ?, ?)", string(q.After.Next), string(q.After.Date), q.After.ID)
 	}
 	var ids []int64
-	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT d.id FROM deals d JOIN clients cl ON cl.id = d.client_id`+c.where()+fmt.Sprintf(" ORDER BY d.open_next, d.date, d.id LIMIT %d", limit+1), c.args, func(scan func(...any) error) error {
-			var id int64
-			err := scan(&id)
-			ids = append(ids, id)
-			return err
-		})
+	err = s.read(ctx, func(t *tx) (err error) {
+		ids, err = t.numbers(`SELECT d.id FROM deals d JOIN clients cl ON cl.id = d.client_id`+c.where()+fmt.Sprintf(" ORDER BY d.open_next, d.date, d.id LIMIT %d", limit+1), c.args...)
+		return err
 	})
 	if err != nil || len(ids) == 0 {
 		return nil, next, err

@@ -174,13 +174,14 @@ func (s *Store) MailSent(ctx context.Context, id int64) error {
 
 // MailRetry notes a try that may succeed later.
 func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1 AND state = 'queued'`, id, next.Unix(), clip(clean(reason), 1000))
+	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
 }
 
 // MailFailed notes that the mail will not be tried again: from now on NextTry is
-// when that was decided.
+// when that was decided. One that somebody dropped while it was tried stays
+// dropped.
 func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = 'failed', last_error = $2, next_try = $3 WHERE id = $1 AND state = 'queued'`, id, clip(clean(reason), 1000), s.now().Unix())
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = CASE state WHEN 'dropped' THEN state ELSE 'failed' END, last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
 }
 
 func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {

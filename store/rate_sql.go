@@ -81,15 +81,9 @@ func (im *Import) coverForeign() error {
 	t := im.t
 	var deals []int64
 	for currency := range im.rates {
-		err := t.rows(`SELECT DISTINCT doc.deal_id FROM documents doc JOIN deals d ON d.id = doc.deal_id
-			WHERE doc.foreign_sum AND (doc.currency = $1 OR d.currency = $1)`, []any{currency}, func(scan func(...any) error) error {
-			var id int64
-			if err := scan(&id); err != nil {
-				return err
-			}
-			deals = append(deals, id)
-			return nil
-		})
+		found, err := t.numbers(`SELECT DISTINCT doc.deal_id FROM documents doc JOIN deals d ON d.id = doc.deal_id
+			WHERE doc.foreign_sum AND (doc.currency = $1 OR d.currency = $1)`, currency)
+		deals = append(deals, found...)
 		if err != nil {
 			return err
 		}

@@ -116,10 +116,8 @@ func (t *tx) markDeals() error {
 	}
 	ids := slices.Sorted(maps.Keys(t.dirty.deals))
 	t.dirty.deals = nil
-	for _, id := range ids { // as placeDeal does
-		if err := t.lock("deals", id); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
-		}
+	if err := t.lockAll("deals", ids...); err != nil { // as placeDeal does
+		return err
 	}
 	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1, open_next = `+openNext+` WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
 	return err

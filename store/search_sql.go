@@ -270,17 +270,6 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	return out, nil
 }
 
-// numbers reads one column of ids.
-func (t *tx) numbers(query string, args ...any) (out []int64, err error) {
-	err = t.rows(query, args, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		out = append(out, id)
-		return err
-	})
-	return out, err
-}
-
 // ofClients asks for rows by the rights to their clients, cl: rows is a SELECT
 // of their ids. mine is a further condition that makes a row the viewer's own.
 func (l *search) ofClients(kind, rows, mine string) ([]int64, error) {

@@ -173,13 +173,7 @@ func TestSearch_Common(t *testing.T) {
 func TestIndexWords(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "house.db")
 	c := &clock{monday()}
-	s, err := store.Open(ctx, store.Options{URL: url, Render: plain, Now: c.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	h := &house{Store: s, t: t, clock: c}
-	h.fill()
+	h := houseIn(t, url, c)
 	h.call("Смета", c.t.Add(time.Hour))
 	found, err := h.Search(ctx, h.boris, "ромашка", 10, true)
 	if h.must(err); !found.Partial {

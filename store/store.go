@@ -319,6 +319,28 @@ func (t *tx) lock(table string, id int64) error {
 	return t.row(`SELECT id FROM `+table+` WHERE id = $1`+t.s.dialect.forUpdate(), []any{id}, &id)
 }
 
+// lockAll is lock for several rows, in an order in which no two transactions
+// wait for each other. SQLite is asked nothing.
+func (t *tx) lockAll(table string, ids ...int64) error {
+	lock := t.s.dialect.forUpdate()
+	if lock == "" {
+		return nil
+	}
+	_, err := t.numbers(`SELECT id FROM `+table+` WHERE id IN `+t.s.dialect.ids("$1")+` ORDER BY id`+lock, asJSON(ids))
+	return err
+}
+
+// numbers reads one column of ids.
+func (t *tx) numbers(query string, args ...any) (out []int64, err error) {
+	err = t.rows(query, args, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		out = append(out, id)
+		return err
+	})
+	return out, err
+}
+
 // row scans one row; no row is ErrNotFound.
 func (t *tx) row(query string, args []any, dest ...any) error {
 	st, err := t.stmt(query)

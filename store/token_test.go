@@ -231,17 +231,24 @@ func TestUseToken_LateAnswer(t *testing.T) {
 	})
 }
 
-// What the database does not take is kept and stored when it does again.
-func TestUseToken_DatabaseGone(t *testing.T) {
-	c := &clock{monday()}
-	url := "sqlite:" + t.TempDir() + "/x.db"
+// houseIn is a house in that database.
+func houseIn(t *testing.T, url string, c *clock) *house {
+	t.Helper()
 	s, err := store.Open(ctx, store.Options{URL: url, Render: plain, Now: c.now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { s.Close() })
 	h := &house{Store: s, t: t, clock: c}
 	h.fill()
+	return h
+}
+
+// What the database does not take is kept and stored when it does again.
+func TestUseToken_DatabaseGone(t *testing.T) {
+	c := &clock{monday()}
+	url := "sqlite:" + t.TempDir() + "/x.db"
+	h := houseIn(t, url, c)
 	p := h.loggedIn()
 	db, err := sql.Open("sqlite", strings.Replace(url, "sqlite:", "file:", 1)+"?_pragma=busy_timeout(10000)")
 	if err != nil {
@@ -253,7 +260,7 @@ func TestUseToken_DatabaseGone(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if _, err := s.UseToken(ctx, "anna", issuer, "", p.renew); err == nil || strings.Contains(err.Error(), "refresh-1") {
+	if _, err := h.UseToken(ctx, "anna", issuer, "", p.renew); err == nil || strings.Contains(err.Error(), "refresh-1") {
 		t.Fatalf("got %v", err)
 	}
 	if _, err := db.Exec(`DROP TRIGGER broken`); err != nil {

@@ -360,9 +360,17 @@ func (s *server) calendar(v *visit) error {
 }
 
 // here is the address of this page without the word about the last form.
-func (v *visit) here() string {
+func (v *visit) here() string { return v.at("said", "") }
+
+// at is here with that value of a parameter, "" without it: another page of a
+// list.
+func (v *visit) at(name, value string) string {
 	q := v.URL.Query()
 	q.Del("said")
+	q.Del(name)
+	if value != "" {
+		q.Set(name, value)
+	}
 	u := url.URL{Path: v.URL.Path, RawQuery: q.Encode()}
 	return u.String()
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,7 +45,7 @@ func changeRows(say voice, log []store.LoggedChange, names map[int64]string, val
 		switch {
 		case c.Name == "":
 		case c.What == "event":
-			r.Link = fmt.Sprintf("/deals/%d", c.DealID)
+			r.Link = dealPath(c.DealID)
 		case slices.Contains([]string{"client", "person", "contact", "deal"}, c.What):
 			r.Link = fmt.Sprintf("/%ss/%d", c.What, c.ID)
 		}
@@ -106,24 +105,12 @@ func (s *server) changes(v *visit) error {
 	if err != nil {
 		return err
 	}
-	at := func(before int64) string {
-		u := url.Values{}
-		for _, name := range []string{"manager", "kind", "client", "client_id"} {
-			if q.Get(name) != "" {
-				u.Set(name, q.Get(name))
-			}
-		}
-		if before > 0 {
-			u.Set("before", strconv.FormatInt(before, 10))
-		}
-		return "/changes?" + u.Encode()
-	}
 	if len(rows) > changesShown {
 		rows = rows[:changesShown]
-		view.Next = at(rows[changesShown-1].Row)
+		view.Next = v.at("before", strconv.FormatInt(rows[changesShown-1].Row, 10))
 	}
 	if log.Before > 0 {
-		view.First = at(0)
+		view.First = v.at("before", "")
 	}
 	view.Rows = changeRows(v.say, rows, names, clientValue(names, nil, s.named(v)))
 	return s.show(v, http.StatusOK, "changes.html", v.say.t("changes"), view)

@@ -308,13 +308,19 @@ func balances(say voice, sums []store.Money) []balance {
 	return out
 }
 
+// clientAt is the client of the page's address, or the one that it was merged
+// with: then with another id than asked.
+func (s *server) clientAt(v *visit) (asked int64, card store.ClientCard, err error) {
+	if asked, err = v.number("id"); err != nil {
+		return asked, card, err
+	}
+	card, err = s.st.Client(v.ctx, v.who, asked)
+	return asked, card, err
+}
+
 func (s *server) client(v *visit) error {
 	v.name = "clients"
-	id, err := v.number("id")
-	if err != nil {
-		return err
-	}
-	card, err := s.st.Client(v.ctx, v.who, id)
+	id, card, err := s.clientAt(v)
 	if err != nil {
 		return err
 	}

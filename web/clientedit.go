@@ -1,7 +1,6 @@
 package web
 
 import (
-	"cmp"
 	"errors"
 	"maps"
 	"net/http"
@@ -46,10 +45,7 @@ func newClientForm(say voice, c *store.Client, sources []store.Source, team []st
 	one := func(name, label, value string, options []option) {
 		f.Fields = append(f.Fields, editField{Name: name, Label: say.t(label), Type: "select", Options: options, Value: value, Was: value})
 	}
-	text := func(name, label, kind, value string) {
-		f.Fields = append(f.Fields, editField{Name: name, Label: say.t(label), Hint: hint(say, "edit.hint."+name), Type: kind, Most: 500, Value: value, Was: value})
-	}
-	text("name", "edit.name", "text", c.Name)
+	f.text(say, "name", "edit.name", "text", c.Name)
 	one("importance", "client.importance", string(c.Importance), options(say, "importance.", allImportances, []store.Importance{c.Importance}))
 	if len(team) > 0 {
 		managers := []option{{"0", say.t("client.nobody"), c.ManagerID == 0}}
@@ -61,19 +57,11 @@ func newClientForm(say voice, c *store.Client, sources []store.Source, team []st
 	stage := c.GivenStage()
 	one("stage", "edit.stage", stage, append([]option{{"", say.t("edit.nostage"), stage == ""}}, options(say, "stage.", store.Stages, []string{stage})...))
 	one("source", "client.source", strconv.FormatInt(c.SourceID, 10), sourceOptions(say, sources, c.SourceID))
-	text("phones", "client.phones", "lines", strings.Join(c.Phones, "\n"))
-	text("emails", "client.emails", "lines", strings.Join(c.Emails, "\n"))
-	text("domains", "client.domains", "lines", strings.Join(c.Domains, "\n"))
-	text("attributes", "edit.attributes", "lines", attributeLines(c.Attributes))
+	f.text(say, "phones", "client.phones", "lines", strings.Join(c.Phones, "\n"))
+	f.text(say, "emails", "client.emails", "lines", strings.Join(c.Emails, "\n"))
+	f.text(say, "domains", "client.domains", "lines", strings.Join(c.Domains, "\n"))
+	f.text(say, "attributes", "edit.attributes", "lines", attributeLines(c.Attributes))
 	return f
-}
-
-// hint is the text of that key, "" where there is none.
-func hint(say voice, key string) string {
-	if _, ok := texts[key]; !ok {
-		return ""
-	}
-	return say.t(key)
 }
 
 func sourceOptions(say voice, sources []store.Source, on int64) []option {
@@ -191,14 +179,11 @@ func (s *server) editClient(v *visit) error {
 	if err != nil {
 		return err
 	}
-	return s.saveEdited(v, "client", id, clientPath(id), func() (editForm, error) {
-		form, _, err := s.clientForm(v, id)
+	var c store.Client // as it is stored
+	return s.saveEdited(v, "client", id, func() (form editForm, err error) {
+		form, c, err = s.clientForm(v, id)
 		return form, err
 	}, func(typed *editForm, version int64) error {
-		_, c, err := s.clientForm(v, id)
-		if err != nil {
-			return err
-		}
 		e := typed.clientEdit(v.say, &c)
 		if typed.faulty() {
 			return nil
@@ -209,7 +194,7 @@ func (s *server) editClient(v *visit) error {
 
 // saveEdited is what the forms of clients and persons do: show what is wrong
 // beside its field, save, or show both versions.
-func (s *server) saveEdited(v *visit, what string, id int64, to string, stored func() (editForm, error), save func(typed *editForm, version int64) error) error {
+func (s *server) saveEdited(v *visit, what string, id int64, stored func() (editForm, error), save func(typed *editForm, version int64) error) error {
 	if err := v.form(); err != nil {
 		return err
 	}
@@ -238,11 +223,11 @@ func (s *server) saveEdited(v *visit, what string, id int64, to string, stored f
 	case errors.As(err, &bad):
 		typed.refuse(v.say, bad)
 	case errors.Is(err, store.ErrStale): // again, in this very moment
-		return v.leadTo(cmp.Or(typed.Action, to), "stale")
+		return v.leadTo(typed.Action, "stale")
 	case err != nil:
 		return err
 	case !typed.faulty():
-		return v.leadTo(to, "saved")
+		return v.leadTo(typed.Back, "saved")
 	}
 	return s.show(v, http.StatusUnprocessableEntity, "edit.html", typed.Title, typed)
 }

@@ -323,9 +323,8 @@ func (s *server) contact(v *visit) error {
 		return err
 	}
 	if c.Hidden { // edits of the text stand in the history
-		for _, h := range history {
-			delete(h.Changes, "body")
-			delete(h.Changes, "note")
+		for i := range history {
+			history[i].HideText()
 		}
 	}
 	view := newContactView(v.say, &c, names, history, s.named(v))

@@ -81,8 +81,7 @@ func (s *server) deals(v *visit) error {
 	if err != nil {
 		return err
 	}
-	q := v.URL.Query()
-	view, list := readDealList(v.say, q, team)
+	view, list := readDealList(v.say, v.URL.Query(), team)
 	found, next, err := s.st.OpenDealPage(v.ctx, list)
 	if err != nil {
 		return err
@@ -90,14 +89,11 @@ func (s *server) deals(v *visit) error {
 	for i := range found {
 		view.Deals = append(view.Deals, newOpenDealRow(v.say, &found[i]))
 	}
-	q.Del("after")
-	q.Del("said")
 	if list.After.ID != 0 {
-		view.First = "/deals?" + q.Encode()
+		view.First = v.at("after", "")
 	}
 	if next.ID != 0 {
-		q.Set("after", next.String())
-		view.Next = "/deals?" + q.Encode()
+		view.Next = v.at("after", next.String())
 	}
 	return s.show(v, http.StatusOK, "deals.html", v.say.t("deals"), view)
 }

@@ -36,6 +36,15 @@ type editField struct {
 	Mine, Others string // both as people read them
 }
 
+// text adds a field whose value is typed; kind as Type of it.
+func (f *editForm) text(say voice, name, label, kind, value string) {
+	hint := ""
+	if key := "edit.hint." + name; texts[key] != [2]string{} {
+		hint = say.t(key)
+	}
+	f.Fields = append(f.Fields, editField{Name: name, Label: say.t(label), Hint: hint, Type: kind, Most: 500, Value: value, Was: value})
+}
+
 // field with that name.
 func (f *editForm) field(name string) *editField {
 	return &f.Fields[slices.IndexFunc(f.Fields, func(e editField) bool { return e.Name == name })]

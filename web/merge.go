@@ -92,11 +92,7 @@ func newMergeOutcome(say voice, m *store.Merge) *mergeOutcome {
 // mergePage finds the other client by name, and shows what merging would do.
 func (s *server) mergePage(v *visit) error {
 	v.name = "clients"
-	id, err := v.number("id")
-	if err != nil {
-		return err
-	}
-	card, err := s.st.Client(v.ctx, v.who, id)
+	_, card, err := s.clientAt(v)
 	if err != nil {
 		return err
 	}

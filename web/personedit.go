@@ -17,14 +17,11 @@ func newPersonForm(say voice, p *store.Person) editForm {
 	if p.ExternalID != "" {
 		f.Note = say.t("edit.imported", p.ExternalID)
 	}
-	text := func(name, label, kind, value string) {
-		f.Fields = append(f.Fields, editField{Name: name, Label: say.t(label), Hint: hint(say, "edit.hint."+name), Type: kind, Most: 500, Value: value, Was: value})
-	}
-	text("name", "edit.personname", "text", p.Name)
-	text("position", "edit.position", "text", p.Position)
-	text("phones", "client.phones", "lines", strings.Join(p.Phones, "\n"))
-	text("emails", "client.emails", "lines", strings.Join(p.Emails, "\n"))
-	text("birthday", "edit.birthday", "date", string(p.Birthday))
+	f.text(say, "name", "edit.personname", "text", p.Name)
+	f.text(say, "position", "edit.position", "text", p.Position)
+	f.text(say, "phones", "client.phones", "lines", strings.Join(p.Phones, "\n"))
+	f.text(say, "emails", "client.emails", "lines", strings.Join(p.Emails, "\n"))
+	f.text(say, "birthday", "edit.birthday", "date", string(p.Birthday))
 	return f
 }
 
@@ -114,12 +111,9 @@ func (s *server) editPerson(v *visit) error {
 
 func (s *server) savePerson(v *visit, client, id int64) error {
 	v.name = "clients"
-	_, p, err := s.personForm(v, client, id)
-	if err != nil {
-		return err
-	}
-	return s.saveEdited(v, "person", id, clientPath(p.ClientID), func() (editForm, error) {
-		form, _, err := s.personForm(v, client, id)
+	var p store.Person // as it is stored
+	return s.saveEdited(v, "person", id, func() (form editForm, err error) {
+		form, p, err = s.personForm(v, client, id)
 		return form, err
 	}, func(typed *editForm, version int64) error {
 		e := typed.personEdit(v.say)

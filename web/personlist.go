@@ -168,14 +168,11 @@ func (s *server) personList(v *visit) error {
 	for i := range found {
 		view.Persons = append(view.Persons, newPersonLineRow(v.say, &found[i]))
 	}
-	q.Del("after")
-	q.Del("said")
 	if after > 0 {
-		view.First = "/persons/list?" + q.Encode()
+		view.First = v.at("after", "")
 	}
 	if more {
-		q.Set("after", strconv.FormatInt(found[len(found)-1].Person.ID, 10))
-		view.Next = "/persons/list?" + q.Encode()
+		view.Next = v.at("after", strconv.FormatInt(found[len(found)-1].Person.ID, 10))
 	}
 	view.Report = "/reports/persons?" + params.Encode()
 	for format, into := range map[string]*string{"csv": &view.CSV, "vcard": &view.VCards} {

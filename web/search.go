@@ -3,7 +3,6 @@ package web
 import (
 	"cmp"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,9 +25,9 @@ type searchView struct {
 
 // foundGroup are the records of one kind.
 type foundGroup struct {
-	Kind string // heading
-	Rows []foundRow
-	More bool
+	Kind string     `json:"kind"` // heading
+	Rows []foundRow `json:"rows"`
+	More bool       `json:"-"`
 }
 
 // foundRow is one record, as both the page and the list under the box show it.
@@ -54,16 +53,8 @@ func (s *server) suggestions(v *visit) error {
 	if err != nil {
 		return err
 	}
-	type group struct {
-		Kind string     `json:"kind"`
-		Rows []foundRow `json:"rows"`
-	}
-	groups := []group{}
-	for _, g := range found.groups(v.say) {
-		groups = append(groups, group{g.Kind, g.Rows})
-	}
 	v.w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	return json.NewEncoder(v.w).Encode(groups)
+	return json.NewEncoder(v.w).Encode(append([]foundGroup{}, found.groups(v.say)...)) // a list also where nothing was found
 }
 
 // found is what a search found, to be shown.
@@ -83,14 +74,14 @@ func (f found) groups(say voice) (out []foundGroup) {
 	}
 	var clients, persons, deals, contacts []foundRow
 	for _, c := range f.Clients {
-		clients = append(clients, foundRow{Link: fmt.Sprintf("/clients/%d", c.ID), Title: c.Name, Detail: joined(append(c.Emails, c.Phones...)...)})
+		clients = append(clients, foundRow{Link: clientPath(c.ID), Title: c.Name, Detail: joined(append(c.Emails, c.Phones...)...)})
 	}
 	for _, p := range f.Persons {
-		persons = append(persons, foundRow{Link: fmt.Sprintf("/clients/%d", p.ClientID), Title: p.Name, Detail: joined(append([]string{p.Client, p.Position}, append(p.Emails, p.Phones...)...)...)})
+		persons = append(persons, foundRow{Link: clientPath(p.ClientID), Title: p.Name, Detail: joined(append([]string{p.Client, p.Position}, append(p.Emails, p.Phones...)...)...)})
 	}
 	for _, d := range f.Deals {
 		r := newDealRow(say, &d)
-		deals = append(deals, foundRow{Link: fmt.Sprintf("/deals/%d", d.ID), Title: r.Number, Detail: joined(r.Date, r.Amount, r.Status)})
+		deals = append(deals, foundRow{Link: dealPath(d.ID), Title: r.Number, Detail: joined(r.Date, r.Amount, r.Status)})
 	}
 	for _, c := range f.Contacts {
 		r := newContactRow(say, &c, nil, 0)

@@ -55,11 +55,7 @@ func (s *server) clientDocuments(v *visit, client int64, after store.DocumentPla
 
 func (s *server) settlements(v *visit) error {
 	v.name = "clients"
-	id, err := v.number("id")
-	if err != nil {
-		return err
-	}
-	card, err := s.st.Client(v.ctx, v.who, id)
+	_, card, err := s.clientAt(v)
 	if err != nil {
 		return err
 	}
@@ -81,12 +77,11 @@ func (s *server) settlements(v *visit) error {
 		return err
 	}
 	view.Documents = rows
-	here := clientPath(card.Client.ID) + "/settlements"
 	if after.ID != 0 {
-		view.First = here
+		view.First = v.at("after", "")
 	}
 	if next.ID != 0 {
-		view.Next = here + "?after=" + next.String()
+		view.Next = v.at("after", next.String())
 	}
 	return s.show(v, http.StatusOK, "settlements.html", v.say.t("settlements"), view)
 }

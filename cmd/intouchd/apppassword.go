@@ -26,17 +26,8 @@ func (p *program) appPasswordAdd() *cobra.Command {
 		Use:   "add LOGIN DEVICE",
 		Short: "Make an app password for a device and print it, this once",
 		Args:  takes(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, st, err := p.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			m, err := managerNamed(cmd.Context(), st, args[0])
-			if err != nil {
-				return err
-			}
-			made, password, err := st.AddAppPassword(cmd.Context(), store.Actor{Origin: store.FromImport}, m.ID, args[1])
+		RunE: p.ofManager(func(cmd *cobra.Command, _ *Config, st *store.Store, m store.Manager, args []string) error {
+			made, password, err := st.AddAppPassword(cmd.Context(), store.Actor{Origin: store.FromImport}, m.ID, args[0])
 			var bad *store.Invalid
 			if errors.As(err, &bad) {
 				return usage("manager app-password add: %v", bad)
@@ -46,7 +37,7 @@ func (p *program) appPasswordAdd() *cobra.Command {
 			fmt.Fprintf(p.err, "%s of %s: the password is shown this once\n", made.Name, m.Login)
 			fmt.Fprintln(p.out, password)
 			return nil
-		},
+		}),
 	}
 }
 
@@ -55,16 +46,7 @@ func (p *program) appPasswordList() *cobra.Command {
 		Use:   "list LOGIN",
 		Short: "Print the devices that have an app password",
 		Args:  takes(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, st, err := p.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			m, err := managerNamed(cmd.Context(), st, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.ofManager(func(cmd *cobra.Command, _ *Config, st *store.Store, m store.Manager, _ []string) error {
 			list, err := st.AppPasswords(cmd.Context(), m.ID)
 			if err != nil {
 				return fmt.Errorf("read the app passwords of %s: %w", m.Login, err)
@@ -79,7 +61,7 @@ func (p *program) appPasswordList() *cobra.Command {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", a.Name, a.Created.Format(time.DateTime), used, a.UsedFrom)
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }
 
@@ -88,22 +70,13 @@ func (p *program) appPasswordRevoke() *cobra.Command {
 		Use:   "revoke LOGIN DEVICE",
 		Short: "End a device's app password; it opens nothing from now on",
 		Args:  takes(cobra.ExactArgs(2)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, st, err := p.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			m, err := managerNamed(cmd.Context(), st, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.ofManager(func(cmd *cobra.Command, _ *Config, st *store.Store, m store.Manager, args []string) error {
 			list, err := st.AppPasswords(cmd.Context(), m.ID)
 			if err != nil {
 				return fmt.Errorf("read the app passwords of %s: %w", m.Login, err)
 			}
 			for _, a := range list {
-				if a.Name != args[1] {
+				if a.Name != args[0] {
 					continue
 				}
 				if err := st.RevokeAppPassword(cmd.Context(), store.Actor{Origin: store.FromImport}, m.ID, a.ID); err != nil {
@@ -112,7 +85,7 @@ func (p *program) appPasswordRevoke() *cobra.Command {
 				fmt.Fprintf(p.err, "%s of %s: revoked\n", a.Name, m.Login)
 				return nil
 			}
-			return usage("manager app-password revoke: no device %q of %s has an app password", args[1], m.Login)
-		},
+			return usage("manager app-password revoke: no device %q of %s has an app password", args[0], m.Login)
+		}),
 	}
 }

@@ -159,17 +159,8 @@ func clientNamed(ctx context.Context, st *store.Store, who store.Manager, name s
 // onCalendars runs a command that works on the calendars of the manager whose
 // login is the first argument. What the store refuses is wrong usage.
 func (p *program) onCalendars(do func(cmd *cobra.Command, cfg *Config, st *store.Store, m store.Manager, args []string) error) func(*cobra.Command, []string) error {
-	return func(cmd *cobra.Command, args []string) error {
-		cfg, st, err := p.open(cmd.Context())
-		if err != nil {
-			return err
-		}
-		defer st.Close()
-		m, err := managerNamed(cmd.Context(), st, args[0])
-		if err != nil {
-			return err
-		}
-		err = do(cmd, cfg, st, m, args[1:])
+	return p.ofManager(func(cmd *cobra.Command, cfg *Config, st *store.Store, m store.Manager, args []string) error {
+		err := do(cmd, cfg, st, m, args)
 		var bad *store.Invalid
 		switch {
 		case errors.As(err, &bad):
@@ -178,7 +169,7 @@ func (p *program) onCalendars(do func(cmd *cobra.Command, cfg *Config, st *store
 			return usage("%s: not for %s: the contacts of others are for heads, and the calendars that come with a manager stay", cmd.CommandPath(), m.Login)
 		}
 		return err
-	}
+	})
 }
 
 // calendarNamed finds a calendar by the last part of its address, or its name.

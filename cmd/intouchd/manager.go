@@ -86,22 +86,13 @@ func (p *program) managerPassword() *cobra.Command {
 		Use:   "password LOGIN",
 		Short: "Replace a password; it comes from stdin",
 		Args:  takes(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			_, st, err := p.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			m, err := managerNamed(cmd.Context(), st, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.ofManager(func(cmd *cobra.Command, _ *Config, st *store.Store, m store.Manager, _ []string) error {
 			password, err := p.readPassword("New password for " + m.Login + ": ")
 			if err != nil {
 				return err
 			}
 			return setPassword(cmd.Context(), st, m, password)
-		},
+		}),
 	}
 }
 
@@ -146,16 +137,7 @@ func (p *program) managerCalendars() *cobra.Command {
 		Use:   "calendars LOGIN",
 		Short: "Print the addresses of a manager's calendars and address book",
 		Args:  takes(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, st, err := p.open(cmd.Context())
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			m, err := managerNamed(cmd.Context(), st, args[0])
-			if err != nil {
-				return err
-			}
+		RunE: p.ofManager(func(cmd *cobra.Command, cfg *Config, st *store.Store, m store.Manager, _ []string) error {
 			collections, err := st.Collections(cmd.Context(), m.ID)
 			if err != nil {
 				return fmt.Errorf("read the calendars of %s: %w", m.Login, err)
@@ -171,11 +153,27 @@ func (p *program) managerCalendars() *cobra.Command {
 				fmt.Fprintf(w, "%s%s\t%s\t\n", cfg.Server.PublicURL, caldav.BookPath(m.Login, book), caldav.BookName(&m, book))
 			}
 			return w.Flush()
-		},
+		}),
 	}
 }
 
 // managerNamed finds a manager by the login on a command line.
+// ofManager runs a command whose first argument is a manager's login.
+func (p *program) ofManager(run func(cmd *cobra.Command, cfg *Config, st *store.Store, m store.Manager, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		cfg, st, err := p.open(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer st.Close()
+		m, err := managerNamed(cmd.Context(), st, args[0])
+		if err != nil {
+			return err
+		}
+		return run(cmd, cfg, st, m, args[1:])
+	}
+}
+
 func managerNamed(ctx context.Context, st *store.Store, login string) (store.Manager, error) {
 	m, err := st.ManagerByLogin(ctx, login)
 	if errors.Is(err, store.ErrNotFound) {

@@ -76,16 +76,7 @@ func TestReady(t *testing.T) {
 // already, with a watchdog, and listening to what it is told.
 func TestServe_systemd(t *testing.T) {
 	address, states := manager(t)
-	socket, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer socket.Close()
-	file, err := socket.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	socket, file := given(t, "127.0.0.1:0")
 
 	d := &daemon{stdout: &said{}, stderr: &said{}}
 	// LISTEN_PID and WATCHDOG_PID are the daemon's own, which the shell becomes.
@@ -157,6 +148,22 @@ func TestFeedWatchdog_hangs(t *testing.T) {
 	<-done
 }
 
+// given is a socket that is open already, and what a daemon inherits of it.
+func given(t *testing.T, address string) (net.Listener, *os.File) {
+	t.Helper()
+	socket, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.Close() })
+	file, err := socket.(*net.TCPListener).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	return socket, file
+}
+
 // TestListen_given refuses sockets of the service manager that the settings
 // would not allow.
 func TestListen_given(t *testing.T) {
@@ -169,16 +176,7 @@ func TestListen_given(t *testing.T) {
 		{"two", "127.0.0.1:0", "2", "passed 2 sockets"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			socket, err := net.Listen("tcp", c.address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer socket.Close()
-			file, err := socket.(*net.TCPListener).File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
+			_, file := given(t, c.address)
 			cmd := exec.Command("sh", "-c", `export LISTEN_PID=$$; exec "$0" "$@"`, os.Args[0], "serve", "--config", settings(t, ""))
 			cmd.Env = append(os.Environ(), "INTOUCHD_RUN_MAIN=1", "LISTEN_FDS="+c.count)
 			cmd.ExtraFiles = []*os.File{file, file}
