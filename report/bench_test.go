@@ -149,7 +149,7 @@ func (h *benchHouse) fill(b *testing.B, driver, source string, day func(expr str
 		{contacts, `INSERT INTO contacts (id, uid, kind, direction, state, importance, client_id, manager_id, source_id, subject, bare_subject, thread, message_key, body, start_at, end_at, minutes, estimated, origin, created, changed)
 			SELECT i, 'u' || i, CASE i % 8 WHEN 7 THEN 'call' ELSE 'letter' END, CASE WHEN i % 2 = 0 OR i % 20 = 1 THEN 'in' ELSE 'out' END, CASE WHEN ` + at + fmt.Sprintf(` > %d`, now) + ` THEN 'planned' ELSE 'done' END,
 			'normal', 1 + i / 2 * 7919 % 20000, 2 + (1 + i / 2 * 7919 % 20000) % 100, CASE (i + i / 40000) % 50 WHEN 0 THEN 1 + i % 20 ELSE NULL END,
-			'Subject ' || i, 'subject ' || i, 'm' || i, 'm' || i, '` + text + `', ` + at + `, ` + at + `, 5, TRUE, 'mail', 0, 0 FROM n`},
+			'Subject ' || i, 'subject ' || i, 'm' || i, CASE WHEN i % 8 = 7 OR ` + at + fmt.Sprintf(` > %d`, now) + ` THEN '' ELSE 'm' || i END, '` + text + `', ` + at + `, ` + at + `, 5, TRUE, 'mail', 0, 0 FROM n`},
 		{contacts, `INSERT INTO contact_managers (contact_id, manager_id) SELECT i, 2 + (1 + i / 2 * 7919 % 20000) % 100 FROM n`},
 		{contacts, `INSERT INTO contact_persons (contact_id, person_id) SELECT i, 1 + i / 2 * 7919 % 20000 + 20000 * (i / 40000 % 2) FROM n`},
 		{deals, `INSERT INTO deals (id, external_id, number, date, client_id, manager_id, amount, currency, cost, created, changed)
@@ -168,7 +168,7 @@ func (h *benchHouse) fill(b *testing.B, driver, source string, day func(expr str
 			SELECT i, %s, CASE (i + q.q) %% 3 WHEN 0 THEN 'A' WHEN 1 THEN 'B' ELSE 'C' END, 'regular', CASE (i + q.q) %% 2 WHEN 0 THEN 'X' ELSE 'Y' END, 1
 			FROM n CROSS JOIN (WITH RECURSIVE qs(q) AS (SELECT 0 UNION ALL SELECT q + 1 FROM qs WHERE q < %d) SELECT q FROM qs) q`, day("q.q * 91"), h.years*4-1)},
 	} {
-		query := fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) %s", step.n, step.query)
+		query := fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < %d) %s", step.n, step.query)
 		if _, err := db.Exec(query); err != nil {
 			b.Fatalf("%v\n%s", err, query)
 		}

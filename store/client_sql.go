@@ -209,7 +209,8 @@ func (s *Store) Client(ctx context.Context, viewer Manager, id int64) (card Clie
 			return err
 		}
 		loc := viewer.Location()
-		contacts, err := t.contacts(`WHERE c.client_id = $1 AND c.state IN ('planned', 'postponed') ORDER BY c.start_at LIMIT 200`, id)
+		// From the open ones: in the order of time all contacts of the client were read.
+		contacts, err := t.contacts(`WHERE c.id IN (SELECT id FROM contacts WHERE client_id = $1 AND state IN ('planned', 'postponed')) ORDER BY c.start_at LIMIT 200`, id)
 		if err != nil {
 			return err
 		}

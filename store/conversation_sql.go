@@ -23,7 +23,8 @@ func (s *Store) Conversations(ctx context.Context, viewer Manager, clientID int6
 		of := func(c *conditions, alias string) string {
 			is := alias + ".client_id = " + c.arg(client.ID) + " AND " + alias + ".state = 'done'"
 			if viewer.Role != RoleHead && client.ManagerID != viewer.ID {
-				is += " AND EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = " + alias + ".id AND cm.manager_id = " + c.arg(viewer.ID) + ")"
+				// The manager's contacts once: looked up with each of 100,000 they took 0.5 s.
+				is += " AND +" + alias + ".id IN (SELECT contact_id FROM contact_managers WHERE manager_id = " + c.arg(viewer.ID) + ")"
 			}
 			return is
 		}
@@ -57,7 +58,7 @@ func (s *Store) Conversations(ctx context.Context, viewer Manager, clientID int6
 			return nil
 		}
 		rest := conditions{}
-		rest.add(of(&rest, "x"))
+		rest.add("+" + of(&rest, "x")) // the plus: from the threads, not from all of the client's
 		rest.texts(t.s.dialect, "x.thread", threads)
 		var ids []int64
 		err = t.rows(`SELECT r.id, r.thread, r.place, r.whole FROM (SELECT x.id AS id, x.thread AS thread, ROW_NUMBER() OVER (PARTITION BY x.thread ORDER BY x.start_at DESC, x.id DESC) AS place,

@@ -168,36 +168,38 @@ func (c *conditions) ofClient(d dialect, importances []Importance, classes, stag
 // many events are looked at, the earliest; more: there are others.
 func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (out []Item, more bool, err error) {
 	loc := q.Viewer.Location()
-	states := "('planned', 'postponed')"
-	if slices.Contains(q.Filter.Statuses, StatusDone) {
-		states = "('planned', 'postponed', 'done')"
-	}
+	states := statesOf(&q.Filter)
 	q.Filter.Managers = nil
-	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
-	contacts := conditions{parts: []string{"c.state IN " + states, "c.start_at <> 0"}}
 	// Whole days lie in the zone of the one who looks, not where they are stored.
-	contacts.add("c.start_at >= ?", q.From.Add(-24*time.Hour).Unix())
-	contacts.add("c.start_at < ?", q.To.Add(24*time.Hour).Unix())
-	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
+	begins := []any{q.From.Add(-24 * time.Hour).Unix(), q.To.Add(24 * time.Hour).Unix()}
+	contactIn := "c.state IN " + states + " AND c.start_at <> 0 AND c.start_at >= ? AND c.start_at < ?"
 	if q.Filter.NoLetters {
-		contacts.add("c.message_key = ''")
+		contactIn += " AND c.message_key = ''"
 	}
-	events := conditions{parts: []string{"e.state IN " + states, "d.status <> 'cancelled'"}}
-	events.add(eventDay+" >= ?", days[0])
-	events.add(eventDay+" <= ?", days[1])
+	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
+	eventIn := "e.state IN " + states + " AND " + eventDay + " >= ? AND " + eventDay + " <= ?"
+	deal := "e.deal_id"
+	if slices.Contains(q.Filter.Statuses, StatusDone) {
+		deal = "+e.deal_id" // a manager's done events are more than the house's of a month
+	}
+	var contacts conditions
+	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
+	events := conditions{parts: []string{"d.status <> 'cancelled'"}}
 	events.ids(s.dialect, "d.client_id", q.Filter.Clients)
-	of := "COALESCE(d.manager_id, cl.manager_id)"
-	events.own(q.Viewer, of)
-	events.ids(s.dialect, of, q.Managers)
 	whose := [][]int64{}
 	if q.Viewer.Role != RoleHead {
 		whose = append(whose, []int64{q.Viewer.ID})
 	}
-	if len(q.Managers) > 0 {
+	if len(q.Managers) > 0 && (q.Viewer.Role == RoleHead || !slices.Contains(q.Managers, q.Viewer.ID)) {
 		whose = append(whose, q.Managers)
 	}
-	for _, ids := range whose {
-		contacts.add("EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id IN "+s.dialect.ids("?")+")", asJSON(ids))
+	for _, managers := range whose {
+		contacts.contactsOf(s.dialect, "+c.id", managers, contactIn, begins...)
+		events.eventsOf(s.dialect, deal, managers, eventIn, days...)
+	}
+	if len(whose) == 0 {
+		contacts.add(contactIn, begins...)
+		events.add(eventIn, days...)
 	}
 	err = s.read(ctx, func(t *tx) error {
 		keep := func(it Item) {

@@ -174,26 +174,20 @@ func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 				out = append(out, it)
 			}
 		}
-		open := "c.state IN ('planned', 'postponed')"
-		if slices.Contains(q.Filter.Statuses, StatusDone) {
-			open = "c.state IN ('planned', 'postponed', 'done')"
-		}
-		contacts, err := t.contacts(`WHERE `+open+` AND c.id IN (SELECT contact_id FROM contact_managers WHERE manager_id IN `+s.dialect.ids("$1")+`)
-			ORDER BY c.start_at DESC LIMIT 5000`, asJSON(whose))
+		states := statesOf(&q.Filter)
+		var c conditions
+		c.contactsOf(s.dialect, "c.id", whose, "c.state IN "+states)
+		contacts, err := t.contacts(c.where()+" ORDER BY c.start_at DESC LIMIT 5000", c.args...)
 		if err != nil {
 			return err
 		}
 		for i := range contacts {
 			keep(contactAsItem(&contacts[i]))
 		}
-		open = "e.state IN ('planned', 'postponed')"
-		if slices.Contains(q.Filter.Statuses, StatusDone) {
-			open = "e.state IN ('planned', 'postponed', 'done')"
-		}
-		// From the managers' deals: from the events all of the house's were read.
-		events, err := t.eventItems(`WHERE `+open+` AND d.status <> 'cancelled' AND e.deal_id IN (SELECT id FROM deals WHERE manager_id IN `+s.dialect.ids("$1")+`
-			UNION ALL SELECT o.id FROM clients oc JOIN deals o ON o.client_id = oc.id WHERE oc.manager_id IN `+s.dialect.ids("$1")+` AND o.manager_id IS NULL)
-			ORDER BY e.due DESC LIMIT 5000`, asJSON(whose))
+		c = conditions{parts: []string{"d.status <> 'cancelled'"}}
+		// All days: deal_events_open begins with the deal and has the day.
+		c.eventsOf(s.dialect, "e.deal_id", whose, "e.state IN "+states+" AND "+eventDay+" >= ''")
+		events, err := t.eventItems(c.where()+" ORDER BY e.due DESC LIMIT 5000", c.args...)
 		if err != nil {
 			return err
 		}
@@ -207,6 +201,39 @@ func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 		out = out[:q.Limit]
 	}
 	return out, err
+}
+
+// statesOf are the states of what a filter can match: what is done only where it
+// asks for it.
+func statesOf(f *Filter) string {
+	if slices.Contains(f.Statuses, StatusDone) {
+		return "('planned', 'postponed', 'done')"
+	}
+	return "('planned', 'postponed')"
+}
+
+// contactsOf adds that a contact c is one of those selected by where that the
+// managers took part in. They are found from indexes alone before anything of
+// them is read: in another order the whole house's are. from is "c.id", or
+// "+c.id" where where selects fewer than the managers have: SQLite starts
+// nowhere from a column behind a plus.
+func (c *conditions) contactsOf(d dialect, from string, managers []int64, where string, args ...any) {
+	c.add("c.id IN (SELECT c.id FROM contacts c WHERE "+where+" AND "+from+" IN (SELECT contact_id FROM contact_managers WHERE manager_id IN "+d.ids("?")+"))",
+		append(slices.Clone(args), asJSON(managers))...)
+}
+
+// eventsOf adds that a deal event e is one of those selected by where, and of a
+// deal that the managers are responsible for, themselves or through the client;
+// 0 among them: that nobody is. It is found as contactsOf finds contacts, from
+// "e.deal_id" or "+e.deal_id".
+func (c *conditions) eventsOf(d dialect, from string, managers []int64, where string, args ...any) {
+	ids, nobody := asJSON(managers), ""
+	if slices.Contains(managers, 0) {
+		nobody = " OR oc.manager_id IS NULL"
+	}
+	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE "+where+" AND "+from+" IN (SELECT id FROM deals WHERE manager_id IN "+d.ids("?")+`
+		UNION ALL SELECT o.id FROM clients oc CROSS JOIN deals o WHERE o.client_id = oc.id AND (oc.manager_id IN `+d.ids("?")+nobody+") AND o.manager_id IS NULL))",
+		append(slices.Clone(args), ids, ids)...)
 }
 
 // SortAgenda sorts by status (overdue, current, postponed, done), then time,

@@ -55,7 +55,7 @@ func BenchmarkPages(b *testing.B) {
 	// i + 20,000 n belong to manager 2 + i.
 	own := func(i, n int) int { return max(i-1, 1) + 100*(n+1) }
 	pages := []func(i, n int) string{
-		func(i, n int) string { return "/" },
+		func(i, n int) string { return "/?layout=list" },
 		func(i, n int) string { return "/?layout=week" },
 		func(i, n int) string { return "/?layout=month" },
 		func(i, n int) string { return "/clients" },
