@@ -14,10 +14,6 @@ const (
 		AND (c.client_text <> '' OR c.origin = 'calendar' AND NOT EXISTS (SELECT 1 FROM labels l WHERE l.item = 'c' || c.id))
 		AND ($1 OR EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id = $2))
 		AND NOT EXISTS (SELECT 1 FROM settled s WHERE s.what = 'unlinked' AND s.one = c.id)`
-	unsourcedOf = firstContact + ` AND c.start_at >= $3 AND c.start_at < $4 AND c.source_id IS NULL
-		AND EXISTS (SELECT 1 FROM clients cl WHERE cl.id = c.client_id AND cl.source_id IS NULL AND ($1 OR cl.manager_id = $2))
-		AND NOT EXISTS (SELECT 1 FROM contacts x WHERE x.client_id = c.client_id AND x.source_id IS NOT NULL)
-		AND NOT EXISTS (SELECT 1 FROM settled s WHERE s.what = 'source' AND s.one = c.client_id)`
 	unknownOf = `($1 OR s.manager_id IN (0, $2)) AND s.last >= $3 AND s.first >= $3
 		AND NOT EXISTS (SELECT 1 FROM person_points p WHERE p.kind = 'email' AND p.value = s.address)
 		AND NOT EXISTS (SELECT 1 FROM client_points p WHERE p.kind = 'email' AND p.value = s.address)
@@ -122,9 +118,17 @@ func (t *tx) questioned(viewer Manager, actor Actor, id int64) (c Contact, err e
 // UnsourcedContacts are first contacts of the last 90 days with clients that no
 // lead source is known of, newest first.
 func (s *Store) UnsourcedContacts(ctx context.Context, viewer Manager, limit int) (out []Unsourced, err error) {
+	// The first contact of each client, from the clients without a source: from
+	// the contacts of the last 90 days it took 0.3 s.
+	clients := conditions{parts: []string{"cl.source_id IS NULL", "NOT EXISTS (SELECT 1 FROM settled s WHERE s.what = 'source' AND s.one = cl.id)"}}
+	clients.own(viewer, "cl.manager_id")
+	first := conditions{args: clients.args, parts: []string{
+		`c.id IN (SELECT (SELECT o.id FROM contacts o WHERE o.client_id = cl.id AND o.state = 'done' ORDER BY o.start_at, o.id LIMIT 1) FROM clients cl` + clients.where() + `)`,
+		`c.source_id IS NULL AND NOT EXISTS (SELECT 1 FROM contacts x WHERE x.client_id = c.client_id AND x.source_id IS NOT NULL)`,
+	}}
 	err = s.read(ctx, func(t *tx) error {
-		found, err := t.contacts(`WHERE `+unsourcedOf+` ORDER BY c.start_at DESC, c.id DESC LIMIT $5`,
-			append(whose(viewer), t.inboxSince().Unix(), t.now.Unix(), min(limit, InboxMost))...)
+		first.add("c.start_at >= ? AND c.start_at < ?", t.inboxSince().Unix(), t.now.Unix())
+		found, err := t.contacts(first.where()+fmt.Sprintf(" ORDER BY c.start_at DESC, c.id DESC LIMIT %d", min(limit, InboxMost)), first.args...)
 		if err != nil {
 			return err
 		}
@@ -147,10 +151,11 @@ func (s *Store) UnsourcedContacts(ctx context.Context, viewer Manager, limit int
 func (s *Store) AlikeClients(ctx context.Context, viewer Manager, limit int) (out []Alike, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		var pairs [][2]int64
-		err := t.rows(`SELECT a.id, b.id FROM clients a JOIN clients b ON b.core = a.core AND b.id > a.id
-			WHERE a.core <> '' AND ($1 OR a.manager_id = $2 AND b.manager_id = $2)
-			AND NOT EXISTS (SELECT 1 FROM settled s WHERE s.what = 'clients' AND s.one = a.id AND s.other = b.id)
-			ORDER BY a.id, b.id LIMIT $3`, append(whose(viewer), min(limit, InboxMost)), func(scan func(...any) error) error {
+		c := conditions{parts: []string{"a.core <> ''", "NOT EXISTS (SELECT 1 FROM settled s WHERE s.what = 'clients' AND s.one = a.id AND s.other = b.id)"}}
+		c.own(viewer, "a.manager_id")
+		c.own(viewer, "b.manager_id")
+		err := t.rows(`SELECT a.id, b.id FROM clients a JOIN clients b ON b.core = a.core AND b.id > a.id`+c.where()+
+			fmt.Sprintf(` ORDER BY a.id, b.id LIMIT %d`, min(limit, InboxMost)), c.args, func(scan func(...any) error) error {
 			var p [2]int64
 			err := scan(&p[0], &p[1])
 			pairs = append(pairs, p)
