@@ -163,6 +163,28 @@ func (d dialect) wordQuery(words []string) string {
 	return `"` + strings.Join(words, `"* "`) + `"*`
 }
 
+// indexed are the words of a query as far as the index can walk through their
+// rows from the newest: SQLite's has beginnings of two to four letters (0032),
+// and gathers all rows of a longer or shorter one first, which are perhaps all
+// of the table's. What it finds must be compared with the words.
+func (d dialect) indexed(words []string) []string {
+	if d == postgresDialect {
+		return words
+	}
+	var out []string
+	for _, w := range words {
+		if r := []rune(w); len(r) > 4 {
+			out = append(out, string(r[:4]))
+		} else if len(r) > 1 {
+			out = append(out, w)
+		}
+	}
+	if len(out) == 0 {
+		return words
+	}
+	return out
+}
+
 // wordRows are the rows of a search table as a SELECT of a JSON array
 // parameter of [rowid, words with one space between them].
 func (d dialect) wordRows(param string) string {

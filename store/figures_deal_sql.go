@@ -13,22 +13,24 @@ import (
 // registered. Of a deal and its events there is what OpenDeal and Next say, not
 // what only their own pages show.
 func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenDeal) error) error {
-	c := conditions{parts: []string{"d.status <> 'cancelled'"}}
-	s.openDealConditions(&c, &q)
+	open := conditions{parts: []string{"d.open_next <> ''"}}
+	s.openDealConditions(&open, &q)
 	sum := func(kinds string) string {
 		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
 	}
-	shipped, paid := sum(shippedKinds), sum(paidKinds)
-	c.add("d.id > ?", 0)
-	after := len(c.args) - 1
-	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, MIN(cl.manager_id)), COALESCE(d.source_id, MIN(cl.source_id)), ` + shipped + `, ` + paid + `
-		FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency` + c.where() + `
-		GROUP BY d.id HAVING d.amount > ` + shipped + ` OR d.amount > ` + paid + ` ORDER BY d.id LIMIT ` + c.arg(openBatch)
+	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, MIN(cl.manager_id)), COALESCE(d.source_id, MIN(cl.source_id)), ` + sum(shippedKinds) + `, ` + sum(paidKinds) + `
+		FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency
+		WHERE d.id IN ` + s.dialect.ids("$1") + ` GROUP BY d.id ORDER BY d.id`
 	return s.read(ctx, func(t *tx) error {
+		all, err := t.numbers(`SELECT d.id FROM deals d JOIN clients cl ON cl.id = d.client_id`+open.where(), open.args...)
+		if err != nil {
+			return err
+		}
+		slices.Sort(all)
 		names := openNames{t: t, managers: map[int64]string{0: ""}, sources: map[int64]string{0: ""}, clients: map[int64]openClient{}}
-		for { // so many whole ones are read at a time
-			deals := make([]OpenDeal, 0, openBatch)
-			err := t.rows(query, c.args, func(scan func(...any) error) error {
+		for ids := range slices.Chunk(all, openBatch) { // so many whole ones are read at a time
+			deals := make([]OpenDeal, 0, len(ids))
+			err := t.rows(query, []any{asJSON(ids)}, func(scan func(...any) error) error {
 				deals = append(deals, OpenDeal{})
 				o := &deals[len(deals)-1]
 				d := &o.Deal
@@ -51,18 +53,24 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 					return err
 				}
 			}
-			if len(deals) < openBatch {
-				return nil
-			}
-			c.args[after] = deals[len(deals)-1].Deal.ID
 		}
+		return nil
 	})
 }
 
-// openDealConditions adds what the selection asks of deals d and clients cl.
+// openDealConditions adds what the selection asks of open deals d and clients cl.
 func (s *Store) openDealConditions(c *conditions, q *DealSelection) {
-	c.own(q.Viewer, documentManager)
-	c.ids(s.dialect, documentManager, q.Managers)
+	whose := [][]int64{}
+	if q.Viewer.Role != RoleHead {
+		whose = append(whose, []int64{q.Viewer.ID})
+	}
+	if len(q.Managers) > 0 {
+		whose = append(whose, q.Managers)
+	}
+	for _, managers := range whose {
+		deals, of := dealsOf(s.dialect, managers, " AND o.open_next > ''")
+		c.add("d.id IN "+deals, of...)
+	}
 	c.ids(s.dialect, "COALESCE(d.source_id, cl.source_id)", q.Sources)
 	c.ids(s.dialect, "d.client_id", q.Clients)
 	c.ids(s.dialect, "d.id", q.Deals)

@@ -223,17 +223,24 @@ func (c *conditions) contactsOf(d dialect, from string, managers []int64, where 
 }
 
 // eventsOf adds that a deal event e is one of those selected by where, and of a
-// deal that the managers are responsible for, themselves or through the client;
-// 0 among them: that nobody is. It is found as contactsOf finds contacts, from
+// deal of the managers. It is found as contactsOf finds contacts, from
 // "e.deal_id" or "+e.deal_id".
 func (c *conditions) eventsOf(d dialect, from string, managers []int64, where string, args ...any) {
+	deals, of := dealsOf(d, managers, "")
+	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE "+where+" AND "+from+" IN "+deals+")", append(slices.Clone(args), of...)...)
+}
+
+// dealsOf is a subselect of the deals that managers are responsible for,
+// themselves or through the client, with its arguments for each ?; 0 among them:
+// that nobody is. and is a further condition on "deals o".
+func dealsOf(d dialect, managers []int64, and string) (string, []any) {
 	ids, nobody := asJSON(managers), ""
 	if slices.Contains(managers, 0) {
 		nobody = " OR oc.manager_id IS NULL"
 	}
-	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE "+where+" AND "+from+" IN (SELECT id FROM deals WHERE manager_id IN "+d.ids("?")+`
-		UNION ALL SELECT o.id FROM clients oc CROSS JOIN deals o WHERE o.client_id = oc.id AND (oc.manager_id IN `+d.ids("?")+nobody+") AND o.manager_id IS NULL))",
-		append(slices.Clone(args), ids, ids)...)
+	return "(SELECT o.id FROM deals o WHERE o.manager_id IN " + d.ids("?") + and + `
+		UNION ALL SELECT o.id FROM clients oc CROSS JOIN deals o WHERE o.client_id = oc.id AND (oc.manager_id IN ` + d.ids("?") + nobody + ") AND o.manager_id IS NULL" + and + ")",
+		[]any{ids, ids}
 }
 
 // SortAgenda sorts by status (overdue, current, postponed, done), then time,

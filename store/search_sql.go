@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 )
@@ -228,6 +229,10 @@ var (
 // the ids.
 const ranked = 100
 
+// searchBatch is how many rows that match are looked at before it is seen
+// whether they are enough.
+const searchBatch = 1000
+
 // ids gives up to limit rows of a kind that match and that the viewer may
 // know of, newest first. own selects those among the ids of $1 that are the
 // viewer's, $2, or that everybody's are shown to; others those that the viewer
@@ -237,27 +242,21 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
-	table := "search_" + kind + "s"
-	most := maxCandidates[l.patient]
-	candidates, err := l.numbers(`SELECT `+table+`.rowid FROM `+table+` WHERE `+l.s.dialect.matches(table, "$1")+` ORDER BY `+table+`.rowid DESC LIMIT $2`,
-		l.s.dialect.wordQuery(words), most+1)
-	if err != nil || len(candidates) == 0 {
-		return nil, err
+	out, rest, ended, err := l.matching(kind, l.s.dialect.indexed(words), words, own, limit)
+	if err == nil && !ended && len(out) <= limit && !slices.Equal(words, l.s.dialect.indexed(words)) {
+		out, rest, ended, err = l.matching(kind, words, words, own, limit) // what was looked at was mostly other words
 	}
-	if len(candidates) > most {
-		l.more[kind], candidates = true, candidates[:most]
-	}
-	among := l.s.dialect.ids("$1")
-	out, err := l.numbers(strings.ReplaceAll(own, "{ids}", among), asJSON(candidates), l.viewer.ID)
 	if err != nil {
 		return nil, err
 	}
-	if others != "" && len(out) <= limit {
-		rest := slices.DeleteFunc(candidates, func(id int64) bool { return slices.Contains(out, id) })
+	if !ended {
+		l.more[kind] = true
+	}
+	if others != "" && len(out) <= limit && len(rest) > 0 {
 		if most := maxOthers[l.patient]; len(rest) > most {
 			l.more[kind], rest = true, rest[:most]
 		}
-		known, err := l.numbers(strings.ReplaceAll(others, "{ids}", among), asJSON(rest), l.viewer.ID)
+		known, err := l.numbers(strings.ReplaceAll(others, "{ids}", l.s.dialect.ids("$1")), asJSON(rest), l.viewer.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -268,6 +267,52 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 		l.more[kind], out = true, out[:limit]
 	}
 	return out, nil
+}
+
+// matching gives the rows that the index finds by the asked words, that have
+// the words, and that own selects: until they are more than limit, from the
+// newest. rest are those that own did not select; ended: none were left out.
+func (l *search) matching(kind string, asked, words []string, own string, limit int) (out, rest []int64, ended bool, err error) {
+	table := "search_" + kind + "s"
+	find := `SELECT ` + table + `.rowid FROM ` + table + ` WHERE ` + l.s.dialect.matches(table, "$1") + ` AND ` + table + `.rowid < $2 ORDER BY ` + table + `.rowid DESC LIMIT $3`
+	own = strings.ReplaceAll(own, "{ids}", l.s.dialect.ids("$1"))
+	before := int64(math.MaxInt64)
+	for looked := 0; looked < maxCandidates[l.patient] && len(out) <= limit; looked += searchBatch {
+		found, err := l.numbers(find, l.s.dialect.wordQuery(asked), before, searchBatch)
+		if err != nil {
+			return nil, nil, false, err
+		}
+		if ended = len(found) < searchBatch; !ended {
+			before = found[len(found)-1]
+		}
+		if !slices.Equal(asked, words) {
+			if found, err = l.having(kind, found, words); err != nil {
+				return nil, nil, false, err
+			}
+		}
+		if len(found) > 0 {
+			mine, err := l.numbers(own, asJSON(found), l.viewer.ID)
+			if err != nil {
+				return nil, nil, false, err
+			}
+			out = append(out, mine...)
+			rest = append(rest, slices.DeleteFunc(found, func(id int64) bool { return slices.Contains(mine, id) })...)
+		}
+		if ended {
+			break
+		}
+	}
+	return out, rest, ended, nil
+}
+
+// having leaves of the rows those with all of the words.
+func (l *search) having(kind string, ids []int64, words []string) ([]int64, error) {
+	of, err := l.wordsOf(kind, ids)
+	return slices.DeleteFunc(ids, func(id int64) bool {
+		return slices.ContainsFunc(words, func(w string) bool {
+			return !slices.ContainsFunc(of[id], func(has string) bool { return strings.HasPrefix(has, w) })
+		})
+	}), err
 }
 
 // ofClients asks for rows by the rights to their clients, cl: rows is a SELECT
