@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
@@ -154,33 +155,33 @@ func (d dialect) matches(table, param string) string {
 	return fmt.Sprintf("%s MATCH %s", table, param)
 }
 
-// wordQuery is what matches takes: all of the words, each perhaps cut short.
-// They must be of letters and digits alone.
+// wordQuery is what matches takes: all of the words, each perhaps cut short, but
+// for those of one letter. They must be of letters and digits alone.
 func (d dialect) wordQuery(words []string) string {
+	quote, cut, and := `"`, "*", " "
 	if d == postgresDialect {
-		return "'" + strings.Join(words, "':* & '") + "':*"
+		quote, cut, and = "'", ":*", " & "
 	}
-	return `"` + strings.Join(words, `"* "`) + `"*`
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = quote + w + quote
+		if !whole(w) {
+			all[i] += cut
+		}
+	}
+	return strings.Join(all, and)
 }
 
 // indexed are the words of a query as far as the index can walk through their
 // rows from the newest: SQLite's has beginnings of two to four letters (0032),
-// and gathers all rows of a longer or shorter one first, which are perhaps all
-// of the table's. What it finds must be compared with the words.
+// and gathers all rows of a longer one first, which are perhaps all of the
+// table's. What it finds must be compared with the words.
 func (d dialect) indexed(words []string) []string {
-	if d == postgresDialect {
-		return words
-	}
-	var out []string
-	for _, w := range words {
-		if r := []rune(w); len(r) > 4 {
-			out = append(out, string(r[:4]))
-		} else if len(r) > 1 {
-			out = append(out, w)
+	out := slices.Clone(words)
+	for i, w := range words {
+		if r := []rune(w); d == sqliteDialect && len(r) > 4 {
+			out[i] = string(r[:4])
 		}
-	}
-	if len(out) == 0 {
-		return words
 	}
 	return out
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -56,6 +57,10 @@ func searchWords(s string) []string {
 	}
 	return words
 }
+
+// whole reports whether a word of a query stands for itself alone: a single
+// letter or digit begins a good part of all words.
+func whole(word string) bool { return utf8.RuneCountInString(word) == 1 }
 
 // recordWords are the words of one record, each once.
 type recordWords []string

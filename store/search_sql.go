@@ -175,7 +175,7 @@ func (s *Store) IndexWords(ctx context.Context) error {
 }
 
 // Search finds the clients, persons, deals and contacts whose words begin with
-// those of text, up to limit of each kind that the viewer may know of; of
+// those of text, or are it where it is one letter, up to limit of each kind that the viewer may know of; of
 // others' private threads nothing. patient looks through more rows where words
 // are very common.
 func (s *Store) Search(ctx context.Context, viewer Manager, text string, limit int, patient bool) (Found, error) {
@@ -242,9 +242,11 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
-	out, rest, ended, err := l.matching(kind, l.s.dialect.indexed(words), words, own, limit)
-	if err == nil && !ended && len(out) <= limit && !slices.Equal(words, l.s.dialect.indexed(words)) {
-		out, rest, ended, err = l.matching(kind, words, words, own, limit) // what was looked at was mostly other words
+	asked := l.s.dialect.indexed(words)
+	out, rest, ended, err := l.matching(kind, asked, words, own, limit)
+	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, words) {
+		asked = words // what was looked at was mostly other words
+		out, rest, ended, err = l.matching(kind, asked, words, own, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -255,6 +257,9 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if others != "" && len(out) <= limit && len(rest) > 0 {
 		if most := maxOthers[l.patient]; len(rest) > most {
 			l.more[kind], rest = true, rest[:most]
+		}
+		if rest, err = l.having(kind, rest, asked, words); err != nil {
+			return nil, err
 		}
 		known, err := l.numbers(strings.ReplaceAll(others, "{ids}", l.s.dialect.ids("$1")), asJSON(rest), l.viewer.ID)
 		if err != nil {
@@ -271,7 +276,8 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 
 // matching gives the rows that the index finds by the asked words, that have
 // the words, and that own selects: until they are more than limit, from the
-// newest. rest are those that own did not select; ended: none were left out.
+// newest. rest are those that own did not select, whatever their words; ended:
+// none were left out.
 func (l *search) matching(kind string, asked, words []string, own string, limit int) (out, rest []int64, ended bool, err error) {
 	table := "search_" + kind + "s"
 	find := `SELECT ` + table + `.rowid FROM ` + table + ` WHERE ` + l.s.dialect.matches(table, "$1") + ` AND ` + table + `.rowid < $2 ORDER BY ` + table + `.rowid DESC LIMIT $3`
@@ -285,18 +291,16 @@ func (l *search) matching(kind string, asked, words []string, own string, limit 
 		if ended = len(found) < searchBatch; !ended {
 			before = found[len(found)-1]
 		}
-		if !slices.Equal(asked, words) {
-			if found, err = l.having(kind, found, words); err != nil {
-				return nil, nil, false, err
-			}
-		}
 		if len(found) > 0 {
 			mine, err := l.numbers(own, asJSON(found), l.viewer.ID)
 			if err != nil {
 				return nil, nil, false, err
 			}
-			out = append(out, mine...)
 			rest = append(rest, slices.DeleteFunc(found, func(id int64) bool { return slices.Contains(mine, id) })...)
+			if mine, err = l.having(kind, mine, asked, words); err != nil {
+				return nil, nil, false, err
+			}
+			out = append(out, mine...)
 		}
 		if ended {
 			break
@@ -305,12 +309,16 @@ func (l *search) matching(kind string, asked, words []string, own string, limit 
 	return out, rest, ended, nil
 }
 
-// having leaves of the rows those with all of the words.
-func (l *search) having(kind string, ids []int64, words []string) ([]int64, error) {
+// having leaves of the rows that the index found by the asked words those with
+// all of the words.
+func (l *search) having(kind string, ids []int64, asked, words []string) ([]int64, error) {
+	if len(ids) == 0 || slices.Equal(asked, words) {
+		return ids, nil
+	}
 	of, err := l.wordsOf(kind, ids)
 	return slices.DeleteFunc(ids, func(id int64) bool {
 		return slices.ContainsFunc(words, func(w string) bool {
-			return !slices.ContainsFunc(of[id], func(has string) bool { return strings.HasPrefix(has, w) })
+			return !slices.ContainsFunc(of[id], func(has string) bool { return has == w || !whole(w) && strings.HasPrefix(has, w) })
 		})
 	}), err
 }

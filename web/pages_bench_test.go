@@ -68,6 +68,7 @@ func BenchmarkPages(b *testing.B) {
 		func(i, n int) string { return fmt.Sprintf("/contacts/%d", 2+n*31+i) },
 		func(i, n int) string { return "/contacts/new" },
 		func(i, n int) string { return "/search?q=subject+" + fmt.Sprint(i+n*7) },
+		func(i, n int) string { return fmt.Sprintf("/search?q=subject+%d", 100000+i*7919+n*71) },
 		func(i, n int) string {
 			return "/search/suggestions?q=" + []string{"cl", "cli", "clie", "client", "client 1"}[n%5]
 		},
