@@ -130,7 +130,12 @@ func keepPart(part, path string) error {
 			return err
 		}
 	}
-	dir, err := os.Open(filepath.Dir(path))
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir puts the names of a directory on the disk for good.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,34 @@ var migrations embed.FS
 // Open opens the database, making and migrating it where needed. A database
 // newer than this program is refused.
 func Open(ctx context.Context, opt Options) (*Store, error) {
+	s, err := connect(opt)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", hideAddress(err))
+	}
+	if half, err := s.halfMoved(ctx); err != nil || half {
+		s.Close()
+		if half {
+			err = ErrHalfMoved
+		}
+		return nil, fmt.Errorf("open store: %w", hideAddress(err))
+	}
+	if err := s.migrate(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
+	}
+	if err := s.findHome(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open store: %w", hideAddress(err))
+	}
+	if err := s.loadMailKey(ctx); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("read the key of mails: %w", hideAddress(err))
+	}
+	return s, nil
+}
+
+// connect opens the pools of connections and leaves the database as it is.
+func connect(opt Options) (*Store, error) {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
@@ -52,22 +80,10 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 		s.r = s.w
 		s.streams = make(chan struct{}, 20) // of the hundred connections that PostgreSQL allows
 	default:
-		return nil, fmt.Errorf("open store: the address must begin with sqlite: or postgres://")
+		return nil, errors.New("the address must begin with sqlite: or postgres://")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open store: %w", hideAddress(err))
-	}
-	if err := s.migrate(ctx); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("migrate store: %w", hideAddress(err))
-	}
-	if err := s.findHome(ctx); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("open store: %w", hideAddress(err))
-	}
-	if err := s.loadMailKey(ctx); err != nil {
-		s.Close()
-		return nil, fmt.Errorf("read the key of mails: %w", hideAddress(err))
+		return nil, err
 	}
 	return s, nil
 }

@@ -12,6 +12,8 @@ const (
 	// it last: another file (copied, or moved to another disk), or another
 	// database or cluster of PostgreSQL (dumped and loaded).
 	LockCopied OutboxLock = "copied"
+	// LockMoved: Move carried everything to another database.
+	LockMoved OutboxLock = "moved"
 )
 
 // ErrOutboxLocked: nothing is sent before ArmOutbox.

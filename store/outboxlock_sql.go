@@ -9,15 +9,7 @@ import (
 // findHome learns where the database is. A new one is at home where it was
 // made, and so is one of a version that did not ask.
 func (s *Store) findHome(ctx context.Context) error {
-	if path, ok := strings.CutPrefix(s.opt.URL, "sqlite:"); ok {
-		s.home = fileHome(path)
-	} else {
-		// A role may be kept from reading it: then a copy is not noticed.
-		const q = `SELECT c.system_identifier::text || '/' || d.oid::text FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`
-		if err := s.r.QueryRowContext(ctx, q).Scan(&s.home); err != nil {
-			s.home = ""
-		}
-	}
+	s.learnHome(ctx)
 	known := 0
 	err := s.read(ctx, func(t *tx) error { return t.row(`SELECT COUNT(*) FROM outbox_lock`, nil, &known) })
 	if err != nil || known > 0 {
@@ -27,6 +19,19 @@ func (s *Store) findHome(ctx context.Context) error {
 		_, err := t.exec(`INSERT INTO outbox_lock (id, home, why, since) VALUES (1, $1, '', $2) ON CONFLICT (id) DO NOTHING`, s.home, t.now.Unix())
 		return err
 	})
+}
+
+// learnHome finds out where the database is now.
+func (s *Store) learnHome(ctx context.Context) {
+	if path, ok := strings.CutPrefix(s.opt.URL, "sqlite:"); ok {
+		s.home = fileHome(path)
+	} else {
+		// A role may be kept from reading it: then a copy is not noticed.
+		const q = `SELECT c.system_identifier::text || '/' || d.oid::text FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`
+		if err := s.r.QueryRowContext(ctx, q).Scan(&s.home); err != nil {
+			s.home = ""
+		}
+	}
 }
 
 // outboxLock compares. Where either place is unknown there is nothing to

@@ -819,6 +819,7 @@ var texts = store.Texts{
 	"status.oldest":          {"самое старое с %s", "the oldest since %s"},
 	"status.disk":            {"На диске, где лежит база, осталось %d МБ.", "The disk with the database has %d MB left."},
 	"status.locked.restored": {"Эта база восстановлена из резервной копии, и ничего не отправляется: посмотрите «intouchd outbox list», затем выполните «intouchd outbox arm».", "This database was restored from a backup, and nothing is sent: look at “intouchd outbox list”, then run “intouchd outbox arm”."},
+	"status.locked.moved":    {"Всё из этой базы перенесено в другую, и отсюда ничего не отправляется: укажите в настройках новую базу или, чтобы вернуться к этой, выполните «intouchd outbox arm».", "Everything in this database was moved to another one, and nothing is sent from here: give the new one in the settings or, to go back to this one, run “intouchd outbox arm”."},
 	"status.locked.copied":   {"Эта база скопирована или перенесена на другой диск или сервер, и ничего не отправляется: посмотрите «intouchd outbox list», затем выполните «intouchd outbox arm».", "This database was copied, or moved to another disk or server, and nothing is sent: look at “intouchd outbox list”, then run “intouchd outbox arm”."},
 	"status.undelivered":     {"Недоставленные письма вам", "Mails to you that were not delivered"},
 	"status.undeliveredhint": {"Почтовый сервер их не принял. Администратор может отправить их снова.", "The mail server did not take them. The administrator can send them again."},

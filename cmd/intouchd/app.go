@@ -60,6 +60,11 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 	a.onStop("close the database", func(context.Context) error { return a.st.Close() })
+	if why, err := a.st.OutboxLocked(ctx); err != nil {
+		return nil, err
+	} else if why == store.LockMoved {
+		return nil, store.ErrMoved
+	}
 	if err := setPasswords(ctx, a.st, cfg.Managers); err != nil {
 		return nil, err
 	}

@@ -118,6 +118,7 @@ func (p *program) rootCommand() *cobra.Command {
 		p.outboxCommand(),
 		p.backupCommand(),
 		p.restoreCommand(),
+		p.moveCommand(),
 		p.holidaysCommand(),
 		p.manCommand(),
 		p.versionCommand(),

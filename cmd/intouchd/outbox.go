@@ -290,8 +290,11 @@ func (p *program) outboxArm() *cobra.Command {
 
 // lockReason says why the outbox is locked.
 func lockReason(why store.OutboxLock) string {
-	if why == store.LockRestored {
+	switch why {
+	case store.LockRestored:
 		return "this database was restored from a backup"
+	case store.LockMoved:
+		return "everything in this database was moved to another one"
 	}
 	return "this database was copied, or moved to another disk or server"
 }
