@@ -484,14 +484,23 @@ func (t *moveTarget) fit(table moveTable, row []any, changed map[string]*Changed
 // finish makes the target a whole installation, and the source one that was
 // left behind.
 func (m *move) finish(ctx context.Context) error {
+	log := m.to.s.log
 	if err := m.to.setNumbers(ctx, m.from); err != nil {
 		return fmt.Errorf("set the next ids: %w", err)
 	}
+	if err := m.to.settle(ctx); err != nil {
+		return fmt.Errorf("gather statistics: %w", err)
+	}
+	log.Info("all rows are there and compared, collecting the words of the search")
+	if err := m.to.collectWords(ctx); err != nil {
+		return fmt.Errorf("collect the words of the search: %w", err)
+	}
+	log.Info("making indexes and constraints")
 	if err := m.to.restoreParts(ctx); err != nil {
 		return err
 	}
-	if err := m.to.collectWords(ctx); err != nil {
-		return fmt.Errorf("collect the words of the search: %w", err)
+	if err := m.to.end(ctx); err != nil {
+		return err
 	}
 	if err := m.from.leave(); err != nil {
 		return fmt.Errorf("note in the source that it was moved: %w", err)

@@ -75,17 +75,32 @@ func takeTarget(ctx context.Context, opt Options, from *moveSource) (_ *moveTarg
 	if err := sameTables(from.tables, m.tables); err != nil {
 		return nil, err
 	}
-	if m.conn, err = s.w.Conn(ctx); err != nil {
-		return nil, err
+	return m, m.begin(ctx)
+}
+
+// begin takes the connection that carries.
+func (m *moveTarget) begin(ctx context.Context) (err error) {
+	if m.conn, err = m.s.w.Conn(ctx); err != nil {
+		return err
 	}
-	off := "PRAGMA foreign_keys = 0" // rows come table by table; checked at the end
-	if s.dialect == postgresDialect {
-		off = "SET statement_timeout = 0"
+	q := "PRAGMA foreign_keys = 0" // rows come table by table; checked at the end
+	if m.s.dialect == postgresDialect {
+		q = "SET statement_timeout = 0"
 	}
-	if _, err = m.conn.ExecContext(ctx, off); err != nil {
-		return nil, err
+	_, err = m.conn.ExecContext(ctx, q)
+	return err
+}
+
+// end gives it back as it was: SQLite has no other that writes.
+func (m *moveTarget) end(ctx context.Context) error {
+	if m.s.dialect == sqliteDialect {
+		if _, err := m.conn.ExecContext(ctx, "PRAGMA foreign_keys = 1"); err != nil {
+			return err
+		}
 	}
-	return m, nil
+	err := m.conn.Close()
+	m.conn = nil
+	return err
 }
 
 func sameTables(from, to []moveTable) error {
@@ -231,16 +246,7 @@ func (m *moveTarget) restoreParts(ctx context.Context) error {
 			return fmt.Errorf("make %s again: %w", name, err)
 		}
 	}
-	if m.s.dialect == postgresDialect {
-		// Else the first queries would be planned for empty tables.
-		names := make([]string, len(m.tables))
-		for i, t := range m.tables {
-			names[i] = identifier(t.name)
-		}
-		if _, err := m.conn.ExecContext(ctx, "VACUUM (ANALYZE) "+strings.Join(names, ", ")); err != nil {
-			return fmt.Errorf("gather statistics: %w", err)
-		}
-	} else {
+	if m.s.dialect == sqliteDialect {
 		var table, parent string
 		err := m.conn.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check LIMIT 1`).Scan(&table, &parent)
 		if err == nil {
@@ -248,12 +254,21 @@ func (m *moveTarget) restoreParts(ctx context.Context) error {
 		} else if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		if _, err := m.conn.ExecContext(ctx, "PRAGMA foreign_keys = 1"); err != nil {
-			return err
-		}
 	}
-	err := m.conn.Close()
-	m.conn = nil
+	return nil
+}
+
+// settle tells PostgreSQL's planner what has come: the first queries would
+// else be planned for empty tables.
+func (m *moveTarget) settle(ctx context.Context) error {
+	if m.s.dialect != postgresDialect {
+		return nil
+	}
+	names := make([]string, len(m.tables))
+	for i, t := range m.tables {
+		names[i] = identifier(t.name)
+	}
+	_, err := m.conn.ExecContext(ctx, "VACUUM (ANALYZE) "+strings.Join(names, ", "))
 	return err
 }
 
@@ -401,6 +416,9 @@ func (m *moveTarget) setNumbers(ctx context.Context, from *moveSource) error {
 // collectWords fills the index of the search, which each engine has in its own
 // form.
 func (m *moveTarget) collectWords(ctx context.Context) error {
+	if err := m.end(ctx); err != nil {
+		return err
+	}
 	err := m.s.write(ctx, func(t *tx) error {
 		for _, kind := range searchedKinds {
 			q := `TRUNCATE search_` + kind + `s`
@@ -417,7 +435,25 @@ func (m *moveTarget) collectWords(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.s.IndexWords(ctx)
+	// As IndexWords, but nobody else writes: locking every row would write it
+	// once more.
+	for _, kind := range searchedKinds {
+		for ids := []int64{0}; len(ids) > 0; {
+			err := m.s.write(ctx, func(t *tx) (err error) {
+				if ids, err = t.numbers(`SELECT id FROM `+kind+`s WHERE id > $1 ORDER BY id LIMIT 2000`, ids[len(ids)-1]); err != nil || len(ids) == 0 {
+					return err
+				}
+				return t.writeWordsOf(kind, ids)
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.s.write(ctx, func(t *tx) error { return t.set(wordsSetting, "done") }); err != nil {
+		return err
+	}
+	return m.begin(ctx)
 }
 
 // open takes the mark away: from here on it is an installation like any other,
