@@ -224,6 +224,9 @@ func (k columnKind) value(v any) (any, error) {
 		case textColumn:
 			return string(v), nil
 		case bytesColumn:
+			if v == nil { // SQLite's driver gives it for an empty one
+				v = []byte{}
+			}
 			return v, nil
 		}
 	}

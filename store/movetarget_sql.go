@@ -41,6 +41,9 @@ func takeTarget(ctx context.Context, opt Options, from *moveSource) (_ *moveTarg
 			m.close()
 		}
 	}()
+	if s.learnHome(ctx); s.home != "" && s.home == from.s.home {
+		return nil, errors.New("it is the source itself")
+	}
 	if s.dialect == postgresDialect {
 		if m.held, err = s.w.Conn(ctx); err != nil {
 			return nil, err
@@ -286,8 +289,13 @@ func (m *moveTarget) progress(ctx context.Context, t moveTable) (p tableProgress
 	return p, err
 }
 
-// clear makes a table empty, from which it comes anew.
+// clear makes a table empty, from which it comes anew. Migrations have put a
+// row here or there.
 func (m *moveTarget) clear(ctx context.Context, table moveTable) error {
+	var some bool
+	if err := m.conn.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+identifier(table.name)+`)`).Scan(&some); err != nil || !some {
+		return err // every row has come with its progress
+	}
 	return m.within(ctx, func(t *tx) error {
 		q := `DELETE FROM ` + identifier(table.name)
 		if m.s.dialect == postgresDialect {
@@ -459,7 +467,6 @@ func (m *moveTarget) collectWords(ctx context.Context) error {
 // open takes the mark away: from here on it is an installation like any other,
 // at home where it is.
 func (m *moveTarget) open(ctx context.Context) error {
-	m.s.learnHome(ctx)
 	return m.s.write(ctx, func(t *tx) error {
 		if _, err := t.exec(`INSERT INTO outbox_lock (id, home, why, since) VALUES (1, $1, $2, $3)`, m.s.home, m.why, t.now.Unix()); err != nil {
 			return err
