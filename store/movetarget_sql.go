@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
@@ -48,13 +49,16 @@ func takeTarget(ctx context.Context, opt Options, from *moveSource) (_ *moveTarg
 		if m.held, err = s.w.Conn(ctx); err != nil {
 			return nil, err
 		}
-		var mine bool
-		var encoding string
-		if err := m.held.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1), current_setting('server_encoding')`, int64(moveLock)).Scan(&mine, &encoding); err != nil {
+		// The server goes on with the last statement of a move that was killed.
+		if _, err := m.held.ExecContext(ctx, "SET lock_timeout = '60s'"); err != nil {
 			return nil, err
 		}
-		if !mine {
+		var encoding string
+		err := m.held.QueryRowContext(ctx, `SELECT current_setting('server_encoding') FROM pg_advisory_lock($1)`, int64(moveLock)).Scan(&encoding)
+		if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "55P03" { // lock_not_available
 			return nil, errors.New("another move into this database is under way")
+		} else if err != nil {
+			return nil, err
 		}
 		if encoding != "UTF8" {
 			return nil, fmt.Errorf("the database is in %s: make one with ENCODING 'UTF8'", encoding)
