@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The side of a move that is read, and what both sides are asked.
@@ -40,6 +41,9 @@ func holdSource(ctx context.Context, opt Options) (_ *moveSource, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.dialect == postgresDialect {
+		s.w.SetMaxOpenConns(1) // so that every other connection is somebody else's
+	}
 	m := &moveSource{s: s}
 	defer func() {
 		if err != nil {
@@ -57,10 +61,11 @@ func holdSource(ctx context.Context, opt Options) (_ *moveSource, err error) {
 	if m.tables, err = s.moveTables(ctx); err != nil {
 		return nil, err
 	}
+	s.learnHome(ctx)
 	if err := m.hold(ctx); err != nil {
 		return nil, err
 	}
-	if err := m.look(ctx); err != nil {
+	if err := m.look(); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -99,7 +104,7 @@ func (m *moveSource) hold(ctx context.Context) error {
 }
 
 // look refuses what cannot be moved, or should not be.
-func (m *moveSource) look(ctx context.Context) error {
+func (m *moveSource) look() error {
 	alive := 0
 	if err := m.tx.row(`SELECT COUNT(*) FROM daemons WHERE until >= $1`, []any{m.tx.now.Unix()}, &alive); err != nil {
 		return err
@@ -107,7 +112,9 @@ func (m *moveSource) look(ctx context.Context) error {
 	if alive > 0 {
 		return fmt.Errorf("%d daemons are at work on it: stop them first (one that was killed counts for %s more)", alive, LeaseLife)
 	}
-	m.s.learnHome(ctx)
+	if err := m.alone(); err != nil {
+		return err
+	}
 	why, err := m.tx.outboxLock()
 	if err != nil {
 		return err
@@ -119,6 +126,33 @@ func (m *moveSource) look(ctx context.Context) error {
 	}
 	m.installation = hex.EncodeToString(key.Derive("installation"))
 	return nil
+}
+
+// alone refuses a PostgreSQL with which others are connected: a daemon that
+// has no mailboxes is not in daemons, and what waits to write would do so when
+// the move is over. Whoever writes into a file is kept away by its lock.
+func (m *moveSource) alone() error {
+	if m.s.dialect != postgresDialect {
+		return nil
+	}
+	const patience = 20 // quarters of a second, for a daemon that was stopped just now
+	for tries := 1; ; tries++ {
+		if _, err := m.tx.exec(`SELECT pg_stat_clear_snapshot()`); err != nil { // else a transaction sees one moment
+			return err
+		}
+		others := 0
+		if err := m.tx.row(`SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'`, nil, &others); err != nil || others == 0 {
+			return err
+		}
+		if tries == patience {
+			return fmt.Errorf("%d others are connected with it: stop every daemon, pooler and console that uses it first", others)
+		}
+		select {
+		case <-m.tx.ctx.Done():
+			return m.tx.ctx.Err()
+		case <-time.After(250 * time.Millisecond):
+		}
+	}
 }
 
 // movedRows is a WHERE for the rows of a table that are carried. How far the
@@ -162,6 +196,9 @@ func (m *moveSource) stream(ctx context.Context, t moveTable, after []any, each 
 
 // leave locks the outbox of what is now a copy, and lets go of it.
 func (m *moveSource) leave() error {
+	if err := m.alone(); err != nil {
+		return err
+	}
 	if _, err := m.tx.exec(`UPDATE outbox_lock SET why = $1, since = $2 WHERE id = 1`, LockMoved, m.tx.now.Unix()); err != nil {
 		return err
 	}

@@ -43,6 +43,9 @@ func lookInto(t testing.TB, url string) *moveDB {
 		t.Fatal(err)
 	}
 	db.SetMaxOpenConns(1)
+	if !isFile {
+		db.SetMaxIdleConns(0) // a move wants nobody else to be connected
+	}
 	t.Cleanup(func() { db.Close() })
 	return &moveDB{db, t, url, !isFile}
 }
@@ -524,6 +527,16 @@ func TestMove_refuses(t *testing.T) {
 			lookInto(t, url).do(`INSERT INTO daemons (id, until) VALUES ('one', $1)`, time.Now().Unix()+20)
 			return url
 		}, target, "1 daemons are at work"},
+		"somebody connected": {func() string {
+			url := target()
+			mustOpen(t, url)
+			st, err := store.Open(t.Context(), store.Options{URL: url})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { st.Close() })
+			return url
+		}, target, "others are connected"},
 		"left behind": {func() string {
 			url := newHouseFile(t)
 			mustMove(t, url, target())
@@ -562,7 +575,7 @@ func TestMove_holds(t *testing.T) {
 			url := from()
 			db := lookInto(t, url)
 			if db.postgres {
-				db.do(`SET lock_timeout = '100ms'`)
+				db = lookInto(t, url+"?lock_timeout=100ms")
 			} else {
 				db.do(`PRAGMA busy_timeout = 100`)
 			}
