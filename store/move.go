@@ -294,7 +294,8 @@ func (s *tableSum) same(o *tableSum) bool { return s.rows == o.rows && s.sum == 
 // Move carries everything that is in the database of from into that of to,
 // which must be empty, or hold the first part of the same move. Nobody may
 // write into the source meanwhile, and afterwards its outbox is locked
-// (LockMoved); the target may send what the source might. at, nil or not, is
+// (LockMoved); the target may send what the source might. ErrHalfMoved: the
+// source is itself half of a move; ErrMoved: it was moved before. at, nil or not, is
 // told of rows that have come; it is called from one goroutine at a time.
 //
 // What clients know of the source holds for the target: ids, ETags, sync
@@ -315,10 +316,10 @@ func Move(ctx context.Context, from, to Options, at func(table string, rows, tot
 	}
 	defer m.to.close()
 	if err := m.carry(ctx); err != nil {
-		return Moved{}, fmt.Errorf("move: %w", hideAddress(err))
+		return Moved{}, fmt.Errorf("move: %w", err)
 	}
 	if err := m.finish(ctx); err != nil {
-		return Moved{}, fmt.Errorf("finish the move: %w", hideAddress(err))
+		return Moved{}, fmt.Errorf("finish the move: %w", err)
 	}
 	return m.moved, nil
 }
