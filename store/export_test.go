@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // MergedTables are those of whose client merging knows.
@@ -24,4 +25,10 @@ func (s *Store) Exec(ctx context.Context, queries ...string) error {
 		}
 		return nil
 	})
+}
+
+// SetHostClock makes the host's clock of a store on PostgreSQL wrong by what
+// off says. Like one that was set by hand it has no monotonic reading.
+func (s *Store) SetHostClock(off func() time.Duration) {
+	s.server.host = func() time.Time { return time.Now().Round(0).Add(off()) }
 }

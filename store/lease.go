@@ -3,6 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -13,7 +16,8 @@ import (
 // stopped for a while and thinks it still holds a mailbox cannot write.
 
 const (
-	// LeaseLife is for how long a daemon counts as alive after it said so.
+	// LeaseLife is for how long a daemon counts as alive after it said so, by
+	// the database's clock.
 	LeaseLife = 30 * time.Second
 	// LeaseBeat is how often it says so.
 	LeaseBeat = 5 * time.Second
@@ -45,22 +49,53 @@ type leaseRow struct {
 	token int64
 }
 
+// wantedSets are the sets of mailboxes, by their hash, that the daemons that
+// were alive at the last look have in their settings.
+type wantedSets struct {
+	sync.Mutex
+	sets map[string]map[string]bool
+}
+
 // shareOut says which of the mailboxes a daemon takes and which it gives up, so
-// that all that are alive hold the same number, but for one. It takes none from
-// another that is alive: that one gives them up itself when it sees us.
-func shareOut(all []leaseRow, me string, alive map[string]bool) (take, drop []leaseRow) {
-	share := (len(all) + len(alive) - 1) / max(1, len(alive))
-	var mine, free []leaseRow
-	for _, r := range all {
-		switch {
-		case r.owner == me:
-			mine = append(mine, r)
-		case !alive[r.owner]:
-			free = append(free, r)
+// that of those that the same daemons have in their settings, each holds the
+// same number, but for one. wants is what each daemon that is alive has there,
+// nil everything. It takes none from another that is alive: that one gives them
+// up itself when it sees us.
+func shareOut(all []leaseRow, me string, wants map[string]map[string]bool) (take, drop []leaseRow) {
+	daemons := slices.Sorted(maps.Keys(wants))
+	type class struct{ daemons, mailboxes, mine int }
+	classes := map[string]*class{}
+	of := make([]*class, len(all))
+	for i, r := range all {
+		who, n := make([]byte, len(daemons)), 0
+		for d, id := range daemons {
+			if w := wants[id]; w == nil || w[r.name] {
+				who[d] = 1
+				n++
+			}
+		}
+		c := classes[string(who)]
+		if c == nil {
+			c = &class{daemons: n}
+			classes[string(who)] = c
+		}
+		c.mailboxes++
+		of[i] = c
+	}
+	share := func(c *class) int { return (c.mailboxes + c.daemons - 1) / max(1, c.daemons) }
+	for i, r := range all {
+		if r.owner == me {
+			of[i].mine++
+			if of[i].mine > share(of[i]) {
+				drop = append(drop, r)
+			}
 		}
 	}
-	if len(mine) > share {
-		return nil, mine[share:]
+	for i, r := range all {
+		if _, alive := wants[r.owner]; !alive && of[i].mine < share(of[i]) {
+			of[i].mine++
+			take = append(take, r)
+		}
 	}
-	return free[:min(len(free), share-len(mine))], nil
+	return take, drop
 }

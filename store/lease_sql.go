@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
-	"slices"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
 )
 
 // SharesMailboxes reports whether several daemons may be at work on this
@@ -21,19 +23,13 @@ func (s *Store) HoldMailboxes(ctx context.Context, daemon string, names []string
 		if err := t.alone(leaseWork); err != nil {
 			return err
 		}
-		if _, err := t.exec(`INSERT INTO daemons (id, until) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET until = excluded.until`, daemon, t.now.Add(LeaseLife).Unix()); err != nil {
+		if err := t.lookAtClock(); err != nil {
 			return err
 		}
-		if _, err := t.exec(`DELETE FROM daemons WHERE until < $1`, t.now.Unix()); err != nil {
+		if err := t.stayAlive(daemon, names); err != nil {
 			return err
 		}
-		alive := map[string]bool{}
-		err := t.rows(`SELECT id FROM daemons`, nil, func(scan func(...any) error) error {
-			var id string
-			err := scan(&id)
-			alive[id] = true
-			return err
-		})
+		wants, err := t.wants()
 		if err != nil {
 			return err
 		}
@@ -49,15 +45,19 @@ func (s *Store) HoldMailboxes(ctx context.Context, daemon string, names []string
 				return err
 			}
 		}
-		take, drop := shareOut(all, daemon, alive)
+		take, drop := shareOut(all, daemon, wants)
 		if err := t.lease(drop, ""); err != nil {
 			return err
 		}
 		if err := t.lease(take, daemon); err != nil {
 			return err
 		}
+		gone := make(map[int64]bool, len(drop))
+		for _, r := range drop {
+			gone[r.id] = true
+		}
 		for _, r := range all {
-			if r.owner == daemon && !slices.Contains(drop, r) {
+			if r.owner == daemon && !gone[r.id] {
 				held = append(held, Lease{r.name, r.token})
 			}
 		}
@@ -67,6 +67,73 @@ func (s *Store) HoldMailboxes(ctx context.Context, daemon string, names []string
 		return nil
 	})
 	return held, err
+}
+
+// stayAlive says that a daemon is alive, and forgets those that are not.
+func (t *tx) stayAlive(daemon string, names []string) error {
+	until := t.now.Add(LeaseLife).Unix()
+	n, err := t.exec(`UPDATE daemons SET until = $2 WHERE id = $1`, daemon, until)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		list := asJSON(names)
+		if _, err := t.exec(`INSERT INTO daemons (id, until, mailboxes, mailboxes_hash) VALUES ($1, $2, $3, $4)`, daemon, until, list, fmt.Sprintf("%x", sha256.Sum256([]byte(list)))); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec(`DELETE FROM daemons WHERE until < $1`, t.now.Unix())
+	return err
+}
+
+// wants is what each daemon that is alive has in its settings, nil everything.
+// The lists are long, and read once only.
+func (t *tx) wants() (map[string]map[string]bool, error) {
+	t.s.wanted.Lock()
+	defer t.s.wanted.Unlock()
+	known, hashes := t.s.wanted.sets, map[string]string{}
+	sets := map[string]map[string]bool{"": nil}
+	err := t.rows(`SELECT id, mailboxes_hash FROM daemons`, nil, func(scan func(...any) error) error {
+		var id, hash string
+		err := scan(&id, &hash)
+		hashes[id] = hash
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	wants := make(map[string]map[string]bool, len(hashes))
+	for id, hash := range hashes {
+		set, read := sets[hash]
+		if !read {
+			if set, read = known[hash]; !read {
+				if set, err = t.mailboxSet(id); err != nil {
+					return nil, err
+				}
+			}
+			sets[hash] = set
+		}
+		wants[id] = set
+	}
+	t.s.wanted.sets = sets
+	return wants, nil
+}
+
+// mailboxSet is what one daemon has in its settings.
+func (t *tx) mailboxSet(daemon string) (map[string]bool, error) {
+	var list string
+	if err := t.row(`SELECT mailboxes FROM daemons WHERE id = $1`, []any{daemon}, &list); err != nil {
+		return nil, err
+	}
+	var names []string
+	if err := json.Unmarshal([]byte(list), &names); err != nil {
+		return nil, fmt.Errorf("mailboxes of daemon %s: %w", daemon, err)
+	}
+	set := make(map[string]bool, len(names))
+	for _, name := range names {
+		set[name] = true
+	}
+	return set, nil
 }
 
 // leases are the mailboxes of those names, in an order that stays.

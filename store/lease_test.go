@@ -94,3 +94,100 @@ func TestStore_HoldMailboxes(t *testing.T) {
 		}
 	})
 }
+
+// Daemons whose settings name different mailboxes leave none alone: each set of
+// mailboxes is shared out among those that have it.
+func TestStore_HoldMailboxes_differentSettings(t *testing.T) {
+	storetest.Each(t, store.Options{}, func(t *testing.T, st *store.Store) {
+		names := func(from, to int) (out []string) {
+			for i := from; i < to; i++ {
+				out = append(out, fmt.Sprintf("box%02d", i))
+			}
+			return out
+		}
+		settings := map[string][]string{"a": names(0, 10), "b": names(0, 20), "c": names(15, 30), "d": names(40, 45)}
+		held := map[string][]store.Lease{}
+		for range 4 {
+			for daemon, boxes := range settings {
+				var err error
+				if held[daemon], err = st.HoldMailboxes(t.Context(), daemon, boxes); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		owners := map[string]string{}
+		for daemon, leases := range held {
+			for _, l := range leases {
+				if other := owners[l.Mailbox]; other != "" {
+					t.Errorf("%s is held by %s and %s", l.Mailbox, other, daemon)
+				}
+				owners[l.Mailbox] = daemon
+			}
+		}
+		if len(owners) != 35 {
+			t.Errorf("%d of 35 mailboxes are followed", len(owners))
+		}
+		// 0-9 by a and b, 10-14 by b, 15-19 by b and c, 20-29 by c, 40-44 by d.
+		if a, b, c, d := len(held["a"]), len(held["b"]), len(held["c"]), len(held["d"]); a != 5 || d != 5 || b < 12 || b > 13 || b+c != 25 {
+			t.Errorf("shares: %d, %d, %d, %d", a, b, c, d)
+		}
+		// One of them is restarted with other settings.
+		if err := st.LeaveMailboxes(t.Context(), "c"); err != nil {
+			t.Fatal(err)
+		}
+		b, err := st.HoldMailboxes(t.Context(), "b", settings["b"])
+		if err != nil || len(b) != 15 {
+			t.Errorf("after the other left, b holds %d: %v", len(b), err)
+		}
+	})
+}
+
+// A daemon whose host's clock is an hour ahead, or jumps there, takes nothing
+// from another that is alive, and works by the database's time.
+func TestStore_HoldMailboxes_wrongClock(t *testing.T) {
+	url := storetest.PostgresURL(t)
+	open := func() *store.Store {
+		st, err := store.Open(t.Context(), store.Options{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { st.Close() })
+		return st
+	}
+	right, wrong := open(), open()
+	names := []string{"one", "two", "three", "four"}
+	hold := func(st *store.Store, daemon string) int {
+		t.Helper()
+		held, err := st.HoldMailboxes(t.Context(), daemon, names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(held)
+	}
+	if n := hold(right, "right"); n != 4 {
+		t.Fatalf("the first holds %d of 4", n)
+	}
+	for _, off := range []time.Duration{time.Hour, -time.Hour, 24 * time.Hour} {
+		wrong.SetHostClock(func() time.Duration { return off })
+		if n := hold(wrong, "wrong"); n > 2 {
+			t.Errorf("%v off: it holds %d of 4", off, n)
+		}
+		if d := time.Since(wrong.Now()).Abs(); d > 5*time.Second {
+			t.Errorf("%v off: its time is wrong by %v", off, d)
+		}
+		if n := hold(right, "right"); n != 2 {
+			t.Errorf("%v off: the other keeps %d of 4", off, n)
+		}
+		if n := hold(wrong, "wrong"); n != 2 {
+			t.Errorf("%v off: it gets %d of 4", off, n)
+		}
+	}
+	// Any write looks at the clock when the last look is long ago.
+	wrong.SetHostClock(func() time.Duration { return 48 * time.Hour })
+	if _, err := wrong.SaveMailbox(t.Context(), "one", ""); err != nil {
+		t.Fatal(err)
+	}
+	if d := time.Since(wrong.Now()).Abs(); d > 5*time.Second {
+		t.Errorf("after a write its time is wrong by %v", d)
+	}
+}

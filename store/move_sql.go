@@ -37,7 +37,7 @@ func holdSource(ctx context.Context, opt Options) (_ *moveSource, err error) {
 			return nil, errors.Join(fmt.Errorf("%s is no database of Intouch", path), err)
 		}
 	}
-	s, err := connect(opt)
+	s, err := connect(ctx, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ const moveLock = 0x696e746f756d // "intoum"
 // takeTarget opens an empty database and makes the schema, or finds what a
 // move that was cut off has left.
 func takeTarget(ctx context.Context, opt Options, from *moveSource) (_ *moveTarget, err error) {
-	s, err := connect(opt)
+	s, err := connect(ctx, opt)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ var migrations embed.FS
 // Open opens the database, making and migrating it where needed. A database
 // newer than this program is refused.
 func Open(ctx context.Context, opt Options) (*Store, error) {
-	s, err := connect(opt)
+	s, err := connect(ctx, opt)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", hideAddress(err))
 	}
@@ -51,8 +51,9 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 }
 
 // connect opens the pools of connections and leaves the database as it is.
-func connect(opt Options) (*Store, error) {
-	if opt.Now == nil {
+func connect(ctx context.Context, opt Options) (*Store, error) {
+	byServer := opt.Now == nil
+	if byServer {
 		opt.Now = time.Now
 	}
 	if opt.Log == nil {
@@ -79,6 +80,11 @@ func connect(opt Options) (*Store, error) {
 		s.w, err = sql.Open("pgx", opt.URL)
 		s.r = s.w
 		s.streams = make(chan struct{}, 20) // of the hundred connections that PostgreSQL allows
+		if byServer && err == nil {
+			s.server = &serverClock{host: time.Now}
+			s.opt.Now = s.server.now
+			err = s.server.look(ctx, s.w)
+		}
 	default:
 		return nil, errors.New("the address must begin with sqlite: or postgres://")
 	}

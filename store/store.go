@@ -35,7 +35,8 @@ type Options struct {
 	// Reminders are when managers are told of what is coming, who want it no
 	// other way; DefaultReminders when nil.
 	Reminders *Reminders
-	// Now is the clock, time.Now when nil. Tests set it.
+	// Now is the clock. When nil, that of the host, and on PostgreSQL that of
+	// the database (clock.go). Tests set it.
 	Now func() time.Time
 	// Log receives what the operator should know; slog.Default when nil.
 	Log *slog.Logger
@@ -53,9 +54,10 @@ type Options struct {
 type Store struct {
 	opt         Options
 	dialect     dialect
-	home        string  // where the database is; "" unknown
-	w           *sql.DB // the one writer (SQLite), or the pool (PostgreSQL)
-	r           *sql.DB // readers
+	server      *serverClock // nil: the clock is opt.Now alone
+	home        string       // where the database is; "" unknown
+	w           *sql.DB      // the one writer (SQLite), or the pool (PostgreSQL)
+	r           *sql.DB      // readers
 	log         *slog.Logger
 	logins      loginCache
 	generations generations
@@ -67,6 +69,7 @@ type Store struct {
 	answers     atomic.Int64 // Idempotency-Keys looked up
 	changed     notifier
 	unsaved     unsavedTokens
+	wanted      wantedSets
 	streams     chan struct{} // those running; as many as may
 	patience    time.Duration // of a stream that waits for its turn
 }
@@ -202,6 +205,11 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 		// cancelled: 4 % of a first pass. No statement waits for another
 		// writer, and between two of them BeginTx's context ends the transaction.
 		x.ctx = context.WithoutCancel(ctx)
+	}
+	if s.server != nil && s.server.old() {
+		if err := x.lookAtClock(); err != nil {
+			return fmt.Errorf("ask for the time: %w", err)
+		}
 	}
 	err = fn(x)
 	if err == nil {
