@@ -34,8 +34,8 @@ func (c *call) authenticate() bool {
 		http.Error(c.w, "Too many failed logins, try again later", http.StatusServiceUnavailable)
 	case c.ctx.Err() != nil:
 	default:
-		c.log.Error("login could not be checked", "err", err)
-		http.Error(c.w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		c.log.Error("login could not be checked", "request", requestID(c.w), "err", err)
+		internalError(c.w)
 	}
 	return false
 }

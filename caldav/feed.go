@@ -105,8 +105,8 @@ func (h *Handler) feed(w http.ResponseWriter, r *http.Request) {
 	case r.Context().Err() != nil:
 		return
 	case err != nil:
-		h.log.Error("feed failed", "err", err)
-		http.Error(w, "internal error", http.StatusInternalServerError)
+		h.log.Error("feed failed", "request", requestID(w), "err", err)
+		internalError(w)
 		return
 	}
 	now := h.st.Now()
@@ -142,7 +142,7 @@ func (h *Handler) feed(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil && r.Context().Err() == nil {
-		h.log.Error("feed failed", "calendar", f.ID, "err", err)
+		h.log.Error("feed failed", "request", requestID(w), "calendar", f.ID, "err", err)
 		// What was sent is no whole calendar, and must not look like one.
 		panic(http.ErrAbortHandler)
 	}

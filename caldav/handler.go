@@ -336,8 +336,9 @@ func (c *call) fail(err error) {
 	case c.ctx.Err() != nil:
 		return // the client has gone
 	default:
-		c.log.Error("calendar request failed", "method", c.r.Method, "path", c.place.path(), "manager", c.manager.Login, "err", err)
-		ref = &refusal{status: http.StatusInternalServerError}
+		c.log.Error("calendar request failed", "request", requestID(c.w), "method", c.r.Method, "path", c.place.path(), "manager", c.manager.Login, "err", err)
+		internalError(c.w)
+		return
 	}
 	if ref.precondition.Local == "" {
 		http.Error(c.w, http.StatusText(ref.status), ref.status)
@@ -370,4 +371,12 @@ func (c *call) actor() store.Actor {
 // calendar is the collection of the place.
 func (c *call) calendar() (store.Collection, error) {
 	return c.st.Collection(c.ctx, c.manager.ID, c.place.slug)
+}
+
+// requestID is what whoever serves us calls the request in its log.
+func requestID(w http.ResponseWriter) string { return w.Header().Get("X-Request-Id") }
+
+// internalError tells that it is our fault; the cause is in the log.
+func internalError(w http.ResponseWriter) {
+	http.Error(w, "internal error, request "+requestID(w), http.StatusInternalServerError)
 }

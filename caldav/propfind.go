@@ -141,7 +141,7 @@ func (c *call) finish(a *answer, err error) error {
 		return err
 	}
 	if c.ctx.Err() == nil && a.err == nil {
-		c.log.Error("calendar answer broken off", "method", c.r.Method, "path", c.place.path(), "manager", c.manager.Login, "err", err)
+		c.log.Error("calendar answer broken off", "request", requestID(c.w), "method", c.r.Method, "path", c.place.path(), "manager", c.manager.Login, "err", err)
 	}
 	return nil
 }

@@ -348,8 +348,9 @@ func (c *call) broken(what string, err error) {
 	if c.ctx.Err() != nil {
 		return
 	}
-	c.opt.Log.Error(what, "err", err)
-	c.fail("внутренняя ошибка Intouch, подробности в его журнале; повторите обмен позже")
+	id := c.w.Header().Get("X-Request-Id")
+	c.opt.Log.Error(what, "request", id, "err", err)
+	c.fail("внутренняя ошибка Intouch, подробности в его журнале (запрос " + id + "); повторите обмен позже")
 }
 
 func (c *call) say(lines ...string) { c.answer(http.StatusOK, lines...) }

@@ -296,7 +296,11 @@ func (s *server) newCSRF() *http.CrossOriginProtection {
 // visit is the request before anybody is known.
 func (s *server) visit(w http.ResponseWriter, r *http.Request) *visit {
 	lang := acceptLanguage(r.Header.Get("Accept-Language"), s.opt.Language)
-	return &visit{Request: r, w: w, ctx: r.Context(), id: rand.Text()[:10], say: voice{lang: lang, loc: time.UTC, now: s.st.Now()}}
+	id := w.Header().Get("X-Request-Id") // whoever serves us may have given one
+	if id == "" {
+		id = rand.Text()[:10]
+	}
+	return &visit{Request: r, w: w, ctx: r.Context(), id: id, say: voice{lang: lang, loc: time.UTC, now: s.st.Now()}}
 }
 
 // nowhere answers what no other pattern took: 405 where another method would

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"intouch/caldav"
@@ -23,7 +24,8 @@ const stopTime = 9 * time.Second
 
 // app is the daemon: what serve and demo run.
 type app struct {
-	cfg      *Config
+	cfg      *Config                // that it was started with
+	reread   atomic.Pointer[Config] // cfg, or as it was read last; of it counts what reload takes
 	log      *slog.Logger
 	st       *store.Store
 	listener net.Listener
@@ -43,6 +45,7 @@ type step struct {
 // again.
 func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err error) {
 	a := &app{cfg: cfg, log: log}
+	a.reread.Store(cfg)
 	defer func() {
 		if err != nil {
 			a.stop()
@@ -121,13 +124,14 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			BookPath:      caldav.BookPath,
 			PrincipalPath: caldav.PrincipalPath,
 			FeedPath:      caldav.FeedPath,
-			Fixed:         cfg.fixesManager,
+			Fixed:         func(login string) map[string]bool { return a.reread.Load().fixesManager(login) },
 			ReportMail:    &web.ReportMail{Check: scheduler.CheckSavedCron, Send: jobs.MailReport},
 		}),
 		readyHandler(a.st, a.workerStates),
 		seen.handler(),
+		profiles(func() bool { return a.reread.Load().Server.Pprof }),
 	)
-	a.server = newServer(guarded(seen.counted(handler), cfg.Server.BehindProxy, log), log)
+	a.server = newServer(guarded(seen.counted(handler), cfg.Server.BehindProxy, log.With("part", "requests")), log)
 	a.server.TLSConfig = listenerTLS(cfg)
 	return a, nil
 }

@@ -76,7 +76,9 @@ type Server struct {
 	Listen      string
 	PublicURL   string // without a slash at the end
 	BehindProxy bool
-	TLS         TLS
+	// Pprof: this machine may ask for profiles of the running program.
+	Pprof bool
+	TLS   TLS
 }
 
 // TLS of the listener.
@@ -131,7 +133,8 @@ type SMTPConfig struct {
 // Log is what the operator reads on stderr.
 type Log struct {
 	Level  slog.Level
-	Format string // text or json
+	Parts  map[string]slog.Level // of the logParts that have their own
+	Format string                // text or json
 }
 
 // ManagerConfig is one [[manager]].
@@ -275,6 +278,7 @@ func (c *reading) server(t *table) {
 	}
 	local := err != nil || isLoopback(host)
 	s.BehindProxy = t.flag("behind_proxy", false)
+	s.Pprof = t.flag("pprof", false)
 	s.PublicURL = strings.TrimRight(t.text("public_url", ""), "/")
 	c.tls(t.table("tls"), s, local)
 
@@ -470,6 +474,15 @@ func (c *reading) jobs(t *table) {
 func (c *reading) log(t *table) {
 	if err := c.cfg.Log.Level.UnmarshalText([]byte(t.text("level", "info"))); err != nil {
 		t.fault("level", "must be one of debug, info, warn, error")
+	}
+	c.cfg.Log.Parts = map[string]slog.Level{}
+	for _, given := range t.texts("parts") {
+		part, name, _ := strings.Cut(given, "=")
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(name)); err != nil || !slices.Contains(logParts, part) {
+			t.fault("parts", `%q is not a part of %s with a level, like "mail=debug"`, given, strings.Join(logParts, ", "))
+		}
+		c.cfg.Log.Parts[part] = level
 	}
 	c.cfg.Log.Format = t.text("format", "text")
 	if f := c.cfg.Log.Format; f != "text" && f != "json" {

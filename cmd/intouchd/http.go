@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -17,18 +19,35 @@ import (
 // routes shares the one listener out: what calendar programs ask goes to dav,
 // what 1C asks to onec, everything else is a page. dav comes before the mux, which would redirect
 // names that look unclean to it.
-func routes(dav, onec, pages, ready, metrics http.Handler) http.Handler {
+func routes(dav, onec, pages, ready, metrics, profiles http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Write([]byte("ok\n"))
 	})
 	mux.Handle("GET /readyz", ready)
 	mux.Handle("GET /metrics", metrics)
+	mux.Handle("/debug/pprof/", profiles)
 	mux.Handle(exchange.OneCPath, onec)
 	mux.Handle("/", pages)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if caldav.Handles(r) {
 			dav.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// profiles are Go's own (net/http/pprof), for this machine alone and only while
+// the settings say so: they cost time, and tell how the program works.
+func profiles(on func() bool) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !on() || !isLocal(r) {
+			http.NotFound(w, r)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -51,6 +70,10 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 // slowWrite is how long a client may take for one write of an answer.
 const slowWrite = time.Minute
 
+// requestID is what the proxy in front may have called a request, so that its
+// log and ours have the same. A stranger's word is not taken.
+var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
 // guarded wraps everything that is served: a request id, a line in the log at
 // debug, and a panic ends the request, not the process.
 func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler {
@@ -60,7 +83,11 @@ func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler
 			r.RemoteAddr = forwardedFor(r)
 		}
 		out := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
-		out.Header().Set("X-Request-Id", rand.Text()[:10])
+		id := rand.Text()[:10]
+		if given := r.Header.Get("X-Request-Id"); behindProxy && requestID.MatchString(given) {
+			id = given
+		}
+		out.Header().Set("X-Request-Id", id)
 		// The last request on this connection left its own behind, which would
 		// fail a "100 Continue".
 		out.moveDeadline()
@@ -69,7 +96,6 @@ func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler
 			if p == http.ErrAbortHandler {
 				panic(p) // the agreed way to drop a connection
 			}
-			id := out.Header().Get("X-Request-Id") // the page's own, where it has one
 			if p != nil {
 				log.Error("request panicked", "request", id, "method", r.Method, "path", logPath(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 				if out.status == 0 {

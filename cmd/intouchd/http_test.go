@@ -50,7 +50,7 @@ func TestRoutes(t *testing.T) {
 	named := func(name string) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, name) })
 	}
-	h := routes(named("dav"), named("onec"), named("pages"), named("ready"), named("metrics"))
+	h := routes(named("dav"), named("onec"), named("pages"), named("ready"), named("metrics"), named("profiles"))
 	for _, c := range []struct{ method, path, want string }{
 		{"GET", "/", "pages"},
 		{"POST", "/login", "pages"},

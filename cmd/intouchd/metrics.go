@@ -97,7 +97,7 @@ func partOf(r *http.Request) string {
 		return "exchange"
 	case strings.HasPrefix(p, "/api/"):
 		return "api"
-	case p == "/healthz" || p == "/readyz" || p == "/metrics":
+	case p == "/healthz" || p == "/readyz" || p == "/metrics" || strings.HasPrefix(p, "/debug/pprof/"):
 		return ""
 	}
 	return "pages"

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,12 +24,18 @@ import (
 // daemon with one still serves calendars and pages, and must not be taken out
 // of a balancer for it.
 type Readiness struct {
-	Ready     bool          `json:"ready"`
-	Store     Part          `json:"store"`
-	Workers   []Part        `json:"workers"`
-	Mailboxes []MailboxPart `json:"mailboxes"`
-	Outbox    OutboxPart    `json:"outbox"`
-	Disk      *DiskPart     `json:"disk,omitempty"`
+	Ready bool `json:"ready"`
+	// NotOK names the parts that are not in order, at most listed mailboxes
+	// among them.
+	NotOK   []string `json:"not_ok"`
+	Store   Part     `json:"store"`
+	Workers []Part   `json:"workers"`
+	// Mailboxes are all, or where there are many, listed ones of those not OK.
+	Mailboxes      []MailboxPart `json:"mailboxes"`
+	MailboxesTotal int           `json:"mailboxes_total"`
+	MailboxesNotOK int           `json:"mailboxes_not_ok"`
+	Outbox         OutboxPart    `json:"outbox"`
+	Disk           *DiskPart     `json:"disk,omitempty"`
 }
 
 // Part of the daemon. Error is shown only to this machine.
@@ -67,7 +75,12 @@ type DiskPart struct {
 // not in order.
 const mailWaits = time.Hour
 
-// readyHandler answers /readyz.
+// listed bounds the mailboxes of an answer that balancers ask for every few
+// seconds.
+const listed = 100
+
+// readyHandler answers /readyz as JSON, or as lines of text for who accepts
+// these.
 func readyHandler(st *store.Store, workers func() []Part) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
@@ -77,11 +90,21 @@ func readyHandler(st *store.Store, workers func() []Part) http.Handler {
 		if !isLocal(r) {
 			ready.hideErrors()
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Cache-Control", "no-store")
+		ready.summary()
+		status := http.StatusOK
 		if !ready.Ready {
-			w.WriteHeader(http.StatusServiceUnavailable)
+			status = http.StatusServiceUnavailable
 		}
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Vary", "Accept")
+		if strings.HasPrefix(r.Header.Get("Accept"), "text/plain") {
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			w.WriteHeader(status)
+			io.WriteString(w, ready.text())
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		_ = enc.Encode(ready) // the client went away
@@ -131,6 +154,63 @@ func readiness(ctx context.Context, st *store.Store) Readiness {
 	}
 	r.Ready, r.Store = true, Part{OK: true}
 	return r
+}
+
+// summary counts the mailboxes, leaves those in order out where there are many,
+// and names what is not in order.
+func (r *Readiness) summary() {
+	r.NotOK = []string{}
+	name := func(ok bool, what string) {
+		if !ok {
+			r.NotOK = append(r.NotOK, what)
+		}
+	}
+	name(r.Store.OK, "store")
+	for _, w := range r.Workers {
+		name(w.OK, w.Name)
+	}
+	if !r.Store.OK {
+		return // nothing else is known
+	}
+	name(r.Outbox.OK, "outbox")
+	name(r.Disk == nil || r.Disk.OK, "disk")
+	failing := []MailboxPart{}
+	for _, m := range r.Mailboxes {
+		if !m.OK {
+			r.MailboxesNotOK++
+			if len(failing) < listed {
+				failing = append(failing, m)
+				name(false, "mailbox "+m.Name)
+			}
+		}
+	}
+	if r.MailboxesTotal = len(r.Mailboxes); r.MailboxesTotal > listed {
+		r.Mailboxes = failing
+	}
+}
+
+// text is a line for each part that is not in order, after one that says
+// whether requests can be served.
+func (r *Readiness) text() string {
+	out := "ready\n"
+	if !r.Ready {
+		out = "not ready\n"
+	}
+	errs := map[string]string{"store": r.Store.Error, "outbox": r.Outbox.Error}
+	for _, w := range r.Workers {
+		errs[w.Name] = w.Error
+	}
+	for _, m := range r.Mailboxes {
+		errs["mailbox "+m.Name] = m.Error
+	}
+	for _, part := range r.NotOK {
+		out += "not ok: " + strconv.Quote(part)
+		if errs[part] != "" {
+			out += ": " + strconv.Quote(errs[part])
+		}
+		out += "\n"
+	}
+	return out
 }
 
 func (r *Readiness) hideErrors() {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,8 +14,8 @@ func (p *program) serveCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Run the daemon: mail in, calendars and pages out, jobs",
 		Long: "Runs the daemon: mail in, calendars and pages out, jobs. SIGTERM ends it within ten seconds. SIGHUP reads the settings\n" +
-			"anew and takes log.level, the managers, the company's domains and mail.blocked without a pause; the rest counts from the next\n" +
-			"start. Passwords in files and certificates are read anew by themselves.",
+			"anew and takes log.level, log.parts, server.pprof, the managers, the company's domains and mail.blocked without a pause; the\n" +
+			"rest counts from the next start. Passwords in files and certificates are read anew by themselves.",
 		Args: takes(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := p.config()
@@ -27,9 +26,9 @@ func (p *program) serveCommand() *cobra.Command {
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
-			level := &slog.LevelVar{}
-			level.Set(cfg.Log.Level)
-			a, err := newApp(cmd.Context(), cfg, newLogAt(level, cfg.Log.Format, p.err))
+			levels := &logLevels{}
+			levels.set(cfg.Log)
+			a, err := newApp(cmd.Context(), cfg, newLogAt(levels, cfg.Log.Format, p.err))
 			if err != nil {
 				return err
 			}
@@ -39,7 +38,7 @@ func (p *program) serveCommand() *cobra.Command {
 					case <-ctx.Done():
 						return nil
 					case <-reload:
-						a.reload(ctx, p.config, level)
+						a.reload(ctx, p.config, levels)
 					}
 				}
 			}})
@@ -50,13 +49,13 @@ func (p *program) serveCommand() *cobra.Command {
 
 // reload takes what may change while the daemon runs from the settings, read
 // anew. Faulty settings change nothing.
-func (a *app) reload(ctx context.Context, read func() (*Config, error), level *slog.LevelVar) {
+func (a *app) reload(ctx context.Context, read func() (*Config, error), levels *logLevels) {
 	cfg, err := read()
 	if err != nil {
 		a.log.Error("settings have faults, the old ones stay", "err", err)
 		return
 	}
-	level.Set(cfg.Log.Level)
+	levels.set(cfg.Log)
 	err = a.st.SetCompany(ctx, cfg.Company.Domains, cfg.Mail.Blocked)
 	if err == nil {
 		err = saveManagers(ctx, a.st, cfg.Managers)
@@ -68,5 +67,6 @@ func (a *app) reload(ctx context.Context, read func() (*Config, error), level *s
 		a.log.Error("settings are not all taken", "err", err)
 		return
 	}
-	a.log.Info("settings read anew", "taken", "log.level, managers, company.domains, mail.blocked", "rest", "from the next start")
+	a.reread.Store(cfg)
+	a.log.Info("settings read anew", "taken", "log.level, log.parts, server.pprof, managers, company.domains, mail.blocked", "rest", "from the next start")
 }

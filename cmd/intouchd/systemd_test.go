@@ -196,6 +196,10 @@ func TestServe_reload(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := "[server]\nlisten = \"" + listen + "\"\n"
+	server := mailtest.StartDovecot(t)
+	imap := countingProxy(t, server.StartTLSAddr)
+	anna := "[[manager]]\nlogin = \"anna\"\nname = \"Anna\"\npassword = \"correct horse\"\n"
+	before += "[log]\nlevel = \"info\"\n" + anna + "[[mailbox]]\nname = \"anna\"\nmanager = \"anna\"\nimap = \"imap+insecure://" + imap.addr + "\"\nusername = \"anna\"\npassword = \"" + mailtest.Password + "\"\nfolders = [\"INBOX\"]\n"
 	config := settings(t, before)
 	d := startDaemonIn(t, nil, "serve", "--config", config)
 	serves := func() bool {
