@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -9,10 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"intouch/mailsync/mailtest"
 )
 
 // manager is the service manager's end of sd_notify: the states that come.
@@ -197,9 +203,9 @@ func TestServe_reload(t *testing.T) {
 	}
 	before := "[server]\nlisten = \"" + listen + "\"\n"
 	server := mailtest.StartDovecot(t)
-	imap := countingProxy(t, server.StartTLSAddr)
+	imap, connected := countedProxy(t, server.Addr)
 	anna := "[[manager]]\nlogin = \"anna\"\nname = \"Anna\"\npassword = \"correct horse\"\n"
-	before += "[log]\nlevel = \"info\"\n" + anna + "[[mailbox]]\nname = \"anna\"\nmanager = \"anna\"\nimap = \"imap+insecure://" + imap.addr + "\"\nusername = \"anna\"\npassword = \"" + mailtest.Password + "\"\nfolders = [\"INBOX\"]\n"
+	before += "[log]\nlevel = \"info\"\n" + anna + "[[mailbox]]\nname = \"anna\"\nmanager = \"anna\"\nimap = \"imap+insecure://" + imap + "\"\nusername = \"anna\"\npassword = \"secret\"\nfolders = [\"INBOX\"]\n"
 	config := settings(t, before)
 	d := startDaemonIn(t, nil, "serve", "--config", config)
 	serves := func() bool {
@@ -218,17 +224,90 @@ func TestServe_reload(t *testing.T) {
 		}
 	}
 	eventually(t, "the daemon", serves)
+	// fixed reports whether anna's page of settings leaves her time zone to the
+	// settings file.
+	fixed := func() bool {
+		return regexp.MustCompile(`name="time_zone"[^>]* disabled`).MatchString(pageOf(t, "http://"+listen, "anna", "correct horse", "/settings"))
+	}
+	if fixed() {
+		t.Error("the time zone is fixed before the settings have it")
+	}
+	if code, _ := fetch(t, "http://"+listen+"/debug/pprof/goroutine"); code != http.StatusNotFound {
+		t.Errorf("profiles without being asked for: %d", code)
+	}
+	// A request of which a part came, and a mailbox that waits for news.
+	half, err := net.Dial("tcp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer half.Close()
+	fmt.Fprintf(half, "GET /healthz HTTP/1.1\r\nHost: %s\r\n", listen)
+	eventually(t, "the mailbox", func() bool {
+		_, text := fetch(t, "http://"+listen+"/metrics")
+		return strings.Contains(text, `intouch_mailbox_up{mailbox="anna"} 1`)
+	})
+	connections := connected()
 	change("[server]\nlisten = 7\n", "settings have faults, the old ones stay")
 	if strings.Contains(d.stderr.String(), "level=DEBUG") {
 		t.Fatal("debug before it is asked for")
 	}
-	change(before+"[log]\nlevel = \"debug\"\n[[manager]]\nlogin = \"anna\"\nname = \"Anna\"\n", "settings read anew")
-	eventually(t, "a line at debug", func() bool { return serves() && strings.Contains(d.stderr.String(), "level=DEBUG") })
-	if got := command(t, "", "--config", settings(t, "[store]\nurl = \"sqlite:"+filepath.Join(filepath.Dir(config), "intouch.db")+"\"\n"), "manager", "list"); !strings.Contains(got.stdout, "anna") {
+	after := strings.Replace(before, "[log]\nlevel = \"info\"\n"+anna, "pprof = true\n[log]\nparts = [\"requests=debug\"]\n"+anna+"time_zone = \"Asia/Omsk\"\n[[manager]]\nlogin = \"boris\"\nname = \"Boris\"\n", 1)
+	change(after, "settings read anew")
+	eventually(t, "a line at debug", func() bool {
+		return serves() && strings.Contains(d.stderr.String(), "level=DEBUG msg=\"request served\" part=requests")
+	})
+	if strings.Contains(d.stderr.String(), "level=DEBUG msg=\"step") || strings.Count(d.stderr.String(), "level=DEBUG") != strings.Count(d.stderr.String(), "part=requests") {
+		t.Errorf("debug of other parts:\n%s", d.stderr.String())
+	}
+	if !fixed() {
+		t.Error("the page of settings still offers a time zone that the settings file has by now")
+	}
+	if code, _ := fetch(t, "http://"+listen+"/debug/pprof/goroutine?debug=1"); code != http.StatusOK {
+		t.Errorf("profiles: %d", code)
+	}
+	fmt.Fprint(half, "\r\n")
+	if line, err := bufio.NewReader(half).ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Errorf("a request that came in two parts: %q, %v", line, err)
+	}
+	if n := connected(); n != connections {
+		t.Errorf("the mailbox was connected to %d times more", n-connections)
+	}
+	if got := command(t, "", "--config", settings(t, "[store]\nurl = \"sqlite:"+filepath.Join(filepath.Dir(config), "intouch.db")+"\"\n"), "manager", "list"); !strings.Contains(got.stdout, "boris") {
 		t.Errorf("the new manager is not there: %+v", got)
 	}
 	d.cmd.Process.Signal(syscall.SIGTERM)
 	if code := d.wait(t); code != exitDone {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+// countedProxy passes connections on to a server and counts them.
+func countedProxy(t *testing.T, server string) (addr string, connected func() int64) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	var n atomic.Int64
+	go func() {
+		for {
+			in, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			n.Add(1)
+			go func() {
+				defer in.Close()
+				out, err := net.Dial("tcp", server)
+				if err != nil {
+					return
+				}
+				defer out.Close()
+				go io.Copy(out, in)
+				io.Copy(in, out)
+			}()
+		}
+	}()
+	return listener.Addr().String(), n.Load
 }
