@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +16,10 @@ import (
 // round is what a job did at one time, for all its owners.
 type round struct {
 	mu     sync.Mutex
-	last   store.Run // the one that has ended: Started, Finished, Outcome, Detail
-	panics int64     // not yet told
+	last   store.Run        // the one that has ended: Started, Finished, Outcome, Detail
+	panics int64            // not yet told
+	total  map[string]int64 // outcomes since the process began
+	good   time.Time        // the newest round without a failure
 	// Of the one that goes on.
 	started  time.Time
 	outcomes map[string]int
@@ -38,6 +41,10 @@ func (r *round) add(outcome, detail string) {
 		r.outcomes = map[string]int{}
 	}
 	r.outcomes[outcome]++
+	if r.total == nil {
+		r.total = map[string]int64{}
+	}
+	r.total[outcome]++
 	r.detail = cmp.Or(detail, r.detail)
 }
 
@@ -47,6 +54,9 @@ func (r *round) end(at time.Time) {
 	defer r.mu.Unlock()
 	if len(r.outcomes) == 0 {
 		r.outcomes = map[string]int{"empty": 1}
+	}
+	if r.outcomes["failed"] == 0 {
+		r.good = at
 	}
 	r.last = store.Run{Started: r.started, Finished: at, Detail: r.detail}
 	var counts []string
@@ -78,6 +88,25 @@ func (r *round) tell() (last store.Run, panics int64) {
 	defer r.mu.Unlock()
 	panics, r.panics = r.panics, 0
 	return r.last, panics
+}
+
+// Tally is what this process has done of a job.
+type Tally struct {
+	Job      string
+	Outcomes map[string]int64 // for how many owners a round ended so: failed, queued, done, empty …
+	// LastSuccess is when its newest round without a failure ended, zero none.
+	LastSuccess time.Time
+}
+
+// Tallies tells what this process has done of each job since it began.
+func (s *Scheduler) Tallies() []Tally {
+	var out []Tally
+	for _, p := range s.jobs {
+		p.round.mu.Lock()
+		out = append(out, Tally{p.name, maps.Clone(p.round.total), p.round.good})
+		p.round.mu.Unlock()
+	}
+	return out
 }
 
 // States are the jobs as they stand by the settings: when each comes next,

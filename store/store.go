@@ -69,6 +69,7 @@ type Store struct {
 	answers     atomic.Int64 // Idempotency-Keys looked up
 	changed     notifier
 	unsaved     unsavedTokens
+	health      health
 	wanted      wantedSets
 	streams     chan struct{} // those running; as many as may
 	patience    time.Duration // of a stream that waits for its turn
@@ -192,6 +193,12 @@ type tx struct {
 // write runs fn in one transaction on the writer, and wakes waiters when it
 // has committed.
 func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
+	err := s.writeOnce(ctx, fn)
+	s.health.note(err, true, s.now(), s.log)
+	return err
+}
+
+func (s *Store) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	t, err := s.w.BeginTx(ctx, nil)
 	if isBusy(err) {
 		return fmt.Errorf("begin: %w: %w", ErrBusy, err)
@@ -254,6 +261,12 @@ func (s *Store) write(ctx context.Context, fn func(*tx) error) error {
 
 // read runs fn in one read transaction: everything it reads is of one moment.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
+	err := s.readOnce(ctx, fn)
+	s.health.note(err, false, time.Time{}, s.log)
+	return err
+}
+
+func (s *Store) readOnce(ctx context.Context, fn func(*tx) error) error {
 	t, err := s.r.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: s.dialect.snapshot()})
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

@@ -108,7 +108,8 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		}
 		return nil
 	})
-	seen := newMeasures(a.st, a.workerStates, log)
+	served := &certificate{log: log}
+	seen := newMeasures(a.st, a.workerStates, jobs.Tallies, served.ends, log)
 	handler := routes(
 		caldav.New(a.st, caldav.Options{PublicURL: cfg.Server.PublicURL, Log: log.With("part", "calendar")}),
 		onec,
@@ -132,7 +133,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		profiles(func() bool { return a.reread.Load().Server.Pprof }),
 	)
 	a.server = newServer(guarded(seen.counted(handler), cfg.Server.BehindProxy, log.With("part", "requests")), log)
-	a.server.TLSConfig = listenerTLS(cfg)
+	a.server.TLSConfig = listenerTLS(cfg, served)
 	return a, nil
 }
 
@@ -343,10 +344,10 @@ func captureRules(cfg *Config) mailsync.Rules {
 }
 
 // listenerTLS is nil where the listener speaks plain HTTP.
-func listenerTLS(cfg *Config) *tls.Config {
+func listenerTLS(cfg *Config, served *certificate) *tls.Config {
 	switch t := cfg.Server.TLS; t.Mode {
 	case "files":
-		return filesTLS(t)
+		return served.filesTLS(t)
 	case "acme":
 		return acmeTLS(t, cfg.StateDir)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -15,6 +16,7 @@ import (
 
 	"intouch/caldav"
 	"intouch/exchange"
+	"intouch/scheduler"
 	"intouch/store"
 )
 
@@ -27,7 +29,7 @@ type measures struct {
 	duration *prometheus.HistogramVec
 }
 
-func newMeasures(st *store.Store, workers func() []Part, log *slog.Logger) *measures {
+func newMeasures(st *store.Store, workers func() []Part, jobs func() []scheduler.Tally, certificate func() time.Time, log *slog.Logger) *measures {
 	m := &measures{
 		registry: prometheus.NewRegistry(),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -36,15 +38,15 @@ func newMeasures(st *store.Store, workers func() []Part, log *slog.Logger) *meas
 		}, []string{"part", "method", "status"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "intouch_http_request_duration_seconds",
-			Help:    "Time from a request to the end of its answer, in seconds, by part.",
+			Help:    "Time from a request to the end of its answer, in seconds, by part and method.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		}, []string{"part"}),
+		}, []string{"part", "method"}),
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "intouch_build_info", Help: "Always 1: the version and commit that run."}, []string{"version", "revision"})
 	build.WithLabelValues(version, revision()).Set(1)
 	m.registry.MustRegister(m.requests, m.duration, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		&records{st: st, workers: workers, log: log})
+		&records{st: st, workers: workers, jobs: jobs, certificate: certificate, log: log})
 	return m
 }
 
@@ -79,7 +81,7 @@ func (m *measures) counted(next http.Handler) http.Handler {
 				status = http.StatusInternalServerError
 			}
 			m.requests.WithLabelValues(part, methodLabel(r.Method), strconv.Itoa(status)).Inc()
-			m.duration.WithLabelValues(part).Observe(time.Since(started).Seconds())
+			m.duration.WithLabelValues(part, methodLabel(r.Method)).Observe(time.Since(started).Seconds())
 		}()
 		next.ServeHTTP(w, r)
 		ended = true
@@ -117,7 +119,10 @@ func methodLabel(method string) string {
 type records struct {
 	st      *store.Store
 	workers func() []Part
-	log     *slog.Logger
+	jobs    func() []scheduler.Tally
+	// certificate tells when the one that is served ends, zero unknown.
+	certificate func() time.Time
+	log         *slog.Logger
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -130,8 +135,18 @@ var (
 	databaseLimit    = describe("database_disk_low_bytes", "Free bytes below which there is too little room.")
 	partUp           = describe("part_up", "1 while a part of the daemon runs, 0 while it waits to be started again.", "part")
 	mailboxUp        = describe("mailbox_up", "1 when the last pass over a mailbox succeeded, else 0.", "mailbox")
-	mailboxSuccess   = describe("mailbox_last_success_timestamp_seconds", "When a mailbox was last read without error, in Unix seconds; the lag is the time since then.", "mailbox")
+	mailboxSuccess   = describe("mailbox_last_success_timestamp_seconds", "When a mailbox was last read without error, in Unix seconds; of many mailboxes only intouch_mailbox_lag_seconds is told.", "mailbox")
 	mailboxLetters   = describe("mailbox_letters", "Letters known of a mailbox, by outcome: captured as contacts, or not.", "mailbox", "outcome")
+	certificateEnds  = describe("certificate_expiry_timestamp_seconds", "When the certificate that is served ends, in Unix seconds (tls mode files).")
+	mailboxStates    = describe("mailboxes", "Mailboxes by state: ok, failing (the last pass failed), waiting (not yet read).", "state")
+	mailboxLag       = describe("mailbox_lag_seconds", "Time since mailboxes were last read without error, in seconds; quantile 1 is the longest.")
+	letters          = describe("letters", "Letters known of all mailboxes, by outcome: captured as contacts, or not.", "outcome")
+	databaseSize     = describe("database_size_bytes", "Room that the database takes on its disk, in bytes.")
+	databaseWritable = describe("database_writable", "0 while the database takes no writes (full disk, read-only, away), else 1.")
+	databaseFaults   = describe("database_faults_total", "Transactions that failed because of the database, by fault.", "fault")
+	databaseConns    = describe("database_connections", "Open connections to the database, by pool and state (idle, in_use).", "pool", "state")
+	databaseWaits    = describe("database_connection_waits_total", "How often somebody waited for a connection, by pool.", "pool")
+	databaseWaited   = describe("database_connection_wait_seconds_total", "Time waited for connections, in seconds, by pool.", "pool")
 	outboxMails      = describe("outbox_mails", "Mails in the outbox by state (queued, sent, failed); sent and failed ones go after [clean_up] mail_days.", "state")
 	outboxOldest     = describe("outbox_oldest_queued_seconds", "Age of the oldest mail that waits, in seconds; 0 without one.")
 	outboxLocked     = describe("outbox_locked", "1 while nothing is sent from this database until \"intouchd outbox arm\", else 0.")
@@ -140,7 +155,9 @@ var (
 	jobDuration      = describe("job_last_duration_seconds", "How long the newest finished round of a job took, in seconds.", "job")
 	jobNext          = describe("job_next_start_timestamp_seconds", "When a job comes next, in Unix seconds.", "job")
 	jobPanics        = describe("job_panics_total", "Panics of a job, ever.", "job")
-	recordsCollected = []*prometheus.Desc{databaseUp, databaseFree, databaseLimit, partUp, mailboxUp, mailboxSuccess, mailboxLetters, outboxMails, outboxOldest, outboxLocked, jobLast, jobOutcome, jobDuration, jobNext, jobPanics}
+	jobRounds        = describe("job_outcomes_total", "Outcomes of a job (failed, queued, done, empty …), one for each owner of each round, of this process.", "job", "outcome")
+	jobSuccess       = describe("job_last_success_timestamp_seconds", "When the newest round of a job without failure ended in this process, in Unix seconds.", "job")
+	recordsCollected = []*prometheus.Desc{certificateEnds, mailboxStates, mailboxLag, letters, databaseSize, databaseWritable, databaseFaults, databaseConns, databaseWaits, databaseWaited, jobRounds, jobSuccess, databaseUp, databaseFree, databaseLimit, partUp, mailboxUp, mailboxSuccess, mailboxLetters, outboxMails, outboxOldest, outboxLocked, jobLast, jobOutcome, jobDuration, jobNext, jobPanics}
 )
 
 // Describe implements prometheus.Collector.
@@ -169,6 +186,27 @@ func (r *records) Collect(to chan<- prometheus.Metric) {
 		gauge(databaseFree, float64(disk.Free))
 		gauge(databaseLimit, float64(disk.Limit()))
 	}
+	count := func(d *prometheus.Desc, v float64, labels ...string) {
+		to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+	}
+	health := r.st.Health()
+	gauge(databaseWritable, one(health.Fault == ""))
+	for fault, n := range health.Faults {
+		count(databaseFaults, float64(n), string(fault))
+	}
+	for _, p := range health.Pools {
+		gauge(databaseConns, float64(p.InUse), p.Name, "in_use")
+		gauge(databaseConns, float64(p.Idle), p.Name, "idle")
+		count(databaseWaits, float64(p.WaitCount), p.Name)
+		count(databaseWaited, p.WaitDuration.Seconds(), p.Name)
+	}
+	at(certificateEnds, r.certificate())
+	for _, j := range r.jobs() {
+		for outcome, n := range j.Outcomes {
+			count(jobRounds, float64(n), j.Job, outcome)
+		}
+		at(jobSuccess, j.LastSuccess, j.Job)
+	}
 	up := true
 	failed := func(what string, err error) bool {
 		if err != nil {
@@ -177,7 +215,14 @@ func (r *records) Collect(to chan<- prometheus.Metric) {
 		}
 		return err != nil
 	}
+	if size, err := r.st.Size(ctx); !failed("size", err) {
+		gauge(databaseSize, float64(size))
+	}
 	if boxes, err := r.st.MailboxStates(ctx); !failed("mailboxes", err) {
+		r.mailboxes(to, boxes)
+		if len(boxes) > mailboxSeries {
+			boxes = nil
+		}
 		for _, b := range boxes {
 			gauge(mailboxUp, one(b.LastError == "" && !b.LastSuccess.IsZero()), b.Name)
 			at(mailboxSuccess, b.LastSuccess, b.Name)
@@ -206,10 +251,52 @@ func (r *records) Collect(to chan<- prometheus.Metric) {
 				gauge(jobDuration, j.Last.Finished.Sub(j.Last.Started).Seconds(), j.Name)
 			}
 			at(jobNext, j.Next, j.Name)
-			to <- prometheus.MustNewConstMetric(jobPanics, prometheus.CounterValue, float64(j.Panics), j.Name)
+			count(jobPanics, float64(j.Panics), j.Name)
 		}
 	}
 	gauge(databaseUp, one(up))
+}
+
+// mailboxSeries is up to how many mailboxes each has its own series.
+const mailboxSeries = 500
+
+// mailboxes tells how all mailboxes do together, however many there are.
+func (r *records) mailboxes(to chan<- prometheus.Metric, boxes []store.MailboxState) {
+	var captured, skipped int64
+	states := map[string]int{"ok": 0, "failing": 0, "waiting": 0}
+	var lags []float64
+	sum := 0.0
+	now := r.st.Now()
+	for _, b := range boxes {
+		captured += b.Captured
+		skipped += max(0, b.Letters-b.Captured)
+		switch {
+		case b.LastError != "":
+			states["failing"]++
+		case b.LastSuccess.IsZero():
+			states["waiting"]++
+		default:
+			states["ok"]++
+		}
+		if !b.LastSuccess.IsZero() {
+			lag := max(0, now.Sub(b.LastSuccess).Seconds())
+			lags, sum = append(lags, lag), sum+lag
+		}
+	}
+	for state, n := range states {
+		to <- prometheus.MustNewConstMetric(mailboxStates, prometheus.GaugeValue, float64(n), state)
+	}
+	to <- prometheus.MustNewConstMetric(letters, prometheus.GaugeValue, float64(captured), "captured")
+	to <- prometheus.MustNewConstMetric(letters, prometheus.GaugeValue, float64(skipped), "skipped")
+	if len(lags) == 0 {
+		return
+	}
+	slices.Sort(lags)
+	quantiles := map[float64]float64{}
+	for _, q := range []float64{0.5, 0.9, 0.99, 1} {
+		quantiles[q] = lags[int(math.Ceil(q*float64(len(lags))))-1]
+	}
+	to <- prometheus.MustNewConstSummary(mailboxLag, uint64(len(lags)), sum, quantiles)
 }
 
 // one is how a yes is counted.

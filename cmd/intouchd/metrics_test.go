@@ -1,14 +1,22 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"intouch/scheduler"
+	"intouch/store"
+	"intouch/store/storetest"
 )
 
 // TestMetrics reads /metrics of a daemon after a few requests, and holds the
@@ -54,7 +62,7 @@ func TestMetrics(t *testing.T) {
 		`intouch_http_requests_total{method="GET",part="pages",status="200"} 1`,
 		`intouch_http_requests_total{method="PROPFIND",part="dav",status="401"} 1`,
 		`intouch_http_requests_total{method="other",part="dav",`,
-		`intouch_http_request_duration_seconds_count{part="dav"} 2`,
+		`intouch_http_request_duration_seconds_count{method="PROPFIND",part="dav"} 1`,
 		`intouch_outbox_oldest_queued_seconds 0`,
 		`intouch_mailbox_letters{mailbox="an\"na",outcome="captured"} 0`,
 		`process_resident_memory_bytes`,
@@ -103,5 +111,56 @@ func TestMetrics(t *testing.T) {
 		if len(used) < 5 {
 			t.Errorf("%s uses only %v", name, used)
 		}
+	}
+}
+
+// TestMeasures_lint: what Prometheus is told follows its conventions: help,
+// units, names.
+func TestMeasures_lint(t *testing.T) {
+	st := storetest.SQLite(t, store.Options{})
+	for i := range mailboxSeries + 1 {
+		box, err := st.SaveMailbox(t.Context(), fmt.Sprintf("box%d", i), "")
+		if err == nil && i > 0 {
+			err = st.MailboxOutcome(t.Context(), box.ID, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	tallies := []scheduler.Tally{{Job: "digest", Outcomes: map[string]int64{"queued": 3}, LastSuccess: st.Now()}}
+	m := newMeasures(st, func() []Part { return []Part{{Name: "mail", OK: true}} }, func() []scheduler.Tally { return tallies }, st.Now, discard())
+	m.requests.WithLabelValues("dav", "PROPFIND", "207").Inc()
+	m.duration.WithLabelValues("dav", "PROPFIND").Observe(1)
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("GET", "/metrics", nil)
+	r.RemoteAddr = "127.0.0.1:5"
+	m.handler().ServeHTTP(w, r)
+	text := w.Body.String()
+	problems, err := promlint.New(strings.NewReader(text)).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+	for _, want := range []string{
+		`intouch_mailboxes{state="ok"} 500`,
+		`intouch_mailboxes{state="waiting"} 1`,
+		`intouch_mailbox_lag_seconds{quantile="1"} `,
+		`intouch_mailbox_lag_seconds_count 500`,
+		`intouch_job_outcomes_total{job="digest",outcome="queued"} 3`,
+		`intouch_database_connections{pool="writer",state="idle"} `,
+		`intouch_database_faults_total{fault="full"} 0`,
+		`intouch_database_writable 1`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("missing: %s", want)
+		}
+	}
+	if strings.Contains(text, "intouch_mailbox_up{") {
+		t.Error("a series for each of many mailboxes")
+	}
+	if regexp.MustCompile(`(?m)^intouch_database_size_bytes 0$`).MatchString(text) || !strings.Contains(text, "intouch_database_size_bytes ") {
+		t.Error("the database's size is not told")
 	}
 }

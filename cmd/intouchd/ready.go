@@ -153,6 +153,9 @@ func readiness(ctx context.Context, st *store.Store) Readiness {
 		r.Disk = &DiskPart{Part: Part{OK: !disk.Low()}, Free: disk.Free}
 	}
 	r.Ready, r.Store = true, Part{OK: true}
+	if h := st.Health(); h.Fault != "" { // what only reads still serves
+		r.Store = Part{Error: fmt.Sprintf("takes no writes since %s: %s", h.Since.Format(time.RFC3339), h.Fault)}
+	}
 	return r
 }
 
@@ -169,7 +172,7 @@ func (r *Readiness) summary() {
 	for _, w := range r.Workers {
 		name(w.OK, w.Name)
 	}
-	if !r.Store.OK {
+	if !r.Ready {
 		return // nothing else is known
 	}
 	name(r.Outbox.OK, "outbox")

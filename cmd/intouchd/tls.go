@@ -2,7 +2,8 @@ package main
 
 import (
 	"crypto/tls"
-	"fmt"
+	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -11,32 +12,73 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 )
 
+// certificate is the one of two files, as it is served.
+type certificate struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	pair    *tls.Certificate
+	changed time.Time // of the file when it was read
+	looked  time.Time
+	said    string // of what is wrong with it
+}
+
+// certificateCheck is how often the files are looked at, whoever connects.
+const certificateCheck = 10 * time.Second
+
 // filesTLS serves the certificate of two files, and takes a renewed one
 // without a restart.
-func filesTLS(t TLS) *tls.Config {
-	var mu sync.Mutex
-	var cert *tls.Certificate
-	var changed time.Time
+func (c *certificate) filesTLS(t TLS) *tls.Config {
 	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-			mu.Lock()
-			defer mu.Unlock()
-			info, err := os.Stat(t.CertFile)
-			if err == nil && cert != nil && info.ModTime().Equal(changed) {
-				return cert, nil
-			}
-			pair, loadErr := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-			if err != nil || loadErr != nil {
-				if cert != nil {
-					return cert, nil // half renewed: the old one still serves
-				}
-				return nil, fmt.Errorf("load the certificate: %w", loadErr)
-			}
-			cert, changed = &pair, info.ModTime()
-			return cert, nil
-		},
+		MinVersion:     tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current(t, time.Now()) },
 	}
+}
+
+// current reads the files where they have changed. What is wrong with them is
+// told once; one that is half renewed or has ended is served on, since programs
+// that check it say so to people better than a broken connection.
+func (c *certificate) current(t TLS, now time.Time) (*tls.Certificate, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pair != nil && now.Sub(c.looked).Abs() < certificateCheck {
+		return c.pair, nil
+	}
+	c.looked = now
+	info, err := os.Stat(t.CertFile)
+	if err == nil && (c.pair == nil || !info.ModTime().Equal(c.changed)) {
+		var pair tls.Certificate
+		if pair, err = tls.LoadX509KeyPair(t.CertFile, t.KeyFile); err == nil {
+			c.pair, c.changed = &pair, info.ModTime()
+		}
+	}
+	wrong := ""
+	if err != nil {
+		wrong = "load the certificate: " + err.Error()
+	} else if now.After(c.pair.Leaf.NotAfter) {
+		wrong = "the certificate ended at " + c.pair.Leaf.NotAfter.UTC().Format(time.RFC3339)
+	}
+	if wrong != c.said {
+		if c.said = wrong; wrong != "" {
+			c.log.Error("the certificate that is served is not in order", "cert_file", t.CertFile, "err", wrong)
+		} else {
+			c.log.Info("the certificate that is served is in order again", "cert_file", t.CertFile, "ends", c.pair.Leaf.NotAfter.UTC())
+		}
+	}
+	if c.pair == nil {
+		return nil, errors.New(wrong)
+	}
+	return c.pair, nil
+}
+
+// ends tells when the certificate ends that was served last; zero before any.
+func (c *certificate) ends() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pair == nil {
+		return time.Time{}
+	}
+	return c.pair.Leaf.NotAfter
 }
 
 // acmeTLS asks Let's Encrypt for certificates of the hosts, by the
