@@ -32,15 +32,15 @@ func (s tokenSession) Auth(mech string) (sasl.Server, error) {
 
 type xoauth2Server struct {
 	check   func(user, token string) bool
-	refused bool
+	refused string // the token
 }
 
 func (x *xoauth2Server) Next(response []byte) ([]byte, bool, error) {
-	if x.refused {
+	if x.refused != "" {
 		if len(response) > 0 {
 			return nil, true, errors.New("XOAUTH2 wants an empty answer")
 		}
-		return nil, true, smtp.ErrAuthFailed
+		return nil, true, &smtp.SMTPError{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "no such token as " + x.refused}
 	}
 	fields := strings.Split(string(response), "\x01")
 	user, _ := strings.CutPrefix(fields[0], "user=")
@@ -51,11 +51,12 @@ func (x *xoauth2Server) Next(response []byte) ([]byte, bool, error) {
 	if x.check(user, token) {
 		return nil, true, nil
 	}
-	x.refused = true
+	x.refused = token
 	return []byte(`{"status":"401","schemes":"bearer"}`), false, nil
 }
 
 func TestConfig_Token(t *testing.T) {
+	long := "stale" + strings.Repeat("x", 400)
 	for name, c := range map[string]struct {
 		mechanisms []string
 		tokens     []string // given one after the other
@@ -68,6 +69,7 @@ func TestConfig_Token(t *testing.T) {
 		// go-smtp's server says 454 then, which is of the moment: no new token.
 		"refused by bearer": {[]string{sasl.OAuthBearer}, []string{"stale"}, "token refused: invalid_token"},
 		"passwords only":    {[]string{sasl.Plain}, []string{"good"}, "neither OAUTHBEARER nor XOAUTH2"},
+		"long":              {[]string{"XOAUTH2"}, []string{long, long}, "token refused: 401"},
 		"no token":          {[]string{"XOAUTH2"}, nil, "token: log in first"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,7 +93,7 @@ func TestConfig_Token(t *testing.T) {
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
-			if err != nil && strings.Contains(err.Error(), "stale") {
+			if err != nil && (strings.Contains(err.Error(), "stale") || strings.Contains(err.Error(), "xxxx")) {
 				t.Errorf("the token shows: %v", err)
 			}
 			if asked != len(c.tokens) {

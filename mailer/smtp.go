@@ -271,6 +271,9 @@ func (s *Session) bearer() error {
 	if err = s.client.Auth(m); err == nil {
 		return nil
 	}
+	if reply := (*smtp.SMTPError)(nil); errors.As(err, &reply) {
+		reply.Message = m.Hide(reply.Message)
+	}
 	err = refusal(StageAuth, err)
 	var refused *Refused
 	if errors.As(err, &refused) {

@@ -62,7 +62,7 @@ func (b *Bearer) Next(challenge []byte) ([]byte, error) {
 	}
 	var why struct{ Status string }
 	_ = json.Unmarshal(challenge, &why) // "invalid_token", "401"; or whatever the server sends
-	if b.status = oneLine(why.Status, 100); b.status == "" {
+	if b.status = oneLine(b.Hide(why.Status), 100); b.status == "" {
 		b.status = "without a reason"
 	}
 	return b.answer, nil
@@ -74,6 +74,12 @@ func (b *Bearer) Explain(said string) string {
 	if b.status != "" {
 		said += " (token refused: " + b.status + ")"
 	}
+	return b.Hide(said)
+}
+
+// Hide takes the token out of what a server said, which has to be whole yet: of
+// a text that was shortened, half a token would stay.
+func (b *Bearer) Hide(said string) string {
 	if b.token == "" {
 		return said
 	}

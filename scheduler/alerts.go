@@ -52,10 +52,11 @@ type problem struct {
 	cause  string
 	owners []int64 // managers who are told too
 
-	box     *store.FailingMailbox // of a mailbox
-	subject string                // of a refused mail
-	count   int64                 // of mails that wait
-	free    int64                 // bytes on the disk
+	box      *store.FailingMailbox // of a mailbox
+	subjects map[int64]string      // of a refused mail, of each owner's
+	subject  string                // that of the reader's, "" where it was not theirs
+	count    int64                 // of mails that wait
+	free     int64                 // bytes on the disk
 }
 
 // key is "mailbox anna" or "disk".
@@ -104,7 +105,7 @@ func (s *Scheduler) check(ctx context.Context, at time.Time) (h health, err erro
 			return h, fmt.Errorf("refused mails: %w", err)
 		}
 		for _, r := range refused {
-			p := problem{kind: refusedMail, name: r.Address, since: r.At, cause: r.Reason, owners: r.Owners, subject: r.Subject}
+			p := problem{kind: refusedMail, name: r.Address, since: r.At, cause: r.Reason, owners: slices.Collect(maps.Keys(r.Owners)), subjects: r.Owners}
 			if r.Delivered {
 				h.well[p.key()] = at
 			} else {
@@ -255,6 +256,7 @@ func (s *Scheduler) tell(ctx context.Context, r reader, h *health, told map[stri
 		if was && (last.slot == slot || !last.over && at.Sub(last.at) < tellAgain) {
 			continue
 		}
+		p.subject = p.subjects[r.ID]
 		news.Problems = append(news.Problems, p)
 		slots = append(slots, slot)
 	}

@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -333,19 +335,37 @@ func TestAlerts_Sender(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := st.RecordRun(t.Context(), store.Run{Job: "reports", OwnerID: anna.ID, Slot: "x", Started: st.Now(), Outcome: "queued"},
-		store.Mail{Key: "x", MessageID: "<x@vector.test>", From: "intouch@vector.test", To: "gone@vector.test", Subject: "report", Bytes: []byte("Subject: report\r\n\r\nx\r\n")}); err != nil {
+	boris, err := st.ManagerByLogin(t.Context(), "boris")
+	if err != nil {
 		t.Fatal(err)
+	}
+	for i, who := range []store.Manager{anna, boris} { // Boris's is the newer one
+		key := fmt.Sprint("x", i)
+		if err := st.RecordRun(t.Context(), store.Run{Job: "reports", OwnerID: who.ID, Slot: key, Started: st.Now(), Outcome: "queued"},
+			store.Mail{Key: key, MessageID: "<" + key + "@vector.test>", From: "intouch@vector.test", To: "gone@vector.test", Subject: "report of " + who.Login, Bytes: []byte("Subject: report\r\n\r\nx\r\n")}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	run("outbox")
 	for range 2 {
 		run("alerts")
 		c.add(time.Minute)
 	}
+	told, err := st.ClaimMails(t.Context(), 10, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range told {
+		for _, who := range []store.Manager{anna, boris} {
+			if got, want := bytes.Contains(m.Bytes, []byte("report of "+who.Login)), strings.HasPrefix(m.To, who.Login+"@"); got != want {
+				t.Errorf("the subject of %s is read by %s: %v\n%s", who.Login, m.To, got, m.Bytes)
+			}
+		}
+	}
 	run("outbox")
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if want := map[string]int{"root@vector.test": 1, "anna@vector.test": 1}; !maps.Equal(p.taken, want) {
+	if want := map[string]int{"root@vector.test": 1, "anna@vector.test": 1, "boris@vector.test": 1}; !maps.Equal(p.taken, want) {
 		t.Errorf("told %v, want %v", p.taken, want)
 	}
 }

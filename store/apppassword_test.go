@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"intouch/store"
+	"intouch/store/storetest"
 )
 
 func TestAppPassword(t *testing.T) {
@@ -92,6 +95,46 @@ func TestAppPassword(t *testing.T) {
 		if again == password {
 			t.Error("the same password again")
 		}
+	})
+}
+
+// Who may come in does so where nothing can be written: the use is not noted
+// then.
+func TestAppPassword_fullDisk(t *testing.T) {
+	h := &house{Store: storetest.SQLite(t, store.Options{Render: plain, Now: (&clock{monday()}).now}), t: t, clock: &clock{monday()}}
+	h.fill()
+	_, password, err := h.AddAppPassword(ctx, store.Actor{ManagerID: h.anna.ID}, h.anna.ID, "phone")
+	h.must(err)
+	h.must(h.Exec(ctx, `CREATE TRIGGER full BEFORE UPDATE ON app_passwords BEGIN SELECT RAISE(ABORT, 'disk full'); END`))
+	m, err := h.CheckDevice(ctx, "anna", password, "10.0.0.1")
+	h.must(err)
+	h.same("who", m.ID, h.anna.ID)
+	list, err := h.AppPasswords(ctx, h.anna.ID)
+	h.must(err)
+	if !list[0].Used.IsZero() {
+		t.Errorf("the trigger kept nothing from being written: %+v", list)
+	}
+}
+
+// Guesses that are sent at once are not let through at once: each of them sees
+// how many have failed before it.
+func TestLogin_Parallel(t *testing.T) {
+	each(t, func(h *house) {
+		h.must(h.SetPassword(ctx, h.anna.ID, "correct horse"))
+		var hashed atomic.Int64
+		var all sync.WaitGroup
+		for range 40 {
+			all.Go(func() {
+				switch _, err := h.CheckLogin(ctx, "anna", "wrong", "198.51.100.7"); {
+				case errors.Is(err, store.ErrBadLogin):
+					hashed.Add(1)
+				case !errors.Is(err, store.ErrTooManyLogins):
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		h.same("guesses compared", hashed.Load(), int64(10))
 	})
 }
 

@@ -1,13 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 )
 
 // EditClient makes a client what a person typed. ErrStale: it is no longer of
-// that version; ErrForbidden: the manager may not change it, or gives it to
+// that version, or was merged with another; ErrForbidden: the manager may not change it, or gives it to
 // another without being a head; *Invalid: which field is wrong.
 func (s *Store) EditClient(ctx context.Context, actor Actor, id, version int64, e ClientEdit) error {
 	return s.write(ctx, func(t *tx) error {
@@ -15,7 +16,7 @@ func (s *Store) EditClient(ctx context.Context, actor Actor, id, version int64, 
 		if err != nil {
 			return err
 		}
-		if old.Version != version {
+		if old.ID != id || old.Version != version {
 			return ErrStale
 		}
 		c, err := e.of(&old)
@@ -51,12 +52,20 @@ func faultOf(field string, err error) error {
 }
 
 // changeable is the client with that number, locked, for a manager who may
-// change it. It waits for imports, which write whole clients and persons.
+// change it, or the one that it was merged with. It waits for imports, which write whole clients and persons.
 func (t *tx) changeable(actor Actor, id int64) (Client, error) {
 	if err := t.alone(importWork); err != nil {
 		return Client{}, err
 	}
-	if err := t.lock("clients", id); err != nil {
+	err := t.lock("clients", id)
+	if errors.Is(err, ErrNotFound) {
+		into, err := t.survivor(id)
+		if err != nil || into == id {
+			return Client{}, cmp.Or(err, ErrNotFound)
+		}
+		return t.changeable(actor, into)
+	}
+	if err != nil {
 		return Client{}, err
 	}
 	c, err := t.client(id)
@@ -93,10 +102,11 @@ func (s *Store) PersonAt(ctx context.Context, viewer Manager, id int64) (p Perso
 // id of 0 makes a new one of that client, of whom there is no version.
 func (s *Store) EditPerson(ctx context.Context, actor Actor, clientID, id, version int64, e PersonEdit) error {
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.changeable(actor, clientID); err != nil {
+		c, err := t.changeable(actor, clientID)
+		if err != nil {
 			return err
 		}
-		old := Person{ClientID: clientID}
+		old := Person{ClientID: c.ID}
 		if id != 0 {
 			err := t.lock("persons", id)
 			if err != nil {
@@ -105,7 +115,7 @@ func (s *Store) EditPerson(ctx context.Context, actor Actor, clientID, id, versi
 			if old, err = one(t.persons("p.id = $1", "", id)); err != nil {
 				return err
 			}
-			if old.ClientID != clientID {
+			if old.ClientID != c.ID {
 				return ErrNotFound
 			}
 			if old.Version != version {
@@ -147,7 +157,8 @@ func (s *Store) ClientSources(ctx context.Context, clientID int64, limit int) (o
 // that contact on, without one as the client's first.
 func (s *Store) SetSource(ctx context.Context, actor Actor, clientID, contactID, sourceID int64) error {
 	return s.write(ctx, func(t *tx) error {
-		if _, err := t.changeable(actor, clientID); err != nil {
+		client, err := t.changeable(actor, clientID)
+		if err != nil {
 			return err
 		}
 		source, err := t.source("id = $1", sourceID)
@@ -155,10 +166,10 @@ func (s *Store) SetSource(ctx context.Context, actor Actor, clientID, contactID,
 			return faultOf("source", err)
 		}
 		if contactID == 0 {
-			return t.setSource(actor, nil, []int64{clientID}, source.ID, nil)
+			return t.setSource(actor, nil, []int64{client.ID}, source.ID, nil)
 		}
 		c, err := t.contact(contactID)
-		if err == nil && c.ClientID != clientID {
+		if err == nil && c.ClientID != client.ID {
 			err = ErrNotFound
 		}
 		if err != nil {

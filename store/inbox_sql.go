@@ -182,30 +182,38 @@ func (s *Store) AlikeClients(ctx context.Context, viewer Manager, limit int) (ou
 
 // Settle remembers that a question stays as it is. one is a contact of
 // SettledUnlinked, else a client; other is the second client of SettledClients,
-// else 0. ErrNotFound where the viewer may not decide about it.
+// else 0. ErrNotFound where the viewer may not decide about it,
+// *Invalid for another question or another second one.
 func (s *Store) Settle(ctx context.Context, viewer Manager, actor Actor, what Settled, one, other int64) error {
 	return s.write(ctx, func(t *tx) error {
-		var clients []int64
+		if what != SettledClients && other != 0 {
+			return invalid("other", "%q has no second one", clip(string(what), 40))
+		}
 		switch what {
 		case SettledUnlinked:
 			if _, err := t.questioned(viewer, actor, one); err != nil {
 				return err
 			}
 		case SettledSource:
-			clients = []int64{one}
+			c, err := t.changeable(actor, one)
+			if err != nil {
+				return err
+			}
+			one = c.ID
 		case SettledClients:
+			for _, id := range []*int64{&one, &other} {
+				c, err := t.changeable(actor, *id)
+				if err != nil {
+					return err
+				}
+				*id = c.ID // perhaps of the one it was merged with
+			}
 			if one == other {
 				return ErrNotFound
 			}
 			one, other = min(one, other), max(one, other)
-			clients = []int64{one, other}
 		default:
 			return invalid("what", "%q is no question that can be left", clip(string(what), 40))
-		}
-		for _, id := range clients {
-			if _, err := t.changeable(actor, id); err != nil {
-				return err
-			}
 		}
 		_, err := t.exec(`INSERT INTO settled (what, one, other, manager_id, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
 			string(what), one, other, viewer.ID, t.now.Unix())

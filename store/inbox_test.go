@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -35,6 +36,10 @@ func TestInbox(t *testing.T) {
 		}
 		h.must(h.Settle(ctx, h.anna, actor, store.SettledUnlinked, c.ID, 0))
 		h.must(h.Settle(ctx, h.anna, actor, store.SettledUnlinked, c.ID, 0))
+		var bad *store.Invalid
+		if err := h.Settle(ctx, h.anna, actor, store.SettledUnlinked, c.ID, 7); !errors.As(err, &bad) {
+			t.Errorf("with a second one: %v", err)
+		}
 		settled, err := h.InboxCounts(ctx, h.anna, since)
 		h.must(err)
 		h.same("settled", settled, before)

@@ -61,13 +61,16 @@ const GiveUp = 48 * time.Hour
 type OutboxMail struct {
 	ID int64
 	Mail
-	State     OutboxState
-	Tries     int
-	NextTry   time.Time
-	LastError string
-	Created   time.Time
-	Until     time.Time // then it is given up
-	SentAt    time.Time
+	State   OutboxState
+	Tries   int
+	NextTry time.Time
+	// ClaimedUntil is until when a daemon has it in its hands; zero, or past,
+	// where none has.
+	ClaimedUntil time.Time
+	LastError    string
+	Created      time.Time
+	Until        time.Time // then it is given up
+	SentAt       time.Time
 }
 
 // OutboxSummary is what the status page shows of the outbox.

@@ -202,6 +202,13 @@ func TestOutbox(t *testing.T) {
 		if more, err := h.ClaimMails(ctx, 10, time.Minute); err != nil || len(more) != 0 {
 			h.t.Errorf("claimed twice: %v %v", more, err)
 		}
+		// Somebody asks for it while it is on its way.
+		if n, err := h.RetryMails(ctx, []int64{got[1].ID}); err != nil || n != 0 {
+			h.t.Errorf("%d mails in flight queued anew, %v", n, err)
+		}
+		if more, err := h.ClaimMails(ctx, 10, time.Minute); err != nil || len(more) != 0 {
+			h.t.Errorf("sent twice: %v %v", more, err)
+		}
 		h.must(h.MailSent(ctx, got[0].ID))
 		h.clock.t = h.clock.t.Add(2 * time.Minute) // the lease is over
 		again, err := h.ClaimMails(ctx, 10, time.Minute)
@@ -213,6 +220,10 @@ func TestOutbox(t *testing.T) {
 		if next, err := h.NextMail(ctx); err != nil || !next.Equal(h.clock.t.Add(time.Hour)) {
 			h.t.Error(next, err)
 		}
+		if n, err := h.RetryMails(ctx, []int64{again[0].ID}); err != nil || n != 1 {
+			h.t.Errorf("%d mails that wait queued anew, %v", n, err)
+		}
+		h.must(h.MailRetry(ctx, again[0].ID, h.clock.t.Add(time.Hour), "450 later"))
 		h.must(h.MailFailed(ctx, again[0].ID, "550 no"))
 		sum, err := h.Outbox(ctx, 10)
 		h.must(err)

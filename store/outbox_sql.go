@@ -137,7 +137,7 @@ func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) 
 		for i, m := range out {
 			ids[i] = m.ID
 		}
-		_, err = t.exec(`UPDATE outbox SET tries = tries + 1, next_try = $1 WHERE id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
+		_, err = t.exec(`UPDATE outbox SET tries = tries + 1, next_try = $1, claimed_until = $1 WHERE id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
 		return err
 	})
 	return out, err
@@ -146,7 +146,7 @@ func (s *Store) ClaimMails(ctx context.Context, limit int, lease time.Duration) 
 // HoldMails puts off the end of the lease of claimed mails.
 func (s *Store) HoldMails(ctx context.Context, ids []int64, lease time.Duration) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE outbox SET next_try = $1 WHERE state = 'queued' AND id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
+		_, err := t.exec(`UPDATE outbox SET next_try = $1, claimed_until = $1 WHERE state = 'queued' AND id IN `+s.dialect.ids("$2"), t.now.Add(lease).Unix(), asJSON(ids))
 		return err
 	})
 }
@@ -155,7 +155,7 @@ func (s *Store) HoldMails(ctx context.Context, ids []int64, lease time.Duration)
 // before those that were.
 func (s *Store) FreeMails(ctx context.Context, ids []int64, reason string) error {
 	return s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE outbox SET next_try = $1, tries = tries - 1, last_error = CASE WHEN $2 = '' THEN last_error ELSE $2 END WHERE state = 'queued' AND id IN `+s.dialect.ids("$3"),
+		_, err := t.exec(`UPDATE outbox SET next_try = $1, claimed_until = 0, tries = tries - 1, last_error = CASE WHEN $2 = '' THEN last_error ELSE $2 END WHERE state = 'queued' AND id IN `+s.dialect.ids("$3"),
 			t.now.Unix(), clip(clean(reason), 1000), asJSON(ids))
 		return err
 	})
@@ -168,20 +168,20 @@ func (s *Store) MailSent(ctx context.Context, id int64) error {
 		if err != nil {
 			return err
 		}
-		return t.mailOutcome(`UPDATE outbox SET state = 'sent', sent_at = $2, last_error = '', bytes = $3 WHERE id = $1`, id, t.now.Unix(), []byte{})
+		return t.mailOutcome(`UPDATE outbox SET state = 'sent', claimed_until = 0, sent_at = $2, last_error = '', bytes = $3 WHERE id = $1`, id, t.now.Unix(), []byte{})
 	})
 }
 
 // MailRetry notes a try that may succeed later.
 func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
+	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, claimed_until = 0, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
 }
 
 // MailFailed notes that the mail will not be tried again: from now on NextTry is
 // when that was decided. One that somebody dropped while it was tried stays
 // dropped.
 func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = CASE state WHEN 'dropped' THEN state ELSE 'failed' END, last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
+	return s.mailOutcome(ctx, `UPDATE outbox SET state = CASE state WHEN 'dropped' THEN state ELSE 'failed' END, claimed_until = 0, last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
 }
 
 func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
@@ -256,10 +256,10 @@ func (s *Store) UndeliveredMails(ctx context.Context, managerID int64, since tim
 
 // mails reads without bytes; $1 of where is the limit.
 func (t *tx) mails(where string, limit int, args ...any) (out []OutboxMail, err error) {
-	err = t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, owner_id, state, tries, next_try, last_error, created, until, sent_at FROM outbox
+	err = t.rows(`SELECT id, key, message_id, mail_from, rcpt_to, subject, owner_id, state, tries, next_try, claimed_until, last_error, created, until, sent_at FROM outbox
 		WHERE `+where+` ORDER BY id DESC LIMIT $1`, append([]any{limit}, args...), func(scan func(...any) error) error {
 		var m OutboxMail
-		if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.OwnerID, &m.State, &m.Tries, timeInto{&m.NextTry}, &m.LastError,
+		if err := scan(&m.ID, &m.Key, &m.MessageID, &m.From, &m.To, &m.Subject, &m.OwnerID, &m.State, &m.Tries, timeInto{&m.NextTry}, timeInto{&m.ClaimedUntil}, &m.LastError,
 			timeInto{&m.Created}, timeInto{&m.Until}, timeInto{&m.SentAt}); err != nil {
 			return err
 		}
@@ -287,10 +287,11 @@ func (s *Store) OutboxMail(ctx context.Context, id int64) (m OutboxMail, err err
 }
 
 // RetryMails tries mails that wait or that were refused now and, once more,
-// for as long as new ones. How many; others are left alone.
+// for as long as new ones. How many; others are left alone, as are those that a
+// daemon is delivering at this moment: they would go out twice.
 func (s *Store) RetryMails(ctx context.Context, ids []int64) (n int64, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		n, err = t.exec(`UPDATE outbox SET state = 'queued', next_try = $1, until = $2 WHERE state IN ('queued', 'failed') AND length(bytes) > 0 AND id IN `+s.dialect.ids("$3"),
+		n, err = t.exec(`UPDATE outbox SET state = 'queued', next_try = $1, until = $2 WHERE state IN ('queued', 'failed') AND claimed_until <= $1 AND length(bytes) > 0 AND id IN `+s.dialect.ids("$3"),
 			t.now.Unix(), t.now.Add(GiveUp).Unix(), asJSON(ids))
 		return err
 	})

@@ -299,6 +299,20 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		}
 	}
 	slowed, home := false, false
+	tooMany := func(t *tx) error {
+		most := map[string]int64{pair: failuresPerLogin}
+		if !home {
+			most[place], most[account] = failuresPerPlace, failuresPerAccount
+		}
+		for name, most := range most {
+			many, err := t.tooManyFailures(name, most)
+			if err != nil {
+				return err
+			}
+			slowed = slowed || many
+		}
+		return nil
+	}
 	err := s.read(ctx, func(t *tx) (err error) {
 		m, err = t.manager("m.login = $1", login)
 		if err == nil {
@@ -313,18 +327,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 		if home, err = t.loginPlace(m.ID, place); err != nil {
 			return err
 		}
-		most := map[string]int64{pair: failuresPerLogin}
-		if !home {
-			most[place], most[account] = failuresPerPlace, failuresPerAccount
-		}
-		for name, most := range most {
-			many, err := t.tooManyFailures(name, most)
-			if err != nil {
-				return err
-			}
-			slowed = slowed || many
-		}
-		return nil
+		return tooMany(t)
 	})
 	if err != nil {
 		return Manager{}, fmt.Errorf("check login: %w", err)
@@ -347,6 +350,15 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 	}
 	if hash != "" && s.logins.has(k, hash, now) {
 		return m, nil // another connection of the same program was verified meanwhile
+	}
+	// Those that waited here were let through before the ones ahead of them
+	// failed.
+	if err := s.read(ctx, tooMany); err != nil {
+		return Manager{}, fmt.Errorf("check login: %w", err)
+	}
+	if slowed {
+		s.refused(login, remote, "too many failures")
+		return Manager{}, ErrTooManyLogins
 	}
 	against := hash
 	if against == "" {

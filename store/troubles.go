@@ -13,13 +13,13 @@ type WaitingMails struct {
 // given up.
 type RefusedRecipient struct {
 	Address string
-	Subject string // of that mail
 	Reason  string
 	At      time.Time
 	// Delivered says that a later mail to it was taken.
 	Delivered bool
-	// Owners are the managers whose mails to it were refused.
-	Owners []int64
+	// Owners are the managers whose mails to it were refused, each with the
+	// subject of their newest: what others write to it is not theirs to read.
+	Owners map[int64]string
 }
 
 // Disk is the room on a file system, in bytes.

@@ -28,24 +28,28 @@ func (s *Store) WaitingMails(ctx context.Context, before time.Time) (w WaitingMa
 // were refused for good, the newest first, with what is known of the newest.
 func (s *Store) RefusedRecipients(ctx context.Context, since time.Time, limit int) (out []RefusedRecipient, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		owners := map[string][]int64{}
-		err := t.rows(`SELECT DISTINCT rcpt_to, owner_id FROM outbox WHERE state = 'failed' AND created >= $1 AND owner_id <> 0`, []any{since.Unix()}, func(scan func(...any) error) error {
-			var address string
+		owners := map[string]map[int64]string{}
+		err := t.rows(`SELECT rcpt_to, owner_id, subject FROM outbox WHERE id IN (SELECT MAX(id) FROM outbox
+			WHERE state = 'failed' AND created >= $1 AND owner_id <> 0 GROUP BY rcpt_to, owner_id)`, []any{since.Unix()}, func(scan func(...any) error) error {
+			var address, subject string
 			var id int64
-			err := scan(&address, &id)
-			owners[address] = append(owners[address], id)
+			err := scan(&address, &id, &subject)
+			if owners[address] == nil {
+				owners[address] = map[int64]string{}
+			}
+			owners[address][id] = subject
 			return err
 		})
 		if err != nil {
 			return err
 		}
-		return t.rows(`SELECT f.rcpt_to, f.subject, f.last_error, f.next_try,
+		return t.rows(`SELECT f.rcpt_to, f.last_error, f.next_try,
 			EXISTS (SELECT 1 FROM outbox s WHERE s.id > f.id AND s.state = 'sent' AND s.rcpt_to = f.rcpt_to)
 			FROM outbox f WHERE f.state = 'failed' AND f.created >= $1
 			AND f.id = (SELECT MAX(o.id) FROM outbox o WHERE o.state = 'failed' AND o.created >= $1 AND o.rcpt_to = f.rcpt_to)
 			ORDER BY f.id DESC LIMIT $2`, []any{since.Unix(), limit}, func(scan func(...any) error) error {
 			var r RefusedRecipient
-			if err := scan(&r.Address, &r.Subject, &r.Reason, timeInto{&r.At}, &r.Delivered); err != nil {
+			if err := scan(&r.Address, &r.Reason, timeInto{&r.At}, &r.Delivered); err != nil {
 				return err
 			}
 			r.Owners = owners[r.Address]

@@ -11,17 +11,14 @@ import (
 	"intouch/store"
 )
 
-// clientForm is the client with that number as it is stored now, and the client
-// itself. Who may not change it is refused.
+// clientForm is the client with that number, or the one that it was merged
+// with, as it is stored now, and the client itself. Who may not change it is refused.
 func (s *server) clientForm(v *visit, id int64) (editForm, store.Client, error) {
 	card, err := s.st.Client(v.ctx, v.who, id)
 	if err != nil {
 		return editForm{}, store.Client{}, err
 	}
 	c := card.Client
-	if c.ID != id {
-		return editForm{}, c, store.ErrNotFound
-	}
 	if !mayEditClient(v.say, &c) {
 		return editForm{}, c, store.ErrForbidden
 	}
@@ -166,9 +163,13 @@ func (s *server) editClientPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	form, _, err := s.clientForm(v, id)
+	form, c, err := s.clientForm(v, id)
 	if err != nil {
 		return err
+	}
+	if c.ID != id {
+		http.Redirect(v.w, v.Request, form.Action, http.StatusSeeOther)
+		return nil
 	}
 	return s.show(v, http.StatusOK, "edit.html", form.Title, form)
 }
@@ -187,6 +188,10 @@ func (s *server) editClient(v *visit) error {
 		e := typed.clientEdit(v.say, &c)
 		if typed.faulty() {
 			return nil
+		}
+		if c.ID != id { // merged since the form was shown: its version is another's
+			id = c.ID
+			return store.ErrStale
 		}
 		return s.st.EditClient(v.ctx, v.actor(), id, version, e)
 	})

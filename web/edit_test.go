@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"intouch/store"
 )
 
 var (
@@ -91,6 +93,26 @@ func TestEditClient_Form(t *testing.T) {
 	old := anna.get(client + "/edit").filled()
 	old.Set("version", "1")
 	save(anna, client+"/edit", old, nil, http.StatusSeeOther)
+
+	// The client was merged with another while its form was open: the values of
+	// both are shown, on the form of the one that stayed, and none is lost even
+	// where both happen to be of one version.
+	var twin int64
+	h.check(h.st.Import(t.Context(), store.Actor{Origin: store.FromImport}, false, func(im *store.Import) (err error) {
+		_, twin, err = im.SaveClient(0, store.ClientRow{ID: "twin", Name: "Ромашка-опт", Manager: "anna"})
+		return err
+	}))
+	gone := fmt.Sprintf("/clients/%d/edit", twin)
+	open := anna.get(gone).filled()
+	_, err := h.st.MergeClients(t.Context(), store.Actor{ManagerID: h.manager("anna").ID, Origin: store.FromWeb}, h.ids["Ромашка"], twin)
+	h.check(err)
+	if a := anna.get(gone); a.code != http.StatusSeeOther || a.header.Get("Location") != client+"/edit" {
+		t.Errorf("the form of a merged client: %d %s", a.code, a.header.Get("Location"))
+	}
+	open.Set("version", anna.get(client+"/edit").filled().Get("version"))
+	both := save(anna, gone, open, map[string]string{"name": "Ромашка оптом"}, http.StatusConflict)
+	both.has(t, "ООО «Ромашка Плюс»", "Ромашка оптом", `action="`+client+`/edit"`)
+	anna.get(client).has(t, "ООО «Ромашка Плюс»")
 
 	// Others.
 	for _, path := range []string{client + "/edit", client + "/persons/new", fmt.Sprintf("/persons/%d", h.person(t))} {

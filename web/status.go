@@ -218,7 +218,7 @@ func slot(say voice, s string) string {
 func newOutboxView(say voice, o *store.OutboxSummary) outboxView {
 	view := outboxView{Queued: o.Queued, Sent: o.Sent, Failed: o.Failed, Mails: mailRows(say, o.Recent)}
 	for i, m := range o.Recent {
-		view.Mails[i].CanRetry = m.State == store.Failed || m.State == store.Queued && m.Tries > 0
+		view.Mails[i].CanRetry = m.State == store.Failed || m.State == store.Queued && m.Tries > 0 && !m.ClaimedUntil.After(say.now)
 	}
 	if o.Locked != "" {
 		view.Locked = say.t("status.locked." + string(o.Locked))
