@@ -132,7 +132,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		seen.handler(),
 		profiles(func() bool { return a.reread.Load().Server.Pprof }),
 	)
-	a.server = newServer(guarded(seen.counted(handler), cfg.Server.BehindProxy, log.With("part", "requests")), log)
+	a.server = newServer(guarded(seen.counted(handler), cfg.Server, log.With("part", "requests")), log)
 	a.server.TLSConfig = listenerTLS(cfg, served)
 	return a, nil
 }

@@ -74,17 +74,39 @@ const slowWrite = time.Minute
 // log and ours have the same. A stranger's word is not taken.
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
-// guarded wraps everything that is served: a request id, a line in the log at
-// debug, and a panic ends the request, not the process.
-func guarded(next http.Handler, behindProxy bool, log *slog.Logger) http.Handler {
+// safety are the headers that every answer carries, errors, calendars and
+// 1C's included; pages replace the policy with their own. What is not a page
+// loads nothing and stands in no frame (OWASP's recommendation for APIs).
+var safety = map[string]string{
+	"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Referrer-Policy":              "no-referrer",
+	"X-Content-Type-Options":       "nosniff",
+	"X-Frame-Options":              "DENY",
+}
+
+// onlyTLS has browsers come by TLS for a year from their last visit (RFC 6797).
+// Only the host itself promises it: who its siblings belong to is not known.
+const onlyTLS = "max-age=31536000"
+
+// guarded wraps everything that is served: a request id, the headers of safety,
+// a line in the log at debug, and a panic ends the request, not the process.
+func guarded(next http.Handler, server Server, log *slog.Logger) http.Handler {
+	tls := strings.HasPrefix(server.PublicURL, "https://") // ours, or that of the proxy
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		if behindProxy {
+		if server.BehindProxy {
 			r.RemoteAddr = forwardedFor(r)
 		}
 		out := &answer{ResponseWriter: w, control: http.NewResponseController(w)}
+		for name, value := range safety {
+			out.Header().Set(name, value)
+		}
+		if tls {
+			out.Header().Set("Strict-Transport-Security", onlyTLS)
+		}
 		id := rand.Text()[:10]
-		if given := r.Header.Get("X-Request-Id"); behindProxy && requestID.MatchString(given) {
+		if given := r.Header.Get("X-Request-Id"); server.BehindProxy && requestID.MatchString(given) {
 			id = given
 		}
 		out.Header().Set("X-Request-Id", id)

@@ -16,7 +16,7 @@ import (
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 func TestGuarded_panic(t *testing.T) {
-	h := guarded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), false, discard())
+	h := guarded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), Server{}, discard())
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusInternalServerError || w.Header().Get("X-Request-Id") == "" {
@@ -76,7 +76,7 @@ func TestRoutes(t *testing.T) {
 
 // TestServer_bounds refuses a header that is too long.
 func TestServer_bounds(t *testing.T) {
-	s := newServer(guarded(http.NotFoundHandler(), false, discard()), discard())
+	s := newServer(guarded(http.NotFoundHandler(), Server{}, discard()), discard())
 	if s.ReadHeaderTimeout <= 0 || s.ReadTimeout <= 0 || s.IdleTimeout <= 0 || s.WriteTimeout != 0 {
 		t.Errorf("timeouts: %+v", s)
 	}
@@ -125,7 +125,7 @@ func TestGuarded_HidesFeeds(t *testing.T) {
 	var out strings.Builder
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for _, h := range []http.HandlerFunc{http.NotFound, func(http.ResponseWriter, *http.Request) { panic("broken") }} {
-		guarded(h, false, log).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/feed/SECRETSECRETSECRETSECRET22.ics", nil))
+		guarded(h, Server{}, log).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/feed/SECRETSECRETSECRETSECRET22.ics", nil))
 	}
 	if got := out.String(); strings.Contains(got, "SECRET") || strings.Count(got, "path=/feed/…") != 3 {
 		t.Errorf("the log says\n%s", got)
