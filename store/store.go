@@ -46,6 +46,9 @@ type Options struct {
 	// Currency is the ISO 4217 code of sums that come without one; RUB when
 	// empty.
 	Currency string
+	// TokenKeys seal the tokens of mailboxes; without one they are kept as they
+	// are.
+	TokenKeys TokenKeys
 	// Holidays are the days that are not what their weekday says.
 	Holidays HolidaySources
 }

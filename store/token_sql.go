@@ -20,7 +20,7 @@ func (s *Store) SaveToken(ctx context.Context, mailbox, issuer string, got Token
 		_, err := t.exec(`INSERT INTO oauth_tokens (mailbox_id, issuer, refresh_token, access_token, expires, version, claims) VALUES ($1, $2, $3, $4, $5, 1, 1)
 			ON CONFLICT (mailbox_id) DO UPDATE SET issuer = $2, refresh_token = $3, access_token = $4, expires = $5,
 			version = oauth_tokens.claims + 1, claims = oauth_tokens.claims + 1, claimed_until = 0`,
-			id, issuer, got.Refresh, got.Access, unix(got.Expires))
+			id, issuer, s.sealed(got.Refresh, id, refreshColumn), s.sealed(got.Access, id, accessColumn), unix(got.Expires))
 		return err
 	})
 }
@@ -91,6 +91,61 @@ func (s *Store) UseToken(ctx context.Context, mailbox, issuer, refused string, r
 	}
 }
 
+// The columns that are sealed.
+const (
+	refreshColumn = "refresh_token"
+	accessColumn  = "access_token"
+)
+
+func (s *Store) sealed(token string, mailboxID int64, column string) string {
+	return s.opt.TokenKeys.seal(token, mailboxID, column)
+}
+
+// SealTokens seals all tokens with the first key that are not: those of a time
+// without a key, and of a key that is being replaced. Tokens whose key is not
+// given stay as they are. How many were sealed, and how many could not be; it
+// costs little where nothing is to be done.
+func (s *Store) SealTokens(ctx context.Context) (sealed, left int, err error) {
+	keys := &s.opt.TokenKeys
+	if !keys.given() {
+		return 0, 0, nil
+	}
+	err = s.write(ctx, func(t *tx) error {
+		sealed, left = 0, 0
+		type row struct {
+			id              int64
+			refresh, access string
+		}
+		var rows []row
+		err := t.rows(`SELECT mailbox_id, refresh_token, access_token FROM oauth_tokens ORDER BY mailbox_id`+s.dialect.forUpdate(), nil, func(scan func(...any) error) error {
+			var r row
+			err := scan(&r.id, &r.refresh, &r.access)
+			if err == nil && !(keys.current(r.refresh) && keys.current(r.access)) {
+				rows = append(rows, r)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			refresh, err := keys.unseal(r.refresh, r.id, refreshColumn)
+			access, accessErr := keys.unseal(r.access, r.id, accessColumn)
+			if errors.Join(err, accessErr) != nil {
+				left++
+				continue
+			}
+			if _, err := t.exec(`UPDATE oauth_tokens SET refresh_token = $1, access_token = $2 WHERE mailbox_id = $3`,
+				keys.seal(refresh, r.id, refreshColumn), keys.seal(access, r.id, accessColumn), r.id); err != nil {
+				return err
+			}
+			sealed++
+		}
+		return nil
+	})
+	return sealed, left, err
+}
+
 func (s *Store) tokenRow(ctx context.Context, mailbox string) (r *tokenRow, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		r = &tokenRow{}
@@ -98,6 +153,12 @@ func (s *Store) tokenRow(ctx context.Context, mailbox string) (r *tokenRow, err 
 			FROM oauth_tokens o JOIN mailboxes m ON m.id = o.mailbox_id WHERE m.name = $1`, []any{mailbox},
 			&r.mailboxID, &r.issuer, &r.Refresh, &r.Access, timeInto{&r.Expires}, &r.version, timeInto{&r.until})
 	})
+	if err == nil {
+		r.Refresh, err = s.opt.TokenKeys.unseal(r.Refresh, r.mailboxID, refreshColumn)
+	}
+	if err == nil {
+		r.Access, err = s.opt.TokenKeys.unseal(r.Access, r.mailboxID, accessColumn)
+	}
 	return r, err
 }
 
@@ -105,9 +166,9 @@ func (s *Store) tokenRow(ctx context.Context, mailbox string) (r *tokenRow, err 
 // was refused. ErrStale when the row is no longer as it was read.
 func (s *Store) claimToken(ctx context.Context, r *tokenRow, refused string) (claim int64, err error) {
 	err = s.write(ctx, func(t *tx) error {
-		err := t.row(`UPDATE oauth_tokens SET claims = claims + 1, claimed_until = $1, access_token = CASE WHEN access_token = $2 THEN '' ELSE access_token END
+		err := t.row(`UPDATE oauth_tokens SET claims = claims + 1, claimed_until = $1, access_token = CASE WHEN $2 THEN '' ELSE access_token END
 			WHERE mailbox_id = $3 AND version = $4 AND claimed_until <= $5 RETURNING claims`,
-			[]any{t.now.Add(tokenClaim).Unix(), refused, r.mailboxID, r.version, t.now.Unix()}, &claim)
+			[]any{t.now.Add(tokenClaim).Unix(), r.Access == refused, r.mailboxID, r.version, t.now.Unix()}, &claim)
 		if errors.Is(err, ErrNotFound) {
 			return ErrStale
 		}
@@ -198,7 +259,7 @@ func (s *Store) settleToken(ctx context.Context, mailbox string) error {
 		err := s.write(ctx, func(t *tx) error {
 			_, err := t.exec(`UPDATE oauth_tokens SET refresh_token = $1, access_token = $2, expires = $3, version = $4,
 				claimed_until = CASE WHEN claims = $4 THEN 0 ELSE claimed_until END WHERE mailbox_id = $5 AND version < $4`,
-				r.Refresh, r.Access, unix(r.Expires), r.claim, r.mailboxID)
+				s.sealed(r.Refresh, r.mailboxID, refreshColumn), s.sealed(r.Access, r.mailboxID, accessColumn), unix(r.Expires), r.claim, r.mailboxID)
 			return err
 		})
 		if err == nil {

@@ -68,6 +68,9 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 	} else if why == store.LockMoved {
 		return nil, store.ErrMoved
 	}
+	if err := sealTokens(ctx, a.st, cfg, log); err != nil {
+		return nil, err
+	}
 	if err := setPasswords(ctx, a.st, cfg.Managers); err != nil {
 		return nil, err
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	WorkHours        store.WorkHours
 	StateDir         string
 	StoreURL         string // store.Options.URL
+	TokenKey         Secret // of store.TokenKeys
 	Company          Company
 	Server           Server
 	Mail             Mail
@@ -347,6 +348,7 @@ func (c *reading) store(root *table) {
 	default:
 		t.fault("url", "must begin with sqlite: or postgres://")
 	}
+	c.cfg.TokenKey = c.secretNamed(t, "token_key", false)
 	c.cfg.StateDir = stateDir
 	if dir := root.text("state_dir", ""); dir != "" {
 		c.cfg.StateDir = c.path(dir)

@@ -103,6 +103,7 @@ func TestConfigExample(t *testing.T) {
 		t.Fatalf("uncommented, the example has %d mailboxes, smtp %v, %d managers", len(all.Mailboxes), all.SMTP != nil, len(all.Managers))
 	}
 	// What has no default, and so shows an example, is compared no further.
+	all.TokenKey = empty.TokenKey
 	all.Mailboxes, all.Replies, all.SMTP, all.Managers, all.AddressBooks, all.KeepInTouch.Cadences = nil, nil, nil, nil, nil, nil
 	if diff := cmp.Diff(empty, all, cmp.AllowUnexported(Secret{}), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the example shows other defaults than the real ones (-real +shown):\n%s", diff)
@@ -116,7 +117,7 @@ func TestConfigExample(t *testing.T) {
 		for key := range tab.values {
 			name := join(tab.name, key)
 			shown[name] = true
-			if base := strings.TrimSuffix(strings.TrimSuffix(name, "_file"), "_env"); strings.HasSuffix(base, "password") || strings.HasSuffix(base, "client_secret") {
+			if base := strings.TrimSuffix(strings.TrimSuffix(name, "_file"), "_env"); strings.HasSuffix(base, "password") || strings.HasSuffix(base, "client_secret") || strings.HasSuffix(base, "token_key") {
 				told[base] = true
 			}
 		}

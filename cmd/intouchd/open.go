@@ -41,7 +41,12 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 	if err := os.MkdirAll(cfg.StateDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	st, err := store.Open(ctx, storeOptions(cfg, log))
+	opt := storeOptions(cfg, log)
+	var err error
+	if opt.TokenKeys, err = tokenKeys(cfg); err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, opt)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
