@@ -89,7 +89,7 @@ func holidayFetch(st *store.Store, addresses []string) scheduler.Chore {
 	if len(addresses) == 0 {
 		return nil
 	}
-	client := &http.Client{Timeout: holidayTime}
+	client := &http.Client{Timeout: holidayTime, CheckRedirect: guardedRedirect}
 	return func(ctx context.Context) (string, error) {
 		var said, failed []string
 		for i, address := range addresses {
@@ -112,6 +112,19 @@ func holidayFetch(st *store.Store, addresses []string) scheduler.Chore {
 		}
 		return strings.Join(said, "; "), err
 	}
+}
+
+// guardedRedirect follows where a server of others sends us by TLS alone, or on
+// itself: what listens without a certificate for a public name, like a cloud's
+// metadata or the machine's own services, is out of its reach.
+func guardedRedirect(to *http.Request, via []*http.Request) error {
+	switch {
+	case len(via) >= 5:
+		return errors.New("it redirects without end")
+	case to.URL.Scheme != "https" && to.URL.Host != via[0].URL.Host:
+		return errors.New("it redirects to another address without TLS, which is not followed")
+	}
+	return nil
 }
 
 func fetchHolidays(ctx context.Context, client *http.Client, st *store.Store, address string) (changed int, err error) {

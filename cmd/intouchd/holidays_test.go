@@ -67,3 +67,30 @@ func TestHolidayFetch(t *testing.T) {
 		t.Error("there is nothing to fetch")
 	}
 }
+
+// A calendar's server cannot send us to what listens here.
+func TestHolidayFetch_Redirect(t *testing.T) {
+	asked := false
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+	defer inside.Close()
+	hops := 0
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/round" {
+			hops++
+			http.Redirect(w, r, "/round", http.StatusFound)
+			return
+		}
+		http.Redirect(w, r, inside.URL+"/latest/meta-data", http.StatusFound)
+	}))
+	defer outside.Close()
+	for path, says := range map[string]string{"/away": "without TLS", "/round": "without end"} {
+		address := outside.URL + path
+		st := storetest.SQLite(t, store.Options{Holidays: store.HolidaySources{Addresses: []string{address}}})
+		if _, err := holidayFetch(st, []string{address})(t.Context()); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if asked || hops > 5 {
+		t.Errorf("what listens here was asked: %v; %d hops", asked, hops)
+	}
+}

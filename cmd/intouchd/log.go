@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,7 +40,7 @@ func newLogAt(levels *logLevels, format string, w io.Writer) *slog.Logger {
 	opt := &slog.HandlerOptions{Level: slog.LevelDebug} // leveled asks the levels before it
 	var lines slog.Handler = slog.NewTextHandler(w, opt)
 	if format == "json" {
-		lines = slog.NewJSONHandler(w, opt)
+		lines = slog.NewJSONHandler(escaped{w}, opt)
 	}
 	return slog.New(&leveled{Handler: lines, levels: levels, damper: &damper{seen: map[sentence]*span{}}})
 }
@@ -138,4 +140,21 @@ func (d *damper) take(s sentence, now time.Time) (leftOut int, ok bool) {
 	}
 	at.written++
 	return leftOut, true
+}
+
+// escaped writes what encoding/json leaves as it is, and a terminal obeys: the
+// control characters of C1 (U+009B is ESC [ in one) and those that turn the
+// rest of a line round. slog's text is quoted, where they never stand.
+type escaped struct{ w io.Writer }
+
+var obeyed = regexp.MustCompile("[\u0080-\u009f\u202a-\u202e\u2066-\u2069]")
+
+func (e escaped) Write(line []byte) (int, error) {
+	safe := obeyed.ReplaceAllFunc(line, func(r []byte) []byte {
+		return fmt.Appendf(nil, `\u%04x`, []rune(string(r))[0])
+	})
+	if _, err := e.w.Write(safe); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
