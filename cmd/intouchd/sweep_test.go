@@ -157,7 +157,9 @@ type sweepHouse struct {
 	t   *testing.T
 	st  *store.Store
 	srv *httptest.Server
-	ids map[string]int64 // of Anna's, by the page's prefix
+	// file of the database, which has no other beside its log.
+	file string
+	ids  map[string]int64 // of Anna's, by the page's prefix
 
 	device, token, onec string
 	annaDevice          string
@@ -165,7 +167,8 @@ type sweepHouse struct {
 }
 
 func newSweepHouse(t *testing.T) *sweepHouse {
-	text := "state_dir = \"" + t.TempDir() + "\"\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://crm.vector.test\"\nbehind_proxy = true\n[store]\nurl = \"sqlite:" + filepath.Join(t.TempDir(), "intouch.db") + "\"\n"
+	file := filepath.Join(t.TempDir(), "intouch.db")
+	text := "state_dir = \"" + t.TempDir() + "\"\n[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://crm.vector.test\"\nbehind_proxy = true\n[store]\nurl = \"sqlite:" + file + "\"\n"
 	for _, login := range []string{"anna", "clara", "head"} {
 		role := "manager"
 		if login == "head" {
@@ -182,7 +185,7 @@ func newSweepHouse(t *testing.T) *sweepHouse {
 		t.Fatal(err)
 	}
 	t.Cleanup(a.stop)
-	h := &sweepHouse{t: t, st: a.st, ids: map[string]int64{}, srv: httptest.NewServer(a.server.Handler)}
+	h := &sweepHouse{t: t, st: a.st, file: file, ids: map[string]int64{}, srv: httptest.NewServer(a.server.Handler)}
 	t.Cleanup(h.srv.Close)
 	h.fill()
 	return h
