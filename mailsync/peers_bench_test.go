@@ -72,7 +72,7 @@ type peers struct {
 	b       *testing.B
 	letters int
 	runs    int
-	server  *restless
+	server  *mailtest.Dovecot
 	program string // intouchd, built as `make build` does
 	domains []string
 	newest  []string // keys of the newest captured letters, as the store knows them
@@ -96,7 +96,7 @@ service imap {
 
 func newPeers(b *testing.B) *peers {
 	p := &peers{b: b, letters: envNumber(b, "INTOUCH_BENCH_LETTERS", 20_000), runs: envNumber(b, "INTOUCH_BENCH_RUNS", 3)}
-	p.server = newRestless(b, dovecotForMany)
+	p.server = mailtest.StartDovecotWith(b, func(string) string { return dovecotForMany })
 	mailtest.Mailgen(b, p.server.Mail, "-n", strconv.Itoa(p.letters), "-seed", "1")
 	mail := filepath.Join(p.server.Dir, "mail")
 	if err := os.MkdirAll(filepath.Join(mail, "bench"), 0o755); err != nil {

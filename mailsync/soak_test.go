@@ -8,9 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -53,99 +51,22 @@ func soakSeed(t testing.TB) uint64 {
 	return seed
 }
 
-// restless is a Dovecot that can be stopped and started.
-type restless struct {
-	*mailtest.Dovecot
-	Dir   string // with its settings and state
-	t     testing.TB
-	ended chan struct{} // of the one we started
-}
-
-// newRestless takes Dovecot over: it is started anew with further settings.
-func newRestless(t testing.TB, settings string) *restless {
-	r := &restless{t: t}
-	t.Cleanup(func() { // at the very end: sessions outlive their master by a moment, and write
-		if r.Dovecot != nil && !waitFor(5*time.Second, 50*time.Millisecond, func() bool { return os.RemoveAll(r.Dir) == nil }) {
-			t.Error("could not remove ", r.Dir)
-		}
-	})
-	r.Dovecot = mailtest.StartDovecot(t)
-	r.Dir = filepath.Dir(r.Mail)
-	conf := filepath.Join(r.Dir, "dovecot.conf")
-	f, err := os.OpenFile(conf, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
+// restart stops the server, does something to its files and starts it again.
+func restart(t testing.TB, d *mailtest.Dovecot, meanwhile func()) {
+	t.Helper()
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+	meanwhile()
+	if err := d.Start(); err != nil {
 		t.Fatal(err)
-	}
-	fmt.Fprintln(f, settings)
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-	r.stop()
-	r.start()
-	t.Cleanup(r.stop)
-	return r
-}
-
-func (r *restless) program() string {
-	if p, err := exec.LookPath("dovecot"); err == nil {
-		return p
-	}
-	return "/usr/sbin/dovecot"
-}
-
-func (r *restless) stop() {
-	pidFile := filepath.Join(r.Dir, "run", "master.pid")
-	out, err := exec.Command(r.program(), "-c", filepath.Join(r.Dir, "dovecot.conf"), "stop").CombinedOutput()
-	if err != nil {
-		r.t.Errorf("stop dovecot: %v\n%s", err, out)
-	}
-	if r.ended != nil {
-		<-r.ended
-		return
-	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := os.Stat(pidFile); errors.Is(err, os.ErrNotExist) {
-			return
-		}
-		if time.Now().After(deadline) {
-			r.t.Error("dovecot does not end")
-			return
-		}
-	}
-}
-
-func (r *restless) start() {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		cmd := exec.Command(r.program(), "-F", "-c", filepath.Join(r.Dir, "dovecot.conf"))
-		if err := cmd.Start(); err != nil {
-			r.t.Fatal(err)
-		}
-		r.ended = make(chan struct{})
-		go func(ended chan struct{}) { cmd.Wait(); close(ended) }(r.ended)
-		for {
-			if c, err := net.Dial("tcp", r.Addr); err == nil {
-				c.Close()
-				return
-			}
-			select {
-			case <-r.ended: // the one before still holds the ports
-			case <-time.After(10 * time.Millisecond):
-				if time.Now().Before(deadline) {
-					continue
-				}
-			}
-			break
-		}
-		if time.Now().After(deadline) {
-			r.t.Fatal("dovecot does not answer")
-		}
 	}
 }
 
 // post is what lies in the mailboxes: it delivers letters and knows what must
 // become of each.
 type post struct {
-	server *restless
+	server *mailtest.Dovecot
 	users  []string
 
 	mu       sync.Mutex
@@ -157,7 +78,7 @@ type post struct {
 
 var postFolders = []string{"INBOX", "Sent", "Projects"}
 
-func newPost(server *restless, users ...string) *post {
+func newPost(server *mailtest.Dovecot, users ...string) *post {
 	return &post{server: server, users: users, captured: map[string]bool{}, inside: map[string][]string{}, raws: map[string]string{}}
 }
 
@@ -373,7 +294,7 @@ func TestDovecot_BadNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: short")
 	}
-	d := newRestless(t, "")
+	d := mailtest.StartDovecot(t)
 	seed, long := soakSeed(t), soakTime(t, 12*time.Second)
 	random := rand.New(rand.NewPCG(seed, 0))
 	office := newPost(d, "u1", "u2", "u3", "u4")
@@ -387,7 +308,7 @@ func TestDovecot_BadNetwork(t *testing.T) {
 	st := newStore(t)
 	var boxes []Config
 	for _, user := range office.users {
-		cfg := dovecotConfig(d.Dovecot, user)
+		cfg := dovecotConfig(d, user)
 		cfg.Addr = bad.Addr
 		cfg.Folders = []string{"INBOX", `\Sent`, "Projects"}
 		boxes = append(boxes, cfg)
@@ -406,16 +327,13 @@ func TestDovecot_BadNetwork(t *testing.T) {
 		user := office.users[random.IntN(len(office.users))]
 		switch turn++; turn % 4 {
 		case 1:
-			d.stop()
-			d.start()
+			restart(t, d, func() {})
 		case 2:
 			office.renumber(t, user, postFolders[random.IntN(len(postFolders))])
 		case 3:
 			office.makeAgain(t, user, "Projects")
 		case 0:
-			d.stop()
-			office.renumber(t, user, "INBOX")
-			d.start()
+			restart(t, d, func() { office.renumber(t, user, "INBOX") })
 		}
 	}
 	bad.heal()
@@ -451,7 +369,9 @@ func TestDovecot_BadNetworkInTheClear(t *testing.T) {
 	}
 	// Dovecot makes an address wait after refused logins, and here the network
 	// spoils passwords.
-	d := newRestless(t, "auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}")
+	d := mailtest.StartDovecotWith(t, func(string) string {
+		return "auth_failure_delay = 0\nservice anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}"
+	})
 	seed, long := soakSeed(t), soakTime(t, 6*time.Second)
 	random := rand.New(rand.NewPCG(seed, 0))
 	office := newPost(d, "u1", "u2", "u3")

@@ -22,7 +22,12 @@ import (
 // away, defers what is for later@, and refuses what is for gone@.
 type Postfix struct {
 	Plain, StartTLS, TLS string // addresses of its ports
-	log                  string
+	Kept                 string // the Maildir of all mail for vector.test, which is not thrown away
+
+	dir, home string
+	log       string
+	master    *exec.Cmd
+	said      strings.Builder
 }
 
 // StartPostfix starts one. Debian does not install Postfix beside Exim, so
@@ -62,50 +67,57 @@ func StartPostfix(t testing.TB, certFile, keyFile string) *Postfix {
 		path := filepath.Join(dir, d)
 		err = errors.Join(err, os.MkdirAll(path, 0o711), os.Chown(path, uid, -1))
 	}
-	p := &Postfix{Plain: FreeAddr(t), StartTLS: FreeAddr(t), TLS: FreeAddr(t), log: dir + "/mail.log"}
+	p := &Postfix{Plain: FreeAddr(t), StartTLS: FreeAddr(t), TLS: FreeAddr(t), Kept: dir + "/kept", dir: dir, home: home, log: dir + "/mail.log"}
 	ports := p.Plain + " inet n - n - - smtpd\n"
 	if certFile != "" {
 		ports += p.StartTLS + " inet n - n - - smtpd -o smtpd_tls_security_level=encrypt\n" + p.TLS + " inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_security_level=encrypt\n"
 	}
-	fill := strings.NewReplacer("HOME", home, "DIR", dir, "CERT", certFile, "KEY", keyFile)
+	err = errors.Join(err, os.Mkdir(p.Kept, 0o700), os.Chown(p.Kept, uid, -1))
+	fill := strings.NewReplacer("HOME", home, "DIR", dir, "CERT", certFile, "KEY", keyFile, "OWNER", strconv.Itoa(uid))
 	err = errors.Join(err, os.WriteFile(dir+"/main.cf", []byte(fill.Replace(mainCf)), 0o644), os.WriteFile(dir+"/master.cf", []byte(ports+masterCf), 0o644))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var said strings.Builder
-	master := exec.Command(home+"/usr/lib/postfix/sbin/master", "-c", dir, "-d")
-	master.Env = append(os.Environ(), "LD_LIBRARY_PATH="+home+"/usr/lib/postfix")
-	master.Stdout, master.Stderr = &said, &said
-	master.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // its own end when it is gone
-	if err := master.Start(); err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
-		syscall.Kill(master.Process.Pid, syscall.SIGTERM) // it ends its own
-		master.Wait()
+		p.Stop()
 		if t.Failed() {
 			log, _ := os.ReadFile(p.log)
-			t.Logf("Postfix says:\n%s\n%s", said.String(), log[max(0, len(log)-4000):])
+			t.Logf("Postfix says:\n%s\n%s", p.said.String(), log[max(0, len(log)-4000):])
 		}
 	})
-	p.await(t)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
 	return p
 }
 
-func (p *Postfix) await(t testing.TB) {
-	t.Helper()
+// Start starts the server, also again after Stop, and waits until it answers.
+func (p *Postfix) Start() error {
+	p.master = exec.Command(p.home+"/usr/lib/postfix/sbin/master", "-c", p.dir, "-d")
+	p.master.Env = append(os.Environ(), "LD_LIBRARY_PATH="+p.home+"/usr/lib/postfix")
+	p.master.Stdout, p.master.Stderr = &p.said, &p.said
+	p.master.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL} // its own end when it is gone
+	if err := p.master.Start(); err != nil {
+		return err
+	}
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		conn, err := net.DialTimeout("tcp", p.Plain, time.Second)
 		if err == nil {
 			conn.Close()
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("Postfix does not answer: %v", err)
+			return fmt.Errorf("Postfix does not answer: %w", err)
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// Stop ends the server.
+func (p *Postfix) Stop() {
+	syscall.Kill(p.master.Process.Pid, syscall.SIGTERM) // it ends its own
+	p.master.Wait()
 }
 
 // Taken counts the mails that it has taken, each with its Message-ID.
@@ -158,6 +170,12 @@ local_recipient_maps =
 alias_maps =
 alias_database =
 default_transport = discard:
+virtual_mailbox_domains = vector.test
+virtual_mailbox_base = DIR
+virtual_mailbox_maps = static:kept/
+virtual_uid_maps = static:OWNER
+virtual_gid_maps = static:OWNER
+virtual_minimum_uid = 1
 smtpd_relay_restrictions = permit_mynetworks, reject
 smtpd_recipient_restrictions = check_recipient_access inline:{ {later@vector.test = 450 4.2.0 come back later}, {gone@vector.test = 550 5.1.1 no such user} }
 message_size_limit = 1000000
@@ -178,6 +196,7 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard
+virtual unix - n n - - virtual
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 `

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	_ "embed"
 	"encoding/pem"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -27,6 +28,10 @@ type Dovecot struct {
 	Addr, TLSAddr string
 	CertFile      string // of the TLS port, for those who take their roots from a file
 	Pool          *x509.CertPool
+	Dir           string // with its settings, state and log
+
+	program string
+	ended   chan struct{} // of the process that was started last
 }
 
 // MailDir is where a user's Maildir lies.
@@ -74,7 +79,10 @@ func StartDovecotWith(t testing.TB, more func(dir string) string) *Dovecot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Cleanup(func() { // sessions outlive their master by a moment, and write
+		for end := time.Now().Add(5 * time.Second); os.RemoveAll(dir) != nil && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		}
+	})
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -102,43 +110,75 @@ func StartDovecotWith(t testing.TB, more func(dir string) string) *Dovecot {
 	conf := strings.NewReplacer("@DIR@", dir, "@PORT@", ports[0], "@TLSPORT@", ports[1]).Replace(dovecotConf)
 	must(os.WriteFile(filepath.Join(dir, "dovecot.conf"), []byte(conf+more(dir)), 0o644))
 	d := &Dovecot{Mail: filepath.Join(dir, "mail"), Addr: "127.0.0.1:" + ports[0], TLSAddr: "127.0.0.1:" + ports[1],
-		CertFile: filepath.Join(dir, "cert.pem"), Pool: pool}
+		CertFile: filepath.Join(dir, "cert.pem"), Pool: pool, Dir: dir, program: program, ended: make(chan struct{})}
+	close(d.ended)
 	d.Own(t)
 
-	cmd := exec.Command(program, "-F", "-c", filepath.Join(dir, "dovecot.conf"))
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	// A test binary that dies takes its server along.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
-	must(cmd.Start())
-	ended := make(chan struct{})
-	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() {
-		cmd.Process.Signal(os.Interrupt)
-		select {
-		case <-ended:
-		case <-time.After(10 * time.Second):
-			cmd.Process.Kill()
-			<-ended
+		if err := d.Stop(); err != nil {
+			t.Error(err)
 		}
 		if t.Failed() {
 			b, _ := os.ReadFile(filepath.Join(dir, "dovecot.log"))
-			t.Logf("dovecot's log:\n%s%s", b, out.String())
+			t.Logf("dovecot's log:\n%s", b[max(0, len(b)-8000):])
 		}
 	})
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if c, err := net.Dial("tcp", d.TLSAddr); err == nil {
-			c.Close()
-			return d
+	must(d.Start())
+	return d
+}
+
+// Start starts the server, also again after Stop, and waits until it answers.
+func (d *Dovecot) Start() error {
+	deadline := time.Now().Add(20 * time.Second)
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		var out bytes.Buffer
+		cmd := exec.Command(d.program, "-F", "-c", d.conf())
+		cmd.Stdout, cmd.Stderr = &out, &out
+		// A test binary that dies takes its server along.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+		if err := cmd.Start(); err != nil {
+			return err
 		}
-		select {
-		case <-ended:
-			b, _ := os.ReadFile(filepath.Join(dir, "dovecot.log"))
-			t.Fatalf("dovecot ended: %s%s", out.String(), b)
-		default:
+		d.ended = make(chan struct{})
+		go func(ended chan struct{}) { cmd.Wait(); close(ended) }(d.ended)
+		for {
+			if c, err := net.Dial("tcp", d.TLSAddr); err == nil {
+				c.Close()
+				return nil
+			}
+			select {
+			case <-d.ended: // the one before still holds the ports
+			case <-time.After(10 * time.Millisecond):
+				if time.Now().Before(deadline) {
+					continue
+				}
+			}
+			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("dovecot does not answer")
+			d.Stop()
+			b, _ := os.ReadFile(filepath.Join(d.Dir, "dovecot.log"))
+			return fmt.Errorf("dovecot does not answer: %s%s", out.String(), b[max(0, len(b)-4000):])
 		}
 	}
 }
+
+// Stop ends the server and the sessions of its clients.
+func (d *Dovecot) Stop() error {
+	select {
+	case <-d.ended:
+		return nil
+	default:
+	}
+	if out, err := exec.Command(d.program, "-c", d.conf(), "stop").CombinedOutput(); err != nil {
+		select {
+		case <-d.ended:
+		case <-time.After(time.Second):
+			return fmt.Errorf("stop dovecot: %w: %s", err, out)
+		}
+	}
+	<-d.ended
+	return nil
+}
+
+func (d *Dovecot) conf() string { return filepath.Join(d.Dir, "dovecot.conf") }

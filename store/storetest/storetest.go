@@ -105,19 +105,48 @@ func postgresFrom(t testing.TB, template string) string {
 	return base + name
 }
 
-// startCluster starts a cluster with its whole state in a temporary directory.
+// startCluster starts the cluster that the tests of a package share.
 func startCluster() (string, error) {
-	initdb, err := program("initdb")
-	if err != nil {
-		return "", err
-	}
-	server, err := program("postgres")
-	if err != nil {
-		return "", err
-	}
 	dir, err := os.MkdirTemp("", "intouch-postgres-")
 	if err != nil {
 		return "", err
+	}
+	c, err := NewCluster(dir, "fsync=off")
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", err
+	}
+	stop = func() {
+		c.Stop(syscall.SIGQUIT)
+		os.RemoveAll(dir)
+	}
+	if err := c.Start(); err != nil {
+		return "", err
+	}
+	return c.Base, nil
+}
+
+// Cluster is a PostgreSQL of its own, for those who stop it or fill its disk.
+type Cluster struct {
+	Base string // postgres://…:PORT/, to which the name of a database is added
+
+	program, dir string
+	args         []string
+	attr         *syscall.SysProcAttr
+	serve        *exec.Cmd
+	ended        chan struct{}
+}
+
+// NewCluster makes one, with further settings like "fsync=off", in a directory
+// that exists and becomes that of the user postgres. Start starts it.
+func NewCluster(dir string, settings ...string) (*Cluster, error) {
+	initdb, err := program("initdb")
+	if err != nil {
+		return nil, err
+	}
+	server, err := program("postgres")
+	if err != nil {
+		return nil, err
 	}
 	data := filepath.Join(dir, "data")
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -127,51 +156,78 @@ func startCluster() (string, error) {
 			u, err = user.Lookup("nobody")
 		}
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		uid, _ := strconv.Atoi(u.Uid)
 		gid, _ := strconv.Atoi(u.Gid)
 		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 		if err := os.Chown(dir, uid, gid); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	run := exec.Command(initdb, "-D", data, "-U", "intouch", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 	run.SysProcAttr, run.Dir = &syscall.SysProcAttr{Credential: attr.Credential}, dir
 	if out, err := run.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("initdb: %w\n%s", err, out)
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	serve := exec.Command(server, "-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "fsync=off", "-c", "max_connections=200")
-	serve.SysProcAttr, serve.Dir = attr, dir
-	if err := serve.Start(); err != nil {
-		return "", err
+	c := &Cluster{Base: fmt.Sprintf("postgres://intouch@127.0.0.1:%d/", port), program: server, dir: dir, attr: attr,
+		args: []string{"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=200"}}
+	for _, s := range settings {
+		c.args = append(c.args, "-c", s)
 	}
-	stop = func() {
-		serve.Process.Signal(syscall.SIGQUIT)
-		serve.Wait()
-		os.RemoveAll(dir)
+	return c, nil
+}
+
+// Start starts the server, also again after Stop, and waits until it answers.
+func (c *Cluster) Start() error {
+	c.serve = exec.Command(c.program, c.args...)
+	c.serve.SysProcAttr, c.serve.Dir = c.attr, c.dir
+	if err := c.serve.Start(); err != nil {
+		return err
 	}
-	base := fmt.Sprintf("postgres://intouch@127.0.0.1:%d/", port)
-	db, err := sql.Open("pgx", base+"postgres")
+	c.ended = make(chan struct{})
+	go func(serve *exec.Cmd, ended chan struct{}) { serve.Wait(); close(ended) }(c.serve, c.ended)
+	db, err := sql.Open("pgx", c.Base+"postgres")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer db.Close()
 	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		err := db.Ping()
 		if err == nil {
-			return base, nil
+			return nil
 		}
-		if time.Now().After(end) {
-			return "", fmt.Errorf("postgres does not answer: %w", err)
+		if c.Ended() || time.Now().After(end) {
+			return fmt.Errorf("postgres does not answer: %w", err)
 		}
 	}
 }
+
+// Ended reports whether the server is gone: it gives up when it cannot recover
+// from a crash.
+func (c *Cluster) Ended() bool {
+	select {
+	case <-c.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// Stop ends the server: SIGINT as an administrator does, SIGQUIT as a crash
+// would, with recovery at the next start.
+func (c *Cluster) Stop(how syscall.Signal) {
+	c.serve.Process.Signal(how)
+	<-c.ended
+}
+
+// Signal sends a signal to all its processes: SIGSTOP is a disk that hangs,
+// until SIGCONT.
+func (c *Cluster) Signal(s syscall.Signal) error { return syscall.Kill(-c.serve.Process.Pid, s) }
 
 // program finds a PostgreSQL program, in the PATH or where Debian puts it.
 func program(name string) (string, error) {
