@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -25,10 +26,27 @@ func TestMain(m *testing.M) {
 	if ahead, err := time.ParseDuration(os.Getenv("INTOUCHD_AHEAD")); err == nil {
 		clock = func() time.Time { return time.Now().Add(ahead) }
 	}
+	if file := os.Getenv("INTOUCHD_CLOCK"); file != "" {
+		followClock(file)
+	}
 	if os.Getenv("INTOUCHD_RUN_MAIN") != "" {
 		main()
 	}
 	os.Exit(storetest.Main(m))
+}
+
+// followClock sets the clock as far off as a file says, whenever it changes.
+func followClock(file string) {
+	var off atomic.Int64
+	clock = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+	go func() {
+		for ; ; time.Sleep(100 * time.Millisecond) {
+			text, err := os.ReadFile(file)
+			if d, bad := time.ParseDuration(string(text)); err == nil && bad == nil {
+				off.Store(int64(d))
+			}
+		}
+	}()
 }
 
 // output of one command.

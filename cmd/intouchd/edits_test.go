@@ -241,8 +241,16 @@ type listing struct {
 	calendars []string
 }
 
-func (h *editHouse) listing(a answered) (l listing) {
+func (h *editHouse) listing(a answered) listing {
 	h.Helper()
+	l, err := readListing(a)
+	if err != nil {
+		h.Fatal(err)
+	}
+	return l
+}
+
+func readListing(a answered) (l listing, err error) {
 	var m struct {
 		Token     string `xml:"DAV: sync-token"`
 		Responses []struct {
@@ -254,7 +262,7 @@ func (h *editHouse) listing(a answered) (l listing) {
 		} `xml:"DAV: response"`
 	}
 	if err := xml.Unmarshal([]byte(a.body), &m); err != nil || a.status != http.StatusMultiStatus {
-		h.Fatalf("%d %v\n%s", a.status, err, a.body)
+		return l, fmt.Errorf("%d %v\n%s", a.status, err, a.body)
 	}
 	l.token, l.entries = m.Token, map[string]entryCopy{}
 	for _, r := range m.Responses {
@@ -269,7 +277,7 @@ func (h *editHouse) listing(a answered) (l listing) {
 			l.entries[r.Href] = entryCopy{r.ETag, r.Data}
 		}
 	}
-	return l
+	return l, nil
 }
 
 const davNames = `xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"`
