@@ -106,7 +106,7 @@ func (t *tx) link(token string) (v LinkView, err error) {
 // FollowLink does what a link is for, once. Errors as Link; ErrStale: the item
 // was changed since the mail; *Invalid: that cannot be done to it.
 func (s *Store) FollowLink(ctx context.Context, token string, a MailAnswer) (v LinkView, err error) {
-	err = s.write(ctx, func(t *tx) error {
+	err = s.writeAgain(ctx, func(t *tx) error {
 		if v, err = t.link(token); err != nil {
 			return err
 		}

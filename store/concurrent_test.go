@@ -237,3 +237,52 @@ func TestConcurrent_AnswerAndAnswered(t *testing.T) {
 		t.Errorf("%d of %d answers are recalled", len(got), rounds*each)
 	}
 }
+
+// Who edits a contact locks it and then the calendars that show it; who writes
+// into a calendar the other way round. One of two that meet is ended by
+// PostgreSQL, and done anew.
+func TestConcurrent_EditAndPut(t *testing.T) {
+	st := filers(t)
+	ctx := t.Context()
+	anna, err := st.ManagerByLogin(ctx, "anna")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current, err := st.Collection(ctx, anna.ID, "current")
+	if err != nil {
+		t.Fatal(err)
+	}
+	actor := store.Actor{ManagerID: anna.ID, Origin: store.FromCalendar}
+	start := time.Now().Add(24 * time.Hour).UTC().Truncate(time.Second)
+	put := func(title string) (store.PutResult, error) {
+		return st.PutEntry(ctx, actor, current.ID, "x.ics", store.Condition{}, &store.CalendarWrite{Bytes: []byte("BEGIN:" + title), UID: "x", Component: store.VEvent, Title: title, When: store.Span{Start: start, End: start.Add(time.Hour)}})
+	}
+	first, err := put("begin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const edits = 15
+	var all sync.WaitGroup
+	all.Go(func() {
+		for i := range edits {
+			if _, err := put(fmt.Sprint("put ", i)); err != nil {
+				t.Errorf("put %d: %v", i, err)
+			}
+		}
+	})
+	for who := range 2 {
+		all.Go(func() {
+			for i := range edits {
+				subject := fmt.Sprint("edit ", who, " ", i)
+				if _, err := st.EditContact(ctx, actor, first.Entry.Key.ID, 0, store.ContactEdit{Subject: &subject}); err != nil {
+					t.Errorf("edit %d: %v", i, err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	history, err := st.History(ctx, "contact", first.Entry.Key.ID, 1000)
+	if err != nil || len(history) != 1+3*edits {
+		t.Errorf("%d rows of history, want %d, %v", len(history), 1+3*edits, err)
+	}
+}

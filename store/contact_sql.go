@@ -84,7 +84,7 @@ func (c *Contact) setState(to State, now time.Time) {
 
 // PlanContact makes a contact.
 func (s *Store) PlanContact(ctx context.Context, actor Actor, d ContactDraft) (c Contact, err error) {
-	err = s.write(ctx, func(t *tx) error {
+	err = s.writeAgain(ctx, func(t *tx) error {
 		c, err = t.planContact(actor, d)
 		return err
 	})
@@ -212,7 +212,7 @@ func (t *tx) mayEdit(actor Actor, it *Item) error {
 // EditContact changes a contact; version 0 means whatever it is now, else
 // ErrStale when it differs.
 func (s *Store) EditContact(ctx context.Context, actor Actor, id, version int64, e ContactEdit) (c Contact, err error) {
-	err = s.write(ctx, func(t *tx) error {
+	err = s.writeAgain(ctx, func(t *tx) error {
 		if err := t.lock("contacts", id); err != nil {
 			return err
 		}

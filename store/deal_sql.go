@@ -199,7 +199,7 @@ func (t *tx) cover(dealID int64) error {
 // EditEvent changes a deal's event; version 0 means whatever it is now, else
 // ErrStale when it differs.
 func (s *Store) EditEvent(ctx context.Context, actor Actor, id, version int64, e EventEdit) (out DealEvent, err error) {
-	err = s.write(ctx, func(t *tx) error {
+	err = s.writeAgain(ctx, func(t *tx) error {
 		if err := t.lock("deal_events", id); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	_ "github.com/jackc/pgx/v5/stdlib" // driver "pgx"
 	"modernc.org/sqlite"               // driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -136,6 +137,13 @@ func (d dialect) skipLocked() string {
 func isBusy(err error) bool {
 	var e *sqlite.Error
 	return errors.As(err, &e) && e.Code()&0xff == sqlite3.SQLITE_BUSY
+}
+
+// isDeadlock reports whether PostgreSQL ended the transaction since another
+// waited for it, while it waited for that one (40P01).
+func isDeadlock(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "40P01"
 }
 
 // unixDay is the first second of an ISO day in UTC.

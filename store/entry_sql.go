@@ -262,7 +262,8 @@ func (s *Store) turnEntries(ctx context.Context) (int, error) {
 	total := 0
 	for {
 		n := 0
-		err := s.write(ctx, func(t *tx) error {
+		err := s.writeAgain(ctx, func(t *tx) error {
+			n = 0
 			err := t.rows(`SELECT DISTINCT item FROM entries WHERE turns > 0 AND turns <= $1 LIMIT $2`, []any{t.now.Unix(), batch}, func(scan func(...any) error) error {
 				var item string
 				if err := scan(&item); err != nil {

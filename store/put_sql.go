@@ -34,8 +34,9 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 	if w.UID == "" || len(w.UID) > 1000 {
 		return res, invalid("UID", "is empty or longer than 1000 bytes")
 	}
-	err = s.write(ctx, func(t *tx) error {
-		if err := t.lock("collections", collectionID); err != nil {
+	err = s.writeAgain(ctx, func(t *tx) error {
+		res = PutResult{}
+		if err := t.lockEntry(name, collectionID); err != nil {
 			return err
 		}
 		col, err := t.collection("k.id = $1", collectionID)
@@ -95,6 +96,44 @@ func (s *Store) PutEntry(ctx context.Context, actor Actor, collectionID int64, n
 		return err
 	})
 	return res, err
+}
+
+// lockEntry locks collections for a write to the entry of that name in the
+// first of them; ErrNotFound where one is not there. Before it the record that
+// the entry shows, and with it the other calendars of the same people, by their
+// ids: in that order lock who edits the record and then renews its entries.
+func (t *tx) lockEntry(name string, collectionIDs ...int64) error {
+	if t.s.dialect.forUpdate() == "" {
+		for _, id := range collectionIDs {
+			if err := t.lock("collections", id); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	e, err := t.entry(collectionIDs[0], name)
+	if ignoreNotFound(err) != nil {
+		return err
+	}
+	if err == nil {
+		table := "contacts"
+		if e.Key.Event {
+			table = "deal_events"
+		}
+		if err := ignoreNotFound(t.lock(table, e.Key.ID)); err != nil {
+			return err
+		}
+	}
+	locked, err := t.numbers(`SELECT id FROM collections WHERE manager_id IN (SELECT manager_id FROM collections WHERE id IN `+t.s.dialect.ids("$1")+`) ORDER BY id`+t.s.dialect.forUpdate(), asJSON(collectionIDs))
+	if err != nil {
+		return err
+	}
+	for _, id := range collectionIDs {
+		if !slices.Contains(locked, id) {
+			return ErrNotFound
+		}
+	}
+	return nil
 }
 
 // uidFree reports *UIDConflict where the collection has the UID under another
@@ -404,8 +443,8 @@ func (t *tx) setState(actor Actor, k ItemKey, state State) error {
 // just moved to where it does not belong stays. ErrNotFound, ErrStale.
 func (s *Store) DeleteEntry(ctx context.Context, actor Actor, collectionID int64, name string, cond Condition) error {
 	missing := false
-	err := s.write(ctx, func(t *tx) error {
-		if err := t.lock("collections", collectionID); err != nil {
+	err := s.writeAgain(ctx, func(t *tx) error {
+		if err := t.lockEntry(name, collectionID); err != nil {
 			return err
 		}
 		e, err := t.entry(collectionID, name)
@@ -500,11 +539,10 @@ func (s *Store) transfer(ctx context.Context, actor Actor, fromID int64, name st
 	if len(toName) > 255 || toName == "" {
 		return res, invalid("name", "the name of the resource is empty or longer than 255 bytes")
 	}
-	err = s.write(ctx, func(t *tx) error {
-		for _, id := range []int64{min(fromID, toID), max(fromID, toID)} { // one order: no deadlock
-			if err := t.lock("collections", id); err != nil {
-				return err
-			}
+	err = s.writeAgain(ctx, func(t *tx) error {
+		res = PutResult{}
+		if err := t.lockEntry(name, fromID, toID); err != nil {
+			return err
 		}
 		e, err := t.entry(fromID, name)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 func (r *renewal) reminders(it *Item, k ItemKey) error {
 	t := r.t
 	was := map[int64]int64{}
-	err := t.rows(`SELECT manager_id, alarm FROM reminders WHERE item = $1`, []any{k.String()}, func(scan func(...any) error) error {
+	err := t.rows(`SELECT manager_id, alarm FROM reminders WHERE item = $1`+t.s.dialect.forUpdate(), []any{k.String()}, func(scan func(...any) error) error {
 		var manager, alarm int64
 		err := scan(&manager, &alarm)
 		was[manager] = alarm
@@ -36,7 +36,9 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 			if err != nil {
 				return err
 			}
-			after := t.minuteEnds()
+			// Not the minute in which this transaction began: what rang since,
+			// while it waited or worked, has no row any more and is not due again.
+			after := minuteEnds(t.s.now())
 			alarm, had := was[id]
 			if had && alarm <= after.Unix() {
 				after = time.Unix(alarm-1, 0)
@@ -58,8 +60,10 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 
 // minuteEnds is the last second of this minute: what rings in it leaves when it
 // begins.
-func (t *tx) minuteEnds() time.Time {
-	return t.now.Truncate(time.Minute).Add(time.Minute - time.Second)
+func (t *tx) minuteEnds() time.Time { return minuteEnds(t.now) }
+
+func minuteEnds(now time.Time) time.Time {
+	return now.Truncate(time.Minute).Add(time.Minute - time.Second)
 }
 
 // remindable reports whether there may be anything to be reminded of.

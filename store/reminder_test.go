@@ -304,3 +304,26 @@ func TestRemind_Together(t *testing.T) {
 		h.expect("afterwards", h.reminded(h.anna))
 	})
 }
+
+// A transaction that began before a reminder left and renews its item
+// afterwards does not make it due again: a daemon that imports while another
+// one reminds.
+func TestRemind_WhileImporting(t *testing.T) {
+	each(t, func(h *house) {
+		if !h.SharesMailboxes() {
+			return // one writer: nothing comes between
+		}
+		h.normal("call", time.Date(2026, 11, 23, 11, 30, 33, 0, time.UTC))
+		h.at(23, 14, 14)
+		h.must(h.Import(ctx, store.Actor{}, false, func(im *store.Import) error {
+			if _, err := im.Client(store.ClientRow{ID: "c1", Name: "Another name", Manager: "anna"}); err != nil {
+				return err
+			}
+			h.at(23, 14, 15)
+			h.expect("on time", h.reminded(h.anna), "call 23T14:15")
+			return nil
+		}))
+		h.at(23, 14, 16)
+		h.expect("once", h.reminded(h.anna))
+	})
+}

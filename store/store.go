@@ -262,6 +262,24 @@ func (s *Store) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	return nil
 }
 
+// writeAgain is write for what is wanted by somebody who waits, and may be done
+// anew: PostgreSQL ends one of two transactions that wait for each other. The
+// order of locks cannot be one everywhere: who edits a contact learns from it
+// which calendars it changes, who writes into a calendar which contact. fn sets
+// what it gives anew each time.
+func (s *Store) writeAgain(ctx context.Context, fn func(*tx) error) error {
+	for try := 1; ; try++ {
+		err := s.write(ctx, fn)
+		if !isDeadlock(err) || try == deadlocks || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// deadlocks is how often a transaction may be the one that is ended; each takes
+// PostgreSQL's deadlock_timeout, a second, to be seen.
+const deadlocks = 5
+
 // read runs fn in one read transaction: everything it reads is of one moment.
 func (s *Store) read(ctx context.Context, fn func(*tx) error) error {
 	err := s.readOnce(ctx, fn)

@@ -23,6 +23,7 @@ import (
 const (
 	sessionLife  = 7 * 24 * time.Hour
 	sessionRenew = 24 * time.Hour
+	clockOff     = time.Hour // a cookie may be so far from the future
 )
 
 var errNoSession = errors.New("no session")
@@ -67,7 +68,9 @@ func (s sessions) parse(value string, now time.Time) (managerID int64, issued ti
 		return 0, time.Time{}, "", nil, false
 	}
 	issued = time.Unix(at, 0)
-	if age := now.Sub(issued); age < -time.Minute || age >= sessionLife {
+	// From the future is what was issued while a clock, ours or another
+	// daemon's, was wrong: the MAC says whose it is.
+	if age := now.Sub(issued); age < -clockOff || age >= sessionLife {
 		return 0, time.Time{}, "", nil, false
 	}
 	return id, issued, strings.Join(parts[:3], "."), mac, true

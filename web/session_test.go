@@ -95,6 +95,9 @@ func TestSession(t *testing.T) {
 	if code(good) != http.StatusOK {
 		t.Fatal("a good session is refused")
 	}
+	if code(s.sign(h.ids["boris"], h.now.Add(10*time.Minute), print)) != http.StatusOK {
+		t.Error("a session is refused that a daemon gave whose clock is ahead")
+	}
 	parts := strings.Split(good, ".")
 	other := sessions{st: h.st, key: keyFor([]byte("another secret"), "session")}
 	flipped := []byte(good)

@@ -129,6 +129,7 @@ func startCluster() (string, error) {
 // Cluster is a PostgreSQL of its own, for those who stop it or fill its disk.
 type Cluster struct {
 	Base string // postgres://…:PORT/, to which the name of a database is added
+	Log  string // a file that the server's log is added to; "" is none
 
 	program, dir string
 	args         []string
@@ -186,6 +187,14 @@ func NewCluster(dir string, settings ...string) (*Cluster, error) {
 func (c *Cluster) Start() error {
 	c.serve = exec.Command(c.program, c.args...)
 	c.serve.SysProcAttr, c.serve.Dir = c.attr, c.dir
+	if c.Log != "" {
+		log, err := os.OpenFile(c.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		c.serve.Stderr = log
+	}
 	if err := c.serve.Start(); err != nil {
 		return err
 	}
