@@ -25,7 +25,7 @@ import (
 )
 
 // soakTime is how long a bad network and a restless server are borne: some
-// seconds in the CI, INTOUCH_SOAK (make soak: ten minutes) otherwise.
+// seconds in the CI, INTOUCH_SOAK (make soak-network: ten minutes) otherwise.
 func soakTime(t testing.TB, short time.Duration) time.Duration {
 	if s := os.Getenv("INTOUCH_SOAK"); s != "" {
 		d, err := time.ParseDuration(s)
@@ -288,8 +288,8 @@ func (p *post) audit(t testing.TB, st *store.Store, server listing) (faults []st
 // in, the server is restarted, folders get another UIDVALIDITY and are deleted
 // and made again. Below TLS every corruption is fair: it ends the connection.
 // When the network is well again, every letter on the server has its outcome
-// and every client's letter is exactly one contact. `make soak` runs it for
-// ten minutes.
+// and every client's letter is exactly one contact. `make soak-network` runs it
+// for ten minutes.
 func TestDovecot_BadNetwork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("SKIPPED: short")

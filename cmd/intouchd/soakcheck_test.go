@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"mime"
 	"mime/multipart"
@@ -289,6 +290,7 @@ func (s *soak) checkHistory(contacts []map[string]any) {
 // delivered mail: its text, and how often the server took it.
 type delivered struct {
 	text  string
+	first time.Time       // when
 	taken map[string]bool // queue ids
 }
 
@@ -326,6 +328,9 @@ func (s *soak) mails() map[string]*delivered {
 		d := s.delivered[id]
 		if d == nil {
 			d = &delivered{text: text, taken: map[string]bool{}}
+			if info, err := os.Stat(name); err == nil {
+				d.first = info.ModTime()
+			}
 			s.delivered[id] = d
 		}
 		if q := queueID.FindStringSubmatch(m.Header.Get("Received")); q != nil {
@@ -411,14 +416,8 @@ func (s *soak) checkMails(contacts []map[string]any) {
 	reminded := map[string][]string{} // by mark and start: the mails
 	starts := map[string]time.Time{}
 	for _, p := range s.programs {
-		for mark, e := range p.entries {
-			last := time.Time{}
-			for i := range len(e.acked) + len(e.tried) {
-				if at, ok := e.reminds[title(mark, i)]; ok {
-					last = at
-				}
-				starts[title(mark, i)] = last
-			}
+		for _, e := range p.entries {
+			maps.Copy(starts, e.starts)
 		}
 	}
 	sent := 0
@@ -457,15 +456,64 @@ func (s *soak) checkMails(contacts []map[string]any) {
 			h.Errorf("a mail %s was delivered that the outbox does not know:\n%s", id, mails[id].text)
 		}
 	}
+	s.clocked = 0
 	for key, ids := range reminded {
-		if len(ids) > 1 {
-			h.Errorf("reminded of %s more than once: %q", key, ids)
+		if len(ids) == 1 {
+			continue
+		}
+		// What rang by a clock that was ahead, or was worked out anew by one that
+		// was behind, rings again: the other window.
+		from, to := time.Now(), time.Time{}
+		for _, id := range ids {
+			at := mails[id[:strings.Index(id, ">")+1]].first
+			if at.Before(from) {
+				from = at
+			}
+			if at.After(to) {
+				to = at
+			}
+		}
+		if h.wrong.touch(from.Add(-10*time.Second), to) {
+			s.clocked++
+		} else {
+			h.Errorf("reminded of %s more than once, between %v and %v: %q", key, from.UTC(), to.UTC(), ids)
+		}
+	}
+	if s.whole {
+		for _, c := range contacts {
+			subject := fmt.Sprint(c["subject"])
+			m := soakMark.FindStringSubmatch(subject)
+			if m == nil || c["state"] != string(store.Planned) {
+				continue
+			}
+			for _, p := range s.programs {
+				e := p.entries[m[1]]
+				if e == nil || !e.due(subject, s.calmed) {
+					continue
+				}
+				if key := fmt.Sprint(m[1], " ", starts[subject].Format(time.RFC3339)); len(reminded[key]) == 0 {
+					h.Errorf("not reminded of %s: %v", key, c)
+				}
+			}
 		}
 	}
 	s.sent, s.again, s.reminded = sent, again, len(reminded)
 	if breaks := h.faults.of("kill") + h.faults.of("terminate") + h.faults.of("freeze") + h.faults.of("smtp cut") + h.faults.of("refuse smtp") + h.faults.of("restart Postfix") + s.databaseFaults(); again > breaks {
 		h.Errorf("%d mails were handed over again, after %d breaks", again, breaks)
 	}
+}
+
+// due reports whether a reminder of what has that title must have been sent by
+// then: its time was still to come when it was written, and is over.
+func (e *soakEntry) due(name string, by time.Time) bool {
+	start := e.starts[name]
+	alarm, first := start.Add(-time.Minute), e.written[name]
+	for other, at := range e.starts {
+		if at.Equal(start) && e.written[other].Before(first) {
+			first = e.written[other]
+		}
+	}
+	return !e.astray && first.Add(20*time.Second).Before(alarm) && alarm.Before(by)
 }
 
 // databaseFaults is how often something noted may have been lost with the

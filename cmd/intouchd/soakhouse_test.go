@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -45,6 +46,8 @@ type soakHouse struct {
 	faults  tally
 	load    tally
 	busy    map[string]*sync.Mutex // by what a fault is about: two faults of one thing would undo each other
+	clocks  atomic.Bool            // clocks go wrong in this round
+	wrong   windows                // when they were
 	steady  atomic.Bool            // the first daemon is not killed any more, so that its memory can be watched
 }
 
@@ -272,6 +275,7 @@ func newSoakHouse(t *testing.T, seed uint64, sqlite bool, built string) *soakHou
 		// commit_delay, which is what makes commits slow, counts with fsync alone.
 		h.cluster, err = storetest.NewCluster(h.disk, "fsync=on", "max_wal_size=128MB", "min_wal_size=32MB", "commit_siblings=0")
 		must(err)
+		h.cluster.Log = filepath.Join(h.dir, "postgres.log")
 		must(h.cluster.Start())
 		t.Cleanup(func() { h.cluster.Stop(syscall.SIGQUIT) })
 		h.admin, err = sql.Open("pgx", h.cluster.Base+"postgres")
@@ -348,6 +352,7 @@ language = "en"
 domains = ["vector.test"]
 [server]
 listen = %q
+public_url = "http://crm.vector.test"
 [store]
 url = %q
 [smtp]
@@ -430,11 +435,16 @@ func (h *soakHouse) faultsOf() (kinds []soakFault) {
 		})
 		if d.clock != "" {
 			add("clock", d.name+" clock", 2, func(r *rand.Rand) error {
-				off := between(r, -5*time.Minute, 5*time.Minute)
+				if !h.clocks.Load() {
+					return errNotNow
+				}
+				off, long := between(r, -5*time.Minute, 5*time.Minute), between(r, time.Second, 5*time.Second)
+				now := time.Now()
+				h.wrong.add(now, now.Add(long+5*time.Second))
 				if err := os.WriteFile(d.clock, []byte(off.String()), 0o600); err != nil {
 					return err
 				}
-				time.Sleep(between(r, time.Second, 5*time.Second))
+				time.Sleep(long)
 				return os.WriteFile(d.clock, []byte("0s"), 0o600)
 			})
 		}
@@ -502,6 +512,25 @@ func (h *soakHouse) faultsOf() (kinds []soakFault) {
 		})
 	}
 	return kinds
+}
+
+// windows are times in which something was wrong.
+type windows struct {
+	mu  sync.Mutex
+	all [][2]time.Time
+}
+
+func (w *windows) add(from, to time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all = append(w.all, [2]time.Time{from, to})
+}
+
+// touch reports whether any of them meets the time between two moments.
+func (w *windows) touch(from, to time.Time) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.ContainsFunc(w.all, func(x [2]time.Time) bool { return !x[1].Before(from) && !x[0].After(to) })
 }
 
 // errNotNow is a fault that is not done this time.

@@ -116,10 +116,13 @@ func (c *carrier) delivered() (n int64) {
 // soakEntry is what one who edits knows of a contact: what it may be, since
 // some of what was asked had no answer.
 type soakEntry struct {
-	may     []string // the titles or states that it may have; "" where it is not there
-	acked   []string // titles or states that were acknowledged, each once
-	tried   []string // … that had no answer
-	reminds map[string]time.Time
+	may   []string // the titles or states that it may have; "" where it is not there
+	acked []string // titles or states that were acknowledged, each once
+	tried []string // … that had no answer
+
+	starts  map[string]time.Time // by title: when it begins
+	written map[string]time.Time // by title: when that was asked for
+	astray  bool                 // written while a clock was wrong, which may make a reminder's time one that is over
 }
 
 // soakProgram is a calendar program of one manager. It knows what
@@ -179,6 +182,13 @@ func (e *soakEntry) write(value string, a answered, err error) {
 	}
 }
 
+// says notes what is about to be written.
+func (e *soakEntry) says(h *soakHouse, name string, start time.Time) {
+	now := time.Now()
+	e.starts[name], e.written[name] = start, now
+	e.astray = e.astray || h.wrong.touch(now, now.Add(15*time.Second))
+}
+
 // soon is when a contact begins: near enough that its reminder is due during
 // the soak, and never at the same moment as another.
 func soon(r *rand.Rand) time.Time {
@@ -191,8 +201,9 @@ func (p *soakProgram) create(r *rand.Rand) error {
 	start, name := soon(r), title(mark, 0)
 	body := "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//soak//EN\r\nBEGIN:VEVENT\r\nUID:" + mark + "@soak.test\r\nDTSTAMP:20261101T000000Z\r\nSUMMARY:" + name +
 		"\r\nDTSTART:" + start.Format(utcTime) + "\r\nDTEND:" + start.Add(time.Hour).Format(utcTime) + "\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
-	e := &soakEntry{may: []string{""}, reminds: map[string]time.Time{name: start}}
+	e := &soakEntry{may: []string{""}, starts: map[string]time.Time{}, written: map[string]time.Time{}}
 	p.entries[mark] = e
+	e.says(p.h, name, start)
 	a, err := p.ask(r, "PUT", p.home()+"current/"+mark+".ics", body, "If-None-Match: *", "Content-Type: text/calendar; charset=utf-8")
 	if err == nil && a.status != http.StatusCreated {
 		return fmt.Errorf("PUT of a new %s: %d %s", mark, a.status, a.body)
@@ -246,11 +257,12 @@ func (p *soakProgram) edit(r *rand.Rand) error {
 	e := p.entries[mark]
 	name := title(mark, len(e.acked)+len(e.tried))
 	body := replaced(a.body, "SUMMARY", "SUMMARY:"+name)
+	start := e.starts[titleOf(a.body)]
 	if r.IntN(3) == 0 {
-		start := soon(r)
+		start = soon(r)
 		body = replaced(replaced(body, "DTSTART", "DTSTART:"+start.Format(utcTime)), "DTEND", "DTEND:"+start.Add(time.Hour).Format(utcTime))
-		e.reminds[name] = start
 	}
+	e.says(p.h, name, start)
 	a, err = p.ask(r, "PUT", href, body, "If-Match: "+a.header.Get("ETag"), "Content-Type: text/calendar; charset=utf-8")
 	if err == nil && a.status >= 300 && !slices.Contains([]int{http.StatusPreconditionFailed, http.StatusNotFound}, a.status) {
 		return fmt.Errorf("PUT %s: %d %s", href, a.status, a.body)
