@@ -504,7 +504,8 @@ func (s *soak) checkMails(contacts []map[string]any) {
 }
 
 // due reports whether a reminder of what has that title must have been sent by
-// then: its time was still to come when it was written, and is over.
+// then: the minute in which it rings was still to come when it was written, and
+// is over.
 func (e *soakEntry) due(name string, by time.Time) bool {
 	start := e.starts[name]
 	alarm, first := start.Add(-time.Minute), e.written[name]
@@ -513,7 +514,7 @@ func (e *soakEntry) due(name string, by time.Time) bool {
 			first = e.written[other]
 		}
 	}
-	return !e.astray && first.Add(20*time.Second).Before(alarm) && alarm.Before(by)
+	return !e.astray && first.Add(20*time.Second).Before(alarm.Truncate(time.Minute)) && alarm.Before(by)
 }
 
 // databaseFaults is how often something noted may have been lost with the

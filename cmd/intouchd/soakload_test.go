@@ -192,7 +192,7 @@ func (e *soakEntry) says(h *soakHouse, name string, start time.Time) {
 // soon is when a contact begins: near enough that its reminder is due during
 // the soak, and never at the same moment as another.
 func soon(r *rand.Rand) time.Time {
-	return time.Now().UTC().Truncate(time.Second).Add(30*time.Second + time.Duration(r.IntN(240))*time.Second)
+	return time.Now().UTC().Truncate(time.Second).Add(90*time.Second + time.Duration(r.IntN(240))*time.Second)
 }
 
 func (p *soakProgram) create(r *rand.Rand) error {
