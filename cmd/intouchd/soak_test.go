@@ -151,6 +151,9 @@ func (s *soak) storm(round uint64, end time.Time) {
 	for i := range 3 {
 		begin(fmt.Sprint("faults ", i), func(r *rand.Rand) error { return h.lane(r, end, kinds) })
 	}
+	for _, d := range h.daemons {
+		again("systemd", 400*time.Millisecond, func(*rand.Rand) error { return h.revive(d) })
+	}
 	again("letters", 150*time.Millisecond, s.carrier.deliver)
 	for _, p := range s.programs {
 		again("program of "+p.login, 100*time.Millisecond, p.act)

@@ -387,6 +387,19 @@ func (h *soakHouse) awaitDaemons() {
 	}
 }
 
+// revive starts a daemon that ended by itself, unless a fault is about it.
+func (h *soakHouse) revive(d *soakDaemon) error {
+	if !h.busy[d.name].TryLock() {
+		return nil
+	}
+	defer h.busy[d.name].Unlock()
+	started, err := d.alive()
+	if started {
+		h.load.add("daemons started anew", 1)
+	}
+	return err
+}
+
 // soakFault is one thing that goes wrong for a while, and is mended.
 type soakFault struct {
 	name   string
