@@ -537,7 +537,8 @@ func TestOneC_Parallel(t *testing.T) {
 // file to the next one.
 func TestOneC_TakenOver(t *testing.T) {
 	opt := testStore
-	opt.Now = time.Now // leases end
+	var ahead atomic.Int64
+	opt.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) } // leases end
 	storetest.Each(t, opt, func(t *testing.T, st *store.Store) {
 		h := openHouse(t, st, OneCOptions{FileLimit: 1 << 20})
 		stop := h.work(t)
@@ -561,6 +562,11 @@ func TestOneC_TakenOver(t *testing.T) {
 		if f := h.record(t); f.State != store.ExchangeWaiting {
 			t.Fatalf("stopped, the file is %s", f.State)
 		}
+		ahead.Store(int64(time.Hour)) // one whose clock is, claims for an hour
+		if _, err := st.ClaimExchangeFile(t.Context(), time.Second); err != nil {
+			t.Fatal(err)
+		}
+		ahead.Store(0)
 		dead, err := st.ClaimExchangeFile(t.Context(), time.Second) // and is never heard of again
 		if err != nil {
 			t.Fatal(err)
@@ -572,7 +578,7 @@ func TestOneC_TakenOver(t *testing.T) {
 			t.Errorf("the dead one finishes: %v", err)
 		}
 		// Papers of the interrupted import are there already, none twice.
-		if f := h.record(t); f.Report.Orders.New+f.Report.Orders.Unchanged != 4000 || f.Tries() != 3 {
+		if f := h.record(t); f.Report.Orders.New+f.Report.Orders.Unchanged != 4000 || f.Tries() != 4 {
 			t.Errorf("record %+v", f)
 		}
 	})

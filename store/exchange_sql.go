@@ -314,14 +314,14 @@ func (s *Store) ExchangeFileNamed(ctx context.Context, x ExchangeSession, name s
 // one after the other. ErrNotFound: there is none.
 func (s *Store) ClaimExchangeFile(ctx context.Context, lease time.Duration) (f ExchangeFile, err error) {
 	// Mostly there is none, and nobody need wait for the writer to know it.
-	if err := s.read(ctx, func(t *tx) error { _, err := t.dueExchangeFile(); return err }); err != nil {
+	if err := s.read(ctx, func(t *tx) error { _, err := t.dueExchangeFile(lease); return err }); err != nil {
 		return f, err
 	}
 	err = s.write(ctx, func(t *tx) error {
 		if err := t.alone(claimWork); err != nil { // two may not begin with the same integration
 			return err
 		}
-		id, err := t.dueExchangeFile()
+		id, err := t.dueExchangeFile(lease)
 		if err != nil {
 			return err
 		}
@@ -334,10 +334,13 @@ func (s *Store) ClaimExchangeFile(ctx context.Context, lease time.Duration) (f E
 	return f, err
 }
 
-func (t *tx) dueExchangeFile() (id int64, err error) {
-	err = t.row(`SELECT f.id FROM exchange_files f WHERE f.`+exchangeOpen+` AND f.state <> 'receiving' AND f.claimed_until <= $1
-		AND NOT EXISTS (SELECT 1 FROM exchange_files o WHERE o.`+exchangeOpen+` AND o.integration_id = f.integration_id AND o.claimed_until > $1)
-		ORDER BY f.state, f.id LIMIT 1`, []any{t.now.Unix()}, &id)
+// dueExchangeFile is the file to be imported next. A claim that lasts longer than
+// two leases was made by a clock that was ahead, and holds up none: its number
+// keeps an importer that is still at it from writing.
+func (t *tx) dueExchangeFile(lease time.Duration) (id int64, err error) {
+	err = t.row(`SELECT f.id FROM exchange_files f WHERE f.`+exchangeOpen+` AND f.state <> 'receiving' AND (f.claimed_until <= $1 OR f.claimed_until > $2)
+		AND NOT EXISTS (SELECT 1 FROM exchange_files o WHERE o.`+exchangeOpen+` AND o.integration_id = f.integration_id AND o.claimed_until > $1 AND o.claimed_until <= $2)
+		ORDER BY f.state, f.id LIMIT 1`, []any{t.now.Unix(), t.now.Add(2 * lease).Unix()}, &id)
 	return id, err
 }
 
