@@ -274,7 +274,9 @@ func newSoakHouse(t *testing.T, seed uint64, sqlite bool, built string) *soakHou
 		count = 2
 		// commit_delay, which is what makes commits slow, counts with fsync alone.
 		h.cluster, err = storetest.NewCluster(h.disk, "fsync=on", "max_wal_size=128MB", "min_wal_size=32MB", "commit_siblings=0")
-		must(err)
+		if err != nil {
+			mailtest.Missing(t, err.Error())
+		}
 		h.cluster.Log = filepath.Join(h.dir, "postgres.log")
 		must(h.cluster.Start())
 		t.Cleanup(func() { h.cluster.Stop(syscall.SIGQUIT) })
