@@ -47,6 +47,7 @@ const (
 	oncArea     area = "1c"
 	clientsArea area = "api clients"
 	apiArea     area = "api"
+	offArea     area = "off"    // what the settings have not switched on: profiles
 	secretArea  area = "secret" // feeds and links of mails, each with a secret of its own
 )
 
@@ -63,6 +64,7 @@ var verdicts = map[area]map[string]string{
 	oncArea:     {"nobody": "401 405 failure", "clara": "401 405 failure", "anna": "401 405 failure", "head": "401 405 failure", "device": "401 405 failure", "token": "401 405 failure", "1c": "served"},
 	clientsArea: {"nobody": "401 404 405", "clara": "401 404 405", "anna": "401 404 405", "head": "401 404 405", "device": "401 404 405", "token": "served", "1c": "403 404 405"},
 	apiArea:     {"nobody": "401 404 405", "clara": "401 404 405", "anna": "401 404 405", "head": "401 404 405", "device": "401 404 405", "token": "403 404 405", "1c": "403 404 405"},
+	offArea:     {"nobody": "404", "clara": "404", "anna": "404", "head": "404", "device": "404", "token": "404", "1c": "404"},
 	secretArea:  {"nobody": "404 405 login", "clara": "404 405 login", "anna": "404 405 login", "head": "404 405 login", "device": "404 405 login", "token": "404 405 login", "1c": "404 405 login"},
 }
 
@@ -119,6 +121,7 @@ func registered(t *testing.T) (patterns []string) {
 					t.Fatal(err)
 				}
 				patterns = append(patterns, pattern)
+			case text == "ctx": // Handle of slog
 			case name == "Handle" || name == "HandleFunc":
 				t.Errorf("%s registers %s: tell the sweep what that is", file, text)
 			}
@@ -300,6 +303,8 @@ func (h *sweepHouse) places() (all []sweptPlace) {
 		switch {
 		case path == "/login" || path == "/logout" || strings.HasPrefix(path, "/static/") || path == "/healthz" || path == "/readyz" || path == "/metrics":
 			p.area = openArea
+		case strings.HasPrefix(path, "/debug/"):
+			p.area = offArea
 		case path == exchange.OneCPath:
 			p.area = oncArea
 			for _, query := range []string{"type=sale&mode=checkauth", "type=sale&mode=init", "type=sale&mode=query", "type=sale&mode=info", "type=sale&mode=file&filename=a.xml", "type=sale&mode=import&filename=a.xml", "type=catalog&mode=init", "type=evil&mode=evil"} {
