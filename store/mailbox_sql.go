@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,47 @@ func (s *Store) SaveMailbox(ctx context.Context, name, manager string) (m Mailbo
 			[]any{name, ref(owner)}, &m.ID)
 	})
 	return m, err
+}
+
+// SaveMailboxes makes sure that each mailbox has a row, by name, as SaveMailbox
+// does, but for all in one transaction and few statements: a daemon does it when
+// it starts. logins are their managers', "" for a shared one; a mailbox whose
+// manager does not exist is left alone.
+func (s *Store) SaveMailboxes(ctx context.Context, logins map[string]string) error {
+	return s.write(ctx, func(t *tx) error {
+		ids := map[string]int64{"": 0}
+		err := t.rows(`SELECT id, login FROM managers`, nil, func(scan func(...any) error) error {
+			var id int64
+			var login string
+			err := scan(&id, &login)
+			ids[login] = id
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		saved := map[string]int64{}
+		err = t.rows(`SELECT name, manager_id FROM mailboxes`, nil, func(scan func(...any) error) error {
+			var name string
+			var owner int64
+			err := scan(&name, idInto{&owner})
+			saved[name] = owner
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(logins)) { // one order for all daemons
+			owner, exists := ids[strings.ToLower(logins[name])]
+			if was, known := saved[name]; !exists || known && was == owner {
+				continue
+			}
+			if _, err := t.exec(`INSERT INTO mailboxes (name, manager_id) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET manager_id = $2`, name, ref(owner)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // KeepMailbox makes sure that a mailbox of that name has a row, and leaves the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -139,7 +140,42 @@ func (s *Store) SaveManager(ctx context.Context, actor Actor, row ManagerRow) (m
 	return m, change, err
 }
 
+// SaveManagers is SaveManager for several, in one transaction.
+func (s *Store) SaveManagers(ctx context.Context, actor Actor, rows []ManagerRow) error {
+	return s.write(ctx, func(t *tx) error {
+		changed := false
+		for _, row := range rows {
+			_, change, err := t.saveManagerRow(actor, row)
+			if err != nil {
+				return fmt.Errorf("save manager %s: %w", row.Login, err)
+			}
+			changed = changed || change != RowUnchanged
+		}
+		if !changed {
+			return nil
+		}
+		return t.managersChanged()
+	})
+}
+
 func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) {
+	id, change, err := t.saveManagerRow(actor, row)
+	if err == nil && change != RowUnchanged {
+		err = t.managersChanged()
+	}
+	return id, change, err
+}
+
+// managersChanged does once what any number of changed managers call for.
+func (t *tx) managersChanged() error {
+	if err := t.directoryChanged(); err != nil {
+		return err
+	}
+	return t.defaultCalendars()
+}
+
+// saveManagerRow saves the manager alone; managersChanged follows.
+func (t *tx) saveManagerRow(actor Actor, row ManagerRow) (int64, RowChange, error) {
 	old, err := Manager{}, error(ErrNotFound)
 	if row.ID != "" {
 		old, err = t.manager("m.external_id = $1", strings.TrimSpace(row.ID))
@@ -211,12 +247,6 @@ func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) 
 		}
 	}
 	if err := t.remember(actor, "manager", m.ID, verb, c); err != nil {
-		return 0, "", err
-	}
-	if err := t.directoryChanged(); err != nil {
-		return 0, "", err
-	}
-	if err := t.defaultCalendars(); err != nil {
 		return 0, "", err
 	}
 	if found && (old.TimeZone != m.TimeZone || old.Language != m.Language || old.Role != m.Role) {

@@ -276,10 +276,12 @@ func setPasswords(ctx context.Context, st *store.Store, managers []ManagerConfig
 // does not exist yet gets none here: mailsync says so, tries again, and takes
 // it up when the manager is added.
 func saveMailboxes(ctx context.Context, st *store.Store, boxes []MailboxConfig) error {
+	logins := make(map[string]string, len(boxes))
 	for _, m := range boxes {
-		if _, err := st.SaveMailbox(ctx, m.Name, m.Manager); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("save mailbox %s: %w", m.Name, err)
-		}
+		logins[m.Name] = m.Manager
+	}
+	if err := st.SaveMailboxes(ctx, logins); err != nil {
+		return fmt.Errorf("save the mailboxes: %w", err)
 	}
 	return nil
 }

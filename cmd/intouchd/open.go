@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"intouch/caldav"
@@ -81,21 +81,28 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 // else is touched. Their passwords are set by serve alone
 // (hashing costs time that a quick command should not spend).
 func saveManagers(ctx context.Context, st *store.Store, managers []ManagerConfig) error {
-	for _, m := range managers {
+	if len(managers) == 0 {
+		return nil
+	}
+	saved, err := st.Managers(ctx)
+	if err != nil {
+		return fmt.Errorf("read the managers: %w", err)
+	}
+	known := make(map[string]bool, len(saved))
+	for _, m := range saved {
+		known[m.Login] = true
+	}
+	rows := make([]store.ManagerRow, len(managers))
+	for i, m := range managers {
 		row := m.Row
-		_, err := st.ManagerByLogin(ctx, row.Login)
-		if err == nil {
+		if known[strings.ToLower(strings.TrimSpace(row.Login))] {
 			for key, value := range map[string]*string{"time_zone": &row.TimeZone, "language": &row.Language, "work_hours": &row.WorkHours} {
 				if !m.Own[key] {
 					*value = "" // kept as it is
 				}
 			}
-		} else if !errors.Is(err, store.ErrNotFound) {
-			return fmt.Errorf("read manager %s: %w", m.Row.Login, err)
 		}
-		if _, _, err := st.SaveManager(ctx, store.Actor{Origin: store.FromImport}, row); err != nil {
-			return fmt.Errorf("save manager %s: %w", m.Row.Login, err)
-		}
+		rows[i] = row
 	}
-	return nil
+	return st.SaveManagers(ctx, store.Actor{Origin: store.FromImport}, rows)
 }
