@@ -131,3 +131,51 @@ func TestGuarded_HidesFeeds(t *testing.T) {
 		t.Errorf("the log says\n%s", got)
 	}
 }
+
+// TestGuarded_requestID: behind a proxy a request has the proxy's id, if it may
+// stand in a log; else one of ours. It is the one of the answer and of the log.
+func TestGuarded_requestID(t *testing.T) {
+	for _, c := range []struct {
+		given string
+		proxy bool
+		taken bool
+	}{
+		{"b7f0c2-41.x:9", true, true},
+		{"b7f0c2-41", false, false}, // a stranger's word
+		{"two words", true, false},
+		{"line\nbreak", true, false},
+		{strings.Repeat("x", 65), true, false},
+		{"", true, false},
+	} {
+		var out strings.Builder
+		h := guarded(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("broken") }), Server{BehindProxy: c.proxy}, newLog(Log{}, &out))
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-Request-Id", c.given)
+		h.ServeHTTP(w, r)
+		id := w.Header().Get("X-Request-Id")
+		if id == "" || (id == c.given) != c.taken {
+			t.Errorf("%q, proxy %v: the id is %q", c.given, c.proxy, id)
+		}
+		if !strings.Contains(out.String(), "request="+id+" ") || !strings.Contains(w.Body.String(), id) {
+			t.Errorf("%q is not in the log or the answer:\n%s%s", id, out.String(), w.Body)
+		}
+	}
+}
+
+// TestReadiness_many: of many mailboxes an answer lists some that are not in
+// order, and counts the rest.
+func TestReadiness_many(t *testing.T) {
+	r := Readiness{Ready: true, Store: Part{OK: true}, Outbox: OutboxPart{Part: Part{OK: true}}, Workers: []Part{{Name: "mail", Error: "hope\nless"}}}
+	for i := range 10_000 {
+		r.Mailboxes = append(r.Mailboxes, MailboxPart{Part: Part{Name: fmt.Sprint("box", i), OK: i%2 == 0}})
+	}
+	r.summary()
+	if len(r.Mailboxes) != listed || r.MailboxesTotal != 10_000 || r.MailboxesNotOK != 5_000 || len(r.NotOK) != listed+1 {
+		t.Errorf("%d of %d mailboxes are listed, %d are not in order, %d named", len(r.Mailboxes), r.MailboxesTotal, r.MailboxesNotOK, len(r.NotOK))
+	}
+	text := r.text()
+	if want := "ready\nnot ok: \"mail\": \"hope\\nless\"\nnot ok: \"mailbox box1\"\n"; !strings.HasPrefix(text, want) {
+		t.Errorf("got %s…, want %s", text[:100], want)
+	}
+}
