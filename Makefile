@@ -3,6 +3,7 @@
 GO          ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
 NFPM        := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
+CYCLONEDX   := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0
 TESTFLAGS   ?=
 VERSION     := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
@@ -21,7 +22,7 @@ SOAK ?= 1h
 NETWORK ?= 10m
 SEED ?= 20261126
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-paint bench-reports bench-packages soak soak-network interop packages deb deb-test image-test screenshots
+.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-paint bench-reports bench-packages soak soak-network interop packages sbom deb deb-test image-test screenshots
 
 all: check test
 
@@ -103,9 +104,16 @@ interop:
 packages:
 	@.ci/packages
 
+# What the binary is made of, in dist/: a bill of materials (CycloneDX), read from
+# the binary itself, and the licences of all its modules.
+sbom: build
+	mkdir -p dist
+	CGO_ENABLED=0 $(GO) run $(CYCLONEDX) bin -json -licenses -std -noserial -version '$(DEB_VERSION)' -output dist/intouchd.cdx.json intouchd
+	GO='$(GO)' CGO_ENABLED=0 .ci/licences | gzip -9n >dist/licences.gz
+
 # The Debian package, in dist/. Needs no Debian tool.
-deb: build
-	rm -rf dist && mkdir -p dist/man dist/completions && cp intouchd dist/intouchd
+deb: sbom
+	rm -rf dist/man dist/completions dist/*.deb && mkdir -p dist/man dist/completions && cp intouchd dist/intouchd
 	for page in intouchd.1 intouchd.toml.5; do ./intouchd man $${page%.*} | gzip -9n >dist/man/$$page.gz; done
 	for shell in bash zsh fish; do ./intouchd completion $$shell >dist/completions/$$shell; done
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) VERSION='$(DEB_VERSION)' ARCH=$$($(GO) env GOARCH) \
