@@ -17,6 +17,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/crypto/acme"
 	"golang.org/x/net/idna"
 	"golang.org/x/text/currency"
 
@@ -88,6 +89,7 @@ type TLS struct {
 	CertFile, KeyFile string
 	Hosts             []string // acme
 	Email             string   // acme, optional
+	Directory         string   // acme: of the authority
 }
 
 // Endpoint is a mail server's address. Security is the scheme's: "tls" from
@@ -299,11 +301,12 @@ func (c *reading) server(t *table) {
 
 func (c *reading) tls(t *table, s *Server, local bool) {
 	s.TLS = TLS{
-		Mode:     t.text("mode", "off"),
-		CertFile: c.path(t.text("cert_file", "")),
-		KeyFile:  c.path(t.text("key_file", "")),
-		Hosts:    t.texts("hosts"),
-		Email:    t.text("email", ""),
+		Mode:      t.text("mode", "off"),
+		CertFile:  c.path(t.text("cert_file", "")),
+		KeyFile:   c.path(t.text("key_file", "")),
+		Hosts:     t.texts("hosts"),
+		Email:     t.text("email", ""),
+		Directory: t.text("directory", acme.LetsEncryptURL),
 	}
 	switch s.TLS.Mode {
 	case "off":
@@ -319,6 +322,9 @@ func (c *reading) tls(t *table, s *Server, local bool) {
 			}
 		}
 	case "acme":
+		if u, err := url.Parse(s.TLS.Directory); err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) {
+			t.fault("directory", "%q is not an address like %s", s.TLS.Directory, acme.LetsEncryptURL)
+		}
 		for _, h := range s.TLS.Hosts {
 			if !isDomain(h) {
 				t.fault("hosts", "%q is not a host name", h)

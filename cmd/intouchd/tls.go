@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/crypto/acme"
 	"golang.org/x/crypto/acme/autocert"
 )
 
@@ -82,14 +83,16 @@ func (c *certificate) ends() time.Time {
 	return c.pair.Leaf.NotAfter
 }
 
-// acmeTLS asks Let's Encrypt for certificates of the hosts, by the
-// tls-alpn-01 challenge on the same port.
+// acmeTLS asks Let's Encrypt, or another authority that speaks ACME (RFC 8555),
+// for certificates of the hosts, by the tls-alpn-01 challenge (RFC 8737) on the
+// same port.
 func acmeTLS(t TLS, stateDir string) *tls.Config {
 	m := &autocert.Manager{
 		Prompt:     autocert.AcceptTOS,
 		Cache:      autocert.DirCache(filepath.Join(stateDir, "acme")),
 		HostPolicy: autocert.HostWhitelist(t.Hosts...),
 		Email:      t.Email,
+		Client:     &acme.Client{DirectoryURL: t.Directory, UserAgent: "intouchd/" + version},
 	}
 	c := m.TLSConfig()
 	c.MinVersion = tls.VersionTLS12
