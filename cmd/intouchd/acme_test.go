@@ -21,6 +21,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -97,7 +98,10 @@ func (a *authority) serve(w http.ResponseWriter, r *http.Request) {
 	case "/account":
 		x, _ := base64.RawURLEncoding.DecodeString(protected.JWK.X)
 		y, _ := base64.RawURLEncoding.DecodeString(protected.JWK.Y)
-		a.account = &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
+		var err error
+		if a.account, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y)); err != nil {
+			a.t.Error(err)
+		}
 		say(201, "/account/1", map[string]string{"status": "valid"})
 	case "/order":
 		a.orders++
