@@ -236,11 +236,11 @@ func (s *soak) report() {
 			if minute%max(1, int(took.Minutes())/12) != 0 {
 				continue
 			}
-			if m, ok := least(all, from, from.Add(time.Minute), 0); ok {
+			if m, ok := middle(all, from, from.Add(time.Minute), 0); ok {
 				fmt.Fprintf(&b, "\n  minute %3d: heap %5.1f MB, resident %5.1f MB, %d goroutines, process %d", minute, mb(m.heap), mb(m.resident), m.goroutine, m.pid)
 			}
 		}
-		h.Logf("%s, started %d times; least of each minute:%s", d.name, d.startups, &b)
+		h.Logf("%s, started %d times; medians of each minute:%s", d.name, d.startups, &b)
 	}
 	if took < 20*time.Minute {
 		return
@@ -248,14 +248,16 @@ func (s *soak) report() {
 	all := s.samples[h.daemons[0].name]
 	last := all[len(all)-1]
 	first := slices.IndexFunc(all, func(m sample) bool { return m.pid == last.pid })
-	// A sixth of the time to fill its caches, then windows that hold a calm each.
+	// Windows that hold a storm and a calm each; the medians, since a heap is all
+	// that was not collected yet.
 	window := took / 6
-	early, ok := least(all, all[first].at, all[first].at.Add(window), last.pid)
-	late, ok2 := least(all, last.at.Add(-window), last.at.Add(time.Second), last.pid)
+	early, ok := middle(all, all[first].at, all[first].at.Add(window), last.pid)
+	late, ok2 := middle(all, last.at.Add(-window), last.at.Add(time.Second), last.pid)
 	if !ok || !ok2 || last.at.Sub(all[first].at) < took/2 {
 		return
 	}
 	h.Logf("%s in its first and last sixth: heap %.1f and %.1f MB, %d and %d goroutines", h.daemons[0].name, mb(early.heap), mb(late.heap), early.goroutine, late.goroutine)
+	// A heap of some MB goes up and down by one between two collections.
 	if late.heap > early.heap+early.heap/10+1<<20 {
 		h.Errorf("the heap grew from %.1f to %.1f MB", mb(early.heap), mb(late.heap))
 	}
@@ -266,18 +268,33 @@ func (s *soak) report() {
 
 func mb(n int64) float64 { return float64(n) / (1 << 20) }
 
-// least is the least of each figure between two moments, of one process unless
-// pid is 0.
-func least(all []sample, from, to time.Time, pid int) (m sample, ok bool) {
+// during gives the samples between two moments, of one process unless pid is 0.
+func during(all []sample, from, to time.Time, pid int) (out []sample) {
 	for _, s := range all {
-		if s.at.Before(from) || !s.at.Before(to) || pid != 0 && s.pid != pid {
-			continue
+		if !s.at.Before(from) && s.at.Before(to) && (pid == 0 || s.pid == pid) {
+			out = append(out, s)
 		}
-		if !ok {
-			m, ok = s, true
-			continue
-		}
-		m.heap, m.resident, m.goroutine, m.pid = min(m.heap, s.heap), min(m.resident, s.resident), min(m.goroutine, s.goroutine), s.pid
 	}
-	return m, ok
+	return out
+}
+
+// middle is the median of each figure of the samples during that time.
+func middle(all []sample, from, to time.Time, pid int) (m sample, ok bool) {
+	some := during(all, from, to, pid)
+	if len(some) == 0 {
+		return m, false
+	}
+	median := func(of func(sample) int64) int64 {
+		var values []int64
+		for _, s := range some {
+			values = append(values, of(s))
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	m = some[len(some)-1]
+	m.heap = median(func(s sample) int64 { return s.heap })
+	m.resident = median(func(s sample) int64 { return s.resident })
+	m.goroutine = median(func(s sample) int64 { return s.goroutine })
+	return m, true
 }

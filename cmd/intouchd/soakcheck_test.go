@@ -488,7 +488,7 @@ func (s *soak) checkMails(contacts []map[string]any) {
 			}
 			for _, p := range s.programs {
 				e := p.entries[m[1]]
-				if e == nil || !e.due(subject, s.calmed) {
+				if e == nil || !e.due(h, subject, s.calmed) {
 					continue
 				}
 				if key := fmt.Sprint(m[1], " ", starts[subject].Format(time.RFC3339)); len(reminded[key]) == 0 {
@@ -505,8 +505,8 @@ func (s *soak) checkMails(contacts []map[string]any) {
 
 // due reports whether a reminder of what has that title must have been sent by
 // then: the minute in which it rings was still to come when it was written, and
-// is over.
-func (e *soakEntry) due(name string, by time.Time) bool {
+// is over. A clock that was ahead may have found that it was too late for it.
+func (e *soakEntry) due(h *soakHouse, name string, by time.Time) bool {
 	start := e.starts[name]
 	alarm, first := start.Add(-time.Minute), e.written[name]
 	for other, at := range e.starts {
@@ -514,7 +514,8 @@ func (e *soakEntry) due(name string, by time.Time) bool {
 			first = e.written[other]
 		}
 	}
-	return !e.astray && first.Add(20*time.Second).Before(alarm.Truncate(time.Minute)) && alarm.Before(by)
+	return first.Add(20*time.Second).Before(alarm.Truncate(time.Minute)) && alarm.Before(by) &&
+		!h.wrong.touch(first, alarm.Add(2*time.Minute))
 }
 
 // databaseFaults is how often something noted may have been lost with the

@@ -122,7 +122,6 @@ type soakEntry struct {
 
 	starts  map[string]time.Time // by title: when it begins
 	written map[string]time.Time // by title: when that was asked for
-	astray  bool                 // written while a clock was wrong, which may make a reminder's time one that is over
 }
 
 // soakProgram is a calendar program of one manager. It knows what
@@ -183,10 +182,8 @@ func (e *soakEntry) write(value string, a answered, err error) {
 }
 
 // says notes what is about to be written.
-func (e *soakEntry) says(h *soakHouse, name string, start time.Time) {
-	now := time.Now()
-	e.starts[name], e.written[name] = start, now
-	e.astray = e.astray || h.wrong.touch(now, now.Add(15*time.Second))
+func (e *soakEntry) says(name string, start time.Time) {
+	e.starts[name], e.written[name] = start, time.Now()
 }
 
 // soon is when a contact begins: near enough that its reminder is due during
@@ -203,7 +200,7 @@ func (p *soakProgram) create(r *rand.Rand) error {
 		"\r\nDTSTART:" + start.Format(utcTime) + "\r\nDTEND:" + start.Add(time.Hour).Format(utcTime) + "\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 	e := &soakEntry{may: []string{""}, starts: map[string]time.Time{}, written: map[string]time.Time{}}
 	p.entries[mark] = e
-	e.says(p.h, name, start)
+	e.says(name, start)
 	a, err := p.ask(r, "PUT", p.home()+"current/"+mark+".ics", body, "If-None-Match: *", "Content-Type: text/calendar; charset=utf-8")
 	if err == nil && a.status != http.StatusCreated {
 		return fmt.Errorf("PUT of a new %s: %d %s", mark, a.status, a.body)
@@ -262,7 +259,7 @@ func (p *soakProgram) edit(r *rand.Rand) error {
 		start = soon(r)
 		body = replaced(replaced(body, "DTSTART", "DTSTART:"+start.Format(utcTime)), "DTEND", "DTEND:"+start.Add(time.Hour).Format(utcTime))
 	}
-	e.says(p.h, name, start)
+	e.says(name, start)
 	a, err = p.ask(r, "PUT", href, body, "If-Match: "+a.header.Get("ETag"), "Content-Type: text/calendar; charset=utf-8")
 	if err == nil && a.status >= 300 && !slices.Contains([]int{http.StatusPreconditionFailed, http.StatusNotFound}, a.status) {
 		return fmt.Errorf("PUT %s: %d %s", href, a.status, a.body)
