@@ -56,6 +56,7 @@ func (a *app) reload(ctx context.Context, read func() (*Config, error), levels *
 		return
 	}
 	levels.set(cfg.Log)
+	a.reread.Store(cfg) // at once: a busy database keeps what follows waiting
 	err = a.st.SetCompany(ctx, cfg.Company.Domains, cfg.Mail.Blocked)
 	if err == nil {
 		err = saveManagers(ctx, a.st, cfg.Managers)
@@ -67,6 +68,5 @@ func (a *app) reload(ctx context.Context, read func() (*Config, error), levels *
 		a.log.Error("settings are not all taken", "err", err)
 		return
 	}
-	a.reread.Store(cfg)
 	a.log.Info("settings read anew", "taken", "log.level, log.parts, server.pprof, managers, company.domains, mail.blocked", "rest", "from the next start")
 }
