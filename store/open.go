@@ -157,22 +157,27 @@ func openSQLite(path string) (w, r, g *sql.DB, err error) {
 // sqliteReaders is how many read at the same time.
 const sqliteReaders = 4
 
-// migrate brings the schema up. Of several processes starting at once each step
-// is made by one: on PostgreSQL the others wait for an advisory lock, on SQLite
-// they see the step made and go on with the next.
-func (s *Store) migrate(ctx context.Context) error {
+// schemas are the steps from an empty database to this program's.
+func (s *Store) schemas() (*goose.Provider, error) {
 	texts := fstest.MapFS{}
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, name := range names {
 		b, err := migrations.ReadFile(name)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		texts[filepath.Base(name)] = &fstest.MapFile{Data: []byte(s.dialect.ddl(string(b)))}
 	}
+	return goose.NewProvider(goose.Dialect(s.dialect), s.w, texts)
+}
+
+// migrate brings the schema up. Of several processes starting at once each step
+// is made by one: on PostgreSQL the others wait for an advisory lock, on SQLite
+// they see the step made and go on with the next.
+func (s *Store) migrate(ctx context.Context) error {
 	if s.dialect == postgresDialect {
 		conn, err := s.w.Conn(ctx)
 		if err != nil {
@@ -185,7 +190,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		}
 		defer conn.ExecContext(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(lock))
 	}
-	goose, err := goose.NewProvider(goose.Dialect(s.dialect), s.w, texts)
+	goose, err := s.schemas()
 	if err != nil {
 		return err
 	}
