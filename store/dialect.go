@@ -173,7 +173,7 @@ func (d dialect) wordQuery(words []string) string {
 	all := make([]string, len(words))
 	for i, w := range words {
 		all[i] = quote + w + quote
-		if !whole(w) {
+		if !oneLetter(w) {
 			all[i] += cut
 		}
 	}

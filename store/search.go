@@ -58,9 +58,10 @@ func searchWords(s string) []string {
 	return words
 }
 
-// whole reports whether a word of a query stands for itself alone: a single
-// letter or digit begins a good part of all words.
-func whole(word string) bool { return utf8.RuneCountInString(word) == 1 }
+// oneLetter reports whether a word of a query is a single letter or digit, which
+// begins a good part of all words: it is looked for as it is, or not in the index
+// where it is the last, which is perhaps still being typed.
+func oneLetter(word string) bool { return utf8.RuneCountInString(word) == 1 }
 
 // recordWords are the words of one record, each once.
 type recordWords []string

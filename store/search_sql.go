@@ -175,9 +175,9 @@ func (s *Store) IndexWords(ctx context.Context) error {
 }
 
 // Search finds the clients, persons, deals and contacts whose words begin with
-// those of text, or are it where it is one letter, up to limit of each kind that the viewer may know of; of
-// others' private threads nothing. patient looks through more rows where words
-// are very common.
+// those of text (a single letter before the last word is a whole one), up to
+// limit of each kind that the viewer may know of; of others' private threads
+// nothing. patient looks through more rows where words are very common.
 func (s *Store) Search(ctx context.Context, viewer Manager, text string, limit int, patient bool) (Found, error) {
 	limit = min(max(limit, 1), 100)
 	q := parseQuery(text)
@@ -242,10 +242,14 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
-	asked := l.s.dialect.indexed(words)
+	whole := words
+	if last := len(words) - 1; last > 0 && oneLetter(words[last]) {
+		whole = words[:last]
+	}
+	asked := l.s.dialect.indexed(whole)
 	out, rest, ended, err := l.matching(kind, asked, words, own, limit)
-	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, words) {
-		asked = words // what was looked at was mostly other words
+	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, whole) {
+		asked = whole // what was looked at was mostly other words
 		out, rest, ended, err = l.matching(kind, asked, words, own, limit)
 	}
 	if err != nil {
@@ -316,10 +320,14 @@ func (l *search) having(kind string, ids []int64, asked, words []string) ([]int6
 		return ids, nil
 	}
 	of, err := l.wordsOf(kind, ids)
+	last := len(words) - 1
 	return slices.DeleteFunc(ids, func(id int64) bool {
-		return slices.ContainsFunc(words, func(w string) bool {
-			return !slices.ContainsFunc(of[id], func(has string) bool { return has == w || !whole(w) && strings.HasPrefix(has, w) })
-		})
+		for i, w := range words {
+			if !slices.ContainsFunc(of[id], func(has string) bool { return has == w || (i == last || !oneLetter(w)) && strings.HasPrefix(has, w) }) {
+				return true
+			}
+		}
+		return false
 	}), err
 }
 

@@ -71,6 +71,9 @@ func TestSearch(t *testing.T) {
 			{"договор", []string{"contact Договор: подпись", "contact Обсудить договор поставки"}},
 			{"дог пост", []string{"contact Обсудить договор поставки"}},
 			{"договор ромашка", nil},
+			{"договор подп", []string{"contact Договор: подпись"}},
+			{"договор п", []string{"contact Договор: подпись", "contact Обсудить договор поставки"}}, // as one types
+			{"договор в", nil}, {"д договор", nil}, {"договорённость", nil}, {"обсуждение", nil},
 			{"", nil}, {"р", nil}, {" \x00*\"'&|!:( ", nil}, {"\xff\xfe", nil},
 			{`ром" OR words:"`, nil}, {"ром' | 'x", nil},
 			{strings.Repeat("слово ", 1000), nil}, {strings.Repeat("ж", 5000), nil},
@@ -154,7 +157,8 @@ func TestSearch_Merged(t *testing.T) {
 func TestSearch_Common(t *testing.T) {
 	each(t, func(h *house) {
 		h.imports(func(im *store.Import) {
-			for i := range 300 {
+			h.row(im.Client(store.ClientRow{ID: "old", Name: "Складень"}))
+			for i := range 1100 { // more than are looked at
 				h.row(im.Client(store.ClientRow{ID: fmt.Sprintf("x%d", i), Name: fmt.Sprintf("Склад %03d", i)}))
 			}
 		})
@@ -164,6 +168,10 @@ func TestSearch_Common(t *testing.T) {
 			h.t.Errorf("%d, more %v", len(found.Clients), found.More)
 		}
 		h.searches(h.boris, "склад 007", "client Склад 007")
+		found, err = h.Search(ctx, h.boris, "складень", 10, false) // begins as all of the newer ones
+		if h.must(err); len(found.Clients) != 1 || found.More["client"] {
+			h.t.Errorf("%v, more %v", found.Clients, found.More)
+		}
 		h.searches(h.anna, "склад")
 	})
 }
