@@ -242,14 +242,15 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
-	whole := words
+	// What is still being typed is not asked for, else what was looked at is
+	// mostly other words: then the letter alone, or the longer words.
+	asked, again := l.s.dialect.indexed(words), words
 	if last := len(words) - 1; last > 0 && oneLetter(words[last]) {
-		whole = words[:last]
+		asked, again = asked[:last], asked
 	}
-	asked := l.s.dialect.indexed(whole)
 	out, rest, ended, err := l.matching(kind, asked, words, own, limit)
-	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, whole) {
-		asked = whole // what was looked at was mostly other words
+	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, again) {
+		asked = again
 		out, rest, ended, err = l.matching(kind, asked, words, own, limit)
 	}
 	if err != nil {
@@ -286,13 +287,16 @@ func (l *search) matching(kind string, asked, words []string, own string, limit 
 	table := "search_" + kind + "s"
 	find := `SELECT ` + table + `.rowid FROM ` + table + ` WHERE ` + l.s.dialect.matches(table, "$1") + ` AND ` + table + `.rowid < $2 ORDER BY ` + table + `.rowid DESC LIMIT $3`
 	own = strings.ReplaceAll(own, "{ids}", l.s.dialect.ids("$1"))
-	before := int64(math.MaxInt64)
-	for looked := 0; looked < maxCandidates[l.patient] && len(out) <= limit; looked += searchBatch {
-		found, err := l.numbers(find, l.s.dialect.wordQuery(asked), before, searchBatch)
+	before, most, batch := int64(math.MaxInt64), maxCandidates[l.patient], searchBatch
+	if !slices.Equal(asked, l.s.dialect.indexed(asked)) {
+		batch = most // each time all are gathered
+	}
+	for looked := 0; looked < most && len(out) <= limit; looked += batch {
+		found, err := l.numbers(find, l.s.dialect.wordQuery(asked), before, batch)
 		if err != nil {
 			return nil, nil, false, err
 		}
-		if ended = len(found) < searchBatch; !ended {
+		if ended = len(found) < batch; !ended {
 			before = found[len(found)-1]
 		}
 		if len(found) > 0 {
