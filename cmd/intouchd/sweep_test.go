@@ -380,6 +380,9 @@ func (h *sweepHouse) places() (all []sweptPlace) {
 // TestSweep signs in as each role and asks for everything that the program
 // registers, by every method and with the numbers of somebody else's records.
 func TestSweep(t *testing.T) {
+	if testing.Short() {
+		t.Skip("16,000 requests: not with -short")
+	}
 	h := newSweepHouse(t)
 	places := h.places()
 	count := map[area]int{}
