@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -65,7 +67,9 @@ func (p *program) moveCommand() *cobra.Command {
 				shown.at(table, int(rows), int(total))
 			})
 			shown.end()
-			if err != nil {
+			if errors.Is(err, context.Canceled) {
+				return errors.New("stopped; the same command goes on from here")
+			} else if err != nil {
 				return err
 			}
 			var rows, bytes int64
