@@ -19,18 +19,25 @@ func (t *tx) survivor(id int64) (int64, error) {
 }
 
 // holdClient keeps a client from being merged until what refers to it is
-// written; where it just was, id becomes who has stayed.
+// written; where it just was, id becomes who has stayed. On PostgreSQL each
+// statement sees its own moment: a merge that is undone between the two shows the
+// client in neither, so both are asked once more.
 func (t *tx) holdClient(id *int64) error {
 	if *id == 0 {
 		return nil
 	}
-	err := t.row(`SELECT id FROM clients WHERE id = $1`+t.s.dialect.hold(), []any{*id}, id)
-	if !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	into, err := t.survivor(*id)
-	if err != nil || into == *id {
-		return cmp.Or(err, fmt.Errorf("client %d: %w", *id, ErrNotFound))
+	into := *id
+	for looks := 0; into == *id; looks++ {
+		err := t.row(`SELECT id FROM clients WHERE id = $1`+t.s.dialect.hold(), []any{*id}, id)
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if into, err = t.survivor(*id); err != nil {
+			return err
+		}
+		if into == *id && looks > 0 {
+			return fmt.Errorf("client %d: %w", *id, ErrNotFound)
+		}
 	}
 	*id = into
 	return t.holdClient(id)
