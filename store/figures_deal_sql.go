@@ -60,14 +60,8 @@ func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenD
 
 // openDealConditions adds what the selection asks of open deals d and clients cl.
 func (s *Store) openDealConditions(c *conditions, q *DealSelection) {
-	whose := [][]int64{}
-	if q.Viewer.Role != RoleHead {
-		whose = append(whose, []int64{q.Viewer.ID})
-	}
-	if len(q.Managers) > 0 {
-		whose = append(whose, q.Managers)
-	}
-	for _, managers := range whose {
+	for _, managers := range ofEach(q.Viewer, q.Managers) {
+		// d.open_next <> '' finds the house's open deals, this a manager's.
 		deals, of := dealsOf(s.dialect, managers, " AND o.open_next > ''")
 		c.add("d.id IN "+deals, of...)
 	}
@@ -75,6 +69,19 @@ func (s *Store) openDealConditions(c *conditions, q *DealSelection) {
 	c.ids(s.dialect, "d.client_id", q.Clients)
 	c.ids(s.dialect, "d.id", q.Deals)
 	c.ofClient(s.dialect, q.Importances, q.Classes, q.Stages)
+}
+
+// ofEach are sets of managers, of each of which a record must be one's: the
+// viewer alone, who sees no others' unless a head, and those that are asked for.
+// None: it may be anybody's.
+func ofEach(viewer Manager, asked []int64) (whose [][]int64) {
+	if viewer.Role != RoleHead {
+		whose = append(whose, []int64{viewer.ID})
+	}
+	if len(asked) > 0 && (viewer.Role == RoleHead || !slices.Contains(asked, viewer.ID)) {
+		whose = append(whose, asked)
+	}
+	return whose
 }
 
 // openBatch is how many open deals are read at once.
@@ -194,13 +201,7 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
 	events := conditions{parts: []string{"d.status <> 'cancelled'"}}
 	events.ids(s.dialect, "d.client_id", q.Filter.Clients)
-	whose := [][]int64{}
-	if q.Viewer.Role != RoleHead {
-		whose = append(whose, []int64{q.Viewer.ID})
-	}
-	if len(q.Managers) > 0 && (q.Viewer.Role == RoleHead || !slices.Contains(q.Managers, q.Viewer.ID)) {
-		whose = append(whose, q.Managers)
-	}
+	whose := ofEach(q.Viewer, q.Managers)
 	for _, managers := range whose {
 		contacts.contactsOf(s.dialect, "+c.id", managers, contactIn, begins...)
 		events.eventsOf(s.dialect, deal, managers, eventIn, days...)

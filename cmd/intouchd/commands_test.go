@@ -73,6 +73,21 @@ func settings(t testing.TB, text string) string {
 	return file
 }
 
+// wired is the daemon of these settings, not yet serving.
+func wired(t testing.TB, text string) *app {
+	t.Helper()
+	cfg, err := LoadConfig(settings(t, text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := newApp(t.Context(), cfg, discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(a.stop)
+	return a
+}
+
 func TestRun_usage(t *testing.T) {
 	t.Setenv("INTOUCH_CONFIG", "")
 	for _, c := range []struct {

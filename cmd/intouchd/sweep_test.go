@@ -179,15 +179,7 @@ func newSweepHouse(t *testing.T) *sweepHouse {
 		}
 		text += fmt.Sprintf("[[manager]]\nlogin = %q\nname = %q\nrole = %q\nemails = [%q]\n", login, login, role, login+"@vector.test")
 	}
-	cfg, err := LoadConfig(settings(t, text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newApp(t.Context(), cfg, discard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.stop)
+	a := wired(t, text)
 	h := &sweepHouse{t: t, st: a.st, file: file, ids: map[string]int64{}, srv: httptest.NewServer(a.server.Handler)}
 	t.Cleanup(h.srv.Close)
 	h.fill()

@@ -58,15 +58,7 @@ func TestTLS_Files(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	selfSigned(t, cert, key, 1)
-	cfg, err := LoadConfig(settings(t, fmt.Sprintf("[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://localhost\"\n[server.tls]\nmode = \"files\"\ncert_file = %q\nkey_file = %q\n", cert, key)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := newApp(t.Context(), cfg, discard())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(a.stop)
+	a := wired(t, fmt.Sprintf("[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"https://localhost\"\n[server.tls]\nmode = \"files\"\ncert_file = %q\nkey_file = %q\n", cert, key))
 	go a.server.ServeTLS(a.listener, "", "")
 	t.Cleanup(func() { a.server.Close() })
 	addr := a.listener.Addr().String()
