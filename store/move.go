@@ -26,11 +26,18 @@ import (
 // ErrHalfMoved: a move into this database was begun and has not ended.
 var ErrHalfMoved = errors.New("an installation is being moved into this database, and not all of it is there: run \"intouchd move\" again, it goes on where it was cut off")
 
+// errMovedBefore: this source was moved into this target, wholly: a move that
+// was killed after its last commit is asked for again.
+var errMovedBefore = errors.New("it is there already")
+
 // ErrMoved: the database is one that Move left behind.
 var ErrMoved = errors.New("everything in this database was moved to another one: use that one; to go back to this one, without what the other has got since, run \"intouchd outbox arm\" with it")
 
 // Moved is what a move has done.
 type Moved struct {
+	// Before says that an earlier move brought all of it there; then the rest
+	// is empty, and nothing was done.
+	Before bool
 	Tables []MovedTable
 	// Changed are texts that PostgreSQL cannot hold as they are.
 	Changed []ChangedText
@@ -295,8 +302,9 @@ func (s *tableSum) same(o *tableSum) bool { return s.rows == o.rows && s.sum == 
 // which must be empty, or hold the first part of the same move. Nobody may
 // write into the source meanwhile, and afterwards its outbox is locked
 // (LockMoved); the target may send what the source might. ErrHalfMoved: the
-// source is itself half of a move; ErrMoved: it was moved before. at, nil or not, is
-// told of rows that have come; it is called from one goroutine at a time.
+// source is itself half of a move; ErrMoved: it was moved to another target
+// than this before. at, nil or not, is told of rows that have come; it is called
+// from one goroutine at a time.
 //
 // What clients know of the source holds for the target: ids, ETags, sync
 // tokens, cursors of mailboxes, passwords, tokens and keys are the same.
@@ -311,7 +319,9 @@ func Move(ctx context.Context, from, to Options, at func(table string, rows, tot
 	}
 	defer m.from.close()
 	m.to, err = takeTarget(ctx, to, m.from)
-	if err != nil {
+	if errors.Is(err, errMovedBefore) {
+		return Moved{Before: true}, nil
+	} else if err != nil {
 		return Moved{}, fmt.Errorf("move to there: %w", hideAddress(err))
 	}
 	defer m.to.close()

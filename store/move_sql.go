@@ -21,7 +21,7 @@ type moveSource struct {
 	tx           *tx // holds it
 	tables       []moveTable
 	why          OutboxLock
-	installation string // tells one from another, and nothing of its secret
+	installation string // as tx.installation
 }
 
 // holdSource opens a database without changing it, and keeps others from
@@ -120,12 +120,17 @@ func (m *moveSource) look() error {
 		return err
 	}
 	m.why = why
+	m.installation, err = m.tx.installation()
+	return err
+}
+
+// installation tells one from another, and nothing of its secret.
+func (t *tx) installation() (string, error) {
 	var key MailKey
-	if err := m.tx.row(`SELECT secret FROM mail_key WHERE id = 1`, nil, &key.secret); err != nil {
-		return fmt.Errorf("read what tells it from other installations: %w", err)
+	if err := t.row(`SELECT secret FROM mail_key WHERE id = 1`, nil, &key.secret); err != nil {
+		return "", fmt.Errorf("read what tells it from other installations: %w", err)
 	}
-	m.installation = hex.EncodeToString(key.Derive("installation"))
-	return nil
+	return hex.EncodeToString(key.Derive("installation")), nil
 }
 
 // alone refuses a PostgreSQL with which others are connected: a daemon that

@@ -451,8 +451,11 @@ func TestMove_cutOff(t *testing.T) {
 			if why := lookInto(t, to).all(`SELECT why FROM outbox_lock`); len(why) != 1 || why[0][0] != "" {
 				t.Errorf("the lock of the target's outbox: %q", why)
 			}
-			if _, err := move(t, from, to); !errors.Is(err, store.ErrMoved) && (err == nil || !strings.Contains(err.Error(), "already")) {
-				t.Errorf("a move that has ended is begun again: %v", err)
+			if got, err := move(t, from, to); err != nil || !got.Before {
+				t.Errorf("a move that has ended, once more: %+v %v", got, err)
+			}
+			if _, err := move(t, from, target()); !errors.Is(err, store.ErrMoved) {
+				t.Errorf("what was moved is moved elsewhere: %v", err)
 			}
 		})
 	}

@@ -149,9 +149,6 @@ func (m *moveTarget) mark(ctx context.Context, from *moveSource) error {
 			}
 			return nil
 		}
-		if from.why == LockMoved {
-			return ErrMoved
-		}
 		q := `SELECT COUNT(*), COUNT(CASE name WHEN 'contacts' THEN 1 END) FROM sqlite_master WHERE name NOT LIKE 'sqlite\_%' ESCAPE '\'`
 		if m.s.dialect == postgresDialect {
 			q = `SELECT COUNT(*), COUNT(CASE c.relname WHEN 'contacts' THEN 1 END) FROM pg_class c WHERE ` + ownTables
@@ -160,7 +157,16 @@ func (m *moveTarget) mark(ctx context.Context, from *moveSource) error {
 		if err := t.row(q, nil, &all, &ours); err != nil {
 			return err
 		}
-		if ours > 0 {
+		if ours > 0 && from.why == LockMoved {
+			if whose, err := t.installation(); err != nil {
+				return err
+			} else if whose == from.installation {
+				return errMovedBefore
+			}
+		}
+		if from.why == LockMoved {
+			return ErrMoved
+		} else if ours > 0 {
 			return errors.New("it holds an installation already: give an empty database")
 		} else if all > 0 {
 			return errors.New("it is not empty, and what it holds is not ours: give an empty database")

@@ -71,6 +71,9 @@ func (p *program) moveCommand() *cobra.Command {
 				return errors.New("stopped; the same command goes on from here")
 			} else if err != nil {
 				return err
+			} else if moved.Before {
+				fmt.Fprintln(p.err, "moved before: all of it is there. Give the new address in the settings ([store] url) and start serve")
+				return nil
 			}
 			var rows, bytes int64
 			out := tabwriter.NewWriter(p.out, 0, 8, 2, ' ', 0)

@@ -158,6 +158,9 @@ func TestInterop_Move(t *testing.T) {
 		t.Errorf("it was killed only %d times in the middle", kills)
 	}
 
+	if got := command(t, "", "--config", after, "move", from); got.code != 0 || !strings.Contains(got.stderr, "moved before") {
+		t.Errorf("a move that has ended, once more: %+v", got)
+	}
 	compareExports(t, before, after)
 	if d := startDaemonIn(t, trust, "serve", "--config", before); d.wait(t) != exitFailed || !strings.Contains(d.stderr.String(), "was moved") {
 		t.Errorf("what was left behind is served: %s", d.stderr)

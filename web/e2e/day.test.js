@@ -24,6 +24,11 @@ async function day(t, options) {
   return { page, watched, step };
 }
 
+// follow does what loads another page, and waits until that is there: a click
+// alone returns when the request is sent, with the old page still shown.
+const follow = (page, what) => Promise.all([page.waitForEvent("domcontentloaded"), what()]);
+const press = (locator) => follow(locator.page(), () => locator.click());
+
 const heading = (page) => page.locator("h1").first();
 const notice = (page) => page.locator('main [role="status"]').first();
 
@@ -38,7 +43,7 @@ async function managersDay(t, lang, manager, options) {
     await page.goto("/login");
     await page.locator('input[name="login"]').fill(manager);
     await page.locator('input[name="password"]').fill(password + "?");
-    await page.locator("main form button").first().click();
+    await press(page.locator("main form button").first());
     assert.match(await page.locator("main [role=alert]").innerText(), /\S/);
     watched.expected = [];
   });
@@ -52,7 +57,7 @@ async function managersDay(t, lang, manager, options) {
 
   await step("week and month", async () => {
     for (const layout of ["week", "month"]) {
-      await page.locator(`nav.layouts a[href*="layout=${layout}"]`).first().click();
+      await press(page.locator(`nav.layouts a[href*="layout=${layout}"]`).first());
       await page.waitForURL((u) => u.searchParams.get("layout") === layout);
       assert.ok(await page.locator(`.grid.of-${layout} .cell.today`).isVisible(), `${layout} shows today`);
     }
@@ -63,12 +68,12 @@ async function managersDay(t, lang, manager, options) {
     const form = rows.first().locator("form.acts");
     const action = await form.getAttribute("action");
     const done = () => rowOf(action).locator("button[value=done]");
-    await done().click();
+    await press(done());
     assert.match(await notice(page).innerText(), /\S/);
     assert.equal(await done().count(), 0, "what is done cannot be done again");
-    await notice(page).locator("button", { hasText: say.undo }).click();
+    await press(notice(page).locator("button", { hasText: say.undo }));
     assert.equal(await done().count(), 1, "undone, it is to be done again");
-    await done().click();
+    await press(done());
     assert.equal(await done().count(), 0);
   });
 
@@ -79,7 +84,7 @@ async function managersDay(t, lang, manager, options) {
     await form.locator("details.more > summary").click();
     const choice = form.locator("select[name=value]");
     await choice.selectOption({ index: (await choice.locator("option").count()) - 1 });
-    await form.locator("button[value=snooze]").click();
+    await press(form.locator("button[value=snooze]"));
     assert.match(await notice(page).innerText(), /\S/);
     if (await rowOf(action).count()) assert.notEqual(await rowOf(action).innerText(), before, "the row says its new day");
   });
@@ -91,7 +96,7 @@ async function managersDay(t, lang, manager, options) {
     clientPage = await link.getAttribute("href");
     await page.locator("details.tool:has(form[action='/contacts']) > summary, details.tool:has(form[action='/contacts/quick']) > summary").first().click();
     await page.locator('input[name="line"]').fill(say.plan(client));
-    await page.locator('input[name="line"]').press("Enter");
+    await follow(page, () => page.locator('input[name="line"]').press("Enter"));
     assert.match(await notice(page).innerText(), /10:00/);
     await page.goto(clientPage);
     assert.match(await page.locator("main").innerText(), /10:00/);
@@ -102,7 +107,7 @@ async function managersDay(t, lang, manager, options) {
     const letter = page.locator("#contacts details > summary").first();
     await letter.click();
     assert.match(await page.locator("#contacts details[open]").first().innerText(), /\S{3}/);
-    await page.locator("#contacts a.title").first().click();
+    await press(page.locator("#contacts a.title").first());
     await page.waitForURL(/\/contacts\/\d+/);
     assert.match(await heading(page).innerText(), /\S/);
   });
@@ -114,7 +119,7 @@ async function managersDay(t, lang, manager, options) {
     assert.doesNotMatch(next, /(^|[^\d,.])0[,.]00/, "what is next has its sum");
     const deal = page.locator('main a[href^="/deals/"]').first();
     const number = await deal.innerText();
-    await deal.click();
+    await press(deal);
     await page.waitForURL(/\/deals\/\d+/);
     assert.ok((await heading(page).innerText()).includes(number));
     assert.match(await page.locator("main").innerText(), /\d,\d\d|\d\.\d\d/, "sums");
@@ -131,11 +136,11 @@ async function managersDay(t, lang, manager, options) {
     await page.goto("/calendars/new");
     await page.locator('input[name="name"]').fill(name);
     await page.locator('input[name="importance"][value="high"]').check();
-    await page.locator("button.main").click();
+    await press(page.locator("button.main"));
     const own = page.locator('main a[href^="/calendars/"]', { hasText: name });
-    await own.click();
+    await press(own);
     assert.ok(await page.locator('input[name="importance"][value="high"]').isChecked());
-    await page.locator('button[value="delete"]').click();
+    await press(page.locator('button[value="delete"]'));
     assert.equal(await own.count(), 0);
   });
 
@@ -148,7 +153,7 @@ async function managersDay(t, lang, manager, options) {
 
   await step("logout", async () => {
     await page.goto("/");
-    await page.locator('form[action="/logout"] button').click();
+    await press(page.locator('form[action="/logout"] button'));
     await page.waitForURL("**/login**");
     await page.goto("/clients");
     assert.equal(new URL(page.url()).pathname, "/login", "nothing is shown without a session");
@@ -167,16 +172,16 @@ async function headsDay(t, lang, head) {
   await step("a report by its parameters, with a chart", async () => {
     await login(page, head);
     await page.goto("/reports");
-    await page.locator('main a[href="/reports/contacts"]').click();
+    await press(page.locator('main a[href="/reports/contacts"]'));
     await page.locator("select[name=period]").selectOption("year");
-    await page.locator("main form.filter button.main").click();
+    await press(page.locator("main form.filter button.main"));
     assert.ok((await page.locator("main table tbody tr").count()) > 1);
     assert.ok(await page.locator("main svg").first().isVisible(), "a chart");
   });
 
   await step("drill-down: a figure leads to what it counts", async () => {
     const before = page.url();
-    await page.locator('main table a[href*="rows=1"]').first().click();
+    await press(page.locator('main table a[href*="rows=1"]').first());
     await page.waitForURL((u) => u.searchParams.get("rows") === "1");
     assert.match(await heading(page).innerText(), /\S/);
     await page.goto(before);
@@ -190,15 +195,15 @@ async function headsDay(t, lang, head) {
   });
 
   await step("the report is saved, opened and deleted", async () => {
-    await page.locator('main a[href*="/reports/saved/new"]').click();
+    await press(page.locator('main a[href*="/reports/saved/new"]'));
     const name = `${lang} contacts`;
     await page.locator('input[name="name"]').fill(name);
-    await page.locator("main form.filter button.main").first().click();
+    await press(page.locator("main form.filter button.main").first());
     await page.goto("/reports/saved");
     const own = page.locator('main a', { hasText: name }).first();
     assert.ok(await own.isVisible());
-    await page.locator(`tr:has-text("${name}") a[href^="/reports/saved/"], li:has-text("${name}") a[href^="/reports/saved/"]`).first().click();
-    await page.locator('button[value="delete"]').click();
+    await press(page.locator(`tr:has-text("${name}") a[href^="/reports/saved/"], li:has-text("${name}") a[href^="/reports/saved/"]`).first());
+    await press(page.locator('button[value="delete"]'));
     await page.goto("/reports/saved");
     assert.equal(await page.locator("main a", { hasText: name }).count(), 0);
   });
@@ -214,10 +219,10 @@ async function headsDay(t, lang, head) {
     if (!(await page.locator('main a[href^="/senders"]').count())) await page.goto("/status");
     const link = page.locator('main a[href^="/senders"]').first();
     const href = await link.getAttribute("href");
-    await link.click();
+    await press(link);
     await page.locator('input[name="client"][value="new"]').check();
     await page.locator('form[method="post"] input[name="name"]').fill(`ООО «${lang}»`);
-    await page.locator('button[value="accept"]').click();
+    await press(page.locator('button[value="accept"]'));
     await page.goto("/status");
     assert.equal(await page.locator(`main a[href="${href}"]`).count(), 0, "it is not asked again");
     await page.goto("/clients?name=" + encodeURIComponent(`«${lang}»`));
@@ -231,10 +236,10 @@ async function headsDay(t, lang, head) {
     const [keptHref, goneHref] = [await names.nth(0).getAttribute("href"), await names.nth(1).getAttribute("href")];
     await page.goto(`${keptHref}/merge?with=${goneHref.split("/")[2]}`);
     assert.ok((await page.locator("main").innerText()).includes(gone));
-    await page.locator("form.acts button.main").click();
+    await press(page.locator("form.acts button.main"));
     await page.goto(keptHref);
     assert.ok((await heading(page).innerText()).includes(kept));
-    await page.locator('form[action^="/merges/"] button').first().click();
+    await press(page.locator('form[action^="/merges/"] button').first());
     assert.equal((await page.goto(goneHref)).status(), 200);
     assert.ok((await heading(page).innerText()).includes(gone));
   });
