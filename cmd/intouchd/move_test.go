@@ -118,7 +118,7 @@ func TestInterop_Move(t *testing.T) {
 	old.end(t)
 
 	kills := 0
-	for wait := 300 * time.Millisecond; ; wait += wait / 4 {
+	for wait := 100 * time.Millisecond; ; wait += 30 * time.Millisecond {
 		d := startDaemonIn(t, nil, "--config", after, "move", from)
 		done := make(chan error, 1)
 		go func() { done <- d.cmd.Wait() }()
@@ -158,7 +158,7 @@ func TestInterop_Move(t *testing.T) {
 		t.Errorf("it was killed only %d times in the middle", kills)
 	}
 
-	if got := command(t, "", "--config", after, "move", from); got.code != 0 || !strings.Contains(got.stderr, "moved before") {
+	if got := command(t, "", "--config", after, "move", from); got.code != exitDone || !strings.Contains(got.stderr, "moved before") {
 		t.Errorf("a move that has ended, once more: %+v", got)
 	}
 	compareExports(t, before, after)
