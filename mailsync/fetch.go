@@ -535,6 +535,7 @@ func partAt(bs imap.BodyStructure, path []int, depth int, left *int) *Part {
 		}
 		p.Params = keptParams(bs.Params)
 		p.Name = FileName(disposition, bs.Params)
+		p.ID = contentID(p.Type, bs.ID)
 		p.Encoding = strings.ToLower(bs.Encoding)
 		p.Size = int64(bs.Size)
 		if bs.Text != nil {

@@ -54,7 +54,7 @@ type splitter struct {
 	left   int
 }
 
-var partFields = map[string]bool{"content-type": true, "content-disposition": true, "content-transfer-encoding": true}
+var partFields = map[string]bool{"content-type": true, "content-disposition": true, "content-transfer-encoding": true, "content-id": true}
 
 // part reads one entity, header and body (RFC 2045 section 2.4).
 func (s *splitter) part(raw []byte, path []int, depth int, defaultType string) *Part {
@@ -71,6 +71,7 @@ func (s *splitter) part(raw []byte, path []int, depth int, defaultType string) *
 		disposition = "attachment" // RFC 2183 section 2.8
 	}
 	p.Disposition, p.Name = disposition, FileName(params, p.Params)
+	p.ID = contentID(p.Type, f.first("content-id"))
 	body := bodyOf(raw)
 	p.Size = int64(len(body))
 	if p.multipart() && depth < MaxDepth {

@@ -25,6 +25,7 @@ type Part struct {
 	Encoding    string            // Content-Transfer-Encoding in lower case
 	Disposition string            // "inline", "attachment" or ""
 	Name        string            // as FileName gives it
+	ID          string            // of a picture: its Content-ID, without <>
 	Size        int64             // bytes, still transfer-encoded
 	Lines       int               // of a text part
 	Children    []*Part           // of a multipart
@@ -47,7 +48,7 @@ func (p *Part) Section() string {
 func (p *Part) weight() int {
 	n := 0
 	walkParts(p, func(p *Part) bool {
-		n += 400 + 16*len(p.Path) + len(p.Type) + len(p.Name)
+		n += 400 + 16*len(p.Path) + len(p.Type) + len(p.Name) + len(p.ID)
 		for k, v := range p.Params {
 			n += 64 + len(k) + len(v)
 		}

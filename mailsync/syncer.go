@@ -91,6 +91,8 @@ type Syncer struct {
 	boxes []*mailbox
 	opt   Options
 	hosts map[string]slots
+	// originals are the letters that are being fetched for somebody who looks.
+	originals chan struct{}
 
 	mu      sync.Mutex
 	parties *store.Parties
@@ -161,7 +163,7 @@ func New(st *store.Store, boxes []Config, opt Options) *Syncer {
 	if opt.retryMax <= 0 {
 		opt.retryMax = 5 * time.Minute
 	}
-	sy := &Syncer{st: st, opt: opt, hosts: map[string]slots{}}
+	sy := &Syncer{st: st, opt: opt, hosts: map[string]slots{}, originals: make(chan struct{}, originalsAtOnce)}
 	for _, cfg := range boxes {
 		if len(cfg.Folders) == 0 {
 			cfg.Folders = []string{"INBOX", `\Sent`}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-fonts/dejavu/dejavusans"
 	"github.com/xuri/excelize/v2"
 
 	"intouch/store"
@@ -307,5 +309,16 @@ func TestChart_StyleSheet(t *testing.T) {
 		if !strings.Contains(string(css), ".chart ."+string(colour)+" { fill: ") {
 			t.Errorf("style.css does not know the colour %s", colour)
 		}
+	}
+}
+
+// TestSans: the font is the library's, whose licence .ci/licences takes.
+func TestSans(t *testing.T) {
+	r, err := gzip.NewReader(bytes.NewReader(dejaVuSans))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, dejavusans.TTF) {
+		t.Errorf("%d bytes of %d, %v", len(got), len(dejavusans.TTF), err)
 	}
 }

@@ -2,6 +2,8 @@ package report
 
 import (
 	"bytes"
+	"compress/gzip"
+	_ "embed"
 	"fmt"
 	"image"
 	"image/color"
@@ -14,7 +16,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/go-fonts/dejavu/dejavusans"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/math/fixed"
@@ -161,9 +162,22 @@ func rgb(s string) (color.NRGBA, error) {
 	return color.NRGBA{R: uint8(n >> 16), G: uint8(n >> 8), B: uint8(n), A: 255}, nil
 }
 
+//go:embed dejavusans.ttf.gz
+var dejaVuSans []byte // of github.com/go-fonts/dejavu, which has it in double the size
+
 // sans is the font of pictures: it has Cyrillic, the signs of currencies, and
 // Hebrew and Arabic letters. Others are drawn as empty boxes.
-var sans = sync.OnceValues(func() (*opentype.Font, error) { return opentype.Parse(dejavusans.TTF) })
+var sans = sync.OnceValues(func() (*opentype.Font, error) {
+	r, err := gzip.NewReader(bytes.NewReader(dejaVuSans))
+	if err != nil {
+		return nil, err
+	}
+	ttf, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	return opentype.Parse(ttf)
+})
 
 // measure knows how wide letters are. Browsers have other fonts, mostly
 // narrower ones.

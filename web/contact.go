@@ -153,6 +153,7 @@ type contactView struct {
 	History     []historyRow
 	Thread      []contactRow
 	Whole       []passage // the letter with its quotes, where it has some
+	Original    string    // address of the letter as it looked; "" it cannot be shown
 	Back        string
 }
 
@@ -343,6 +344,9 @@ func (s *server) contact(v *visit) error {
 	}
 	if strings.TrimSpace(whole) != strings.TrimSpace(c.Body) {
 		view.Whole = passages(v.say, clip(textShown, whole))
+	}
+	if s.opt.Original != nil && c.MessageKey != "" && !c.Hidden {
+		view.Original = fmt.Sprintf("/contacts/%d/original", id)
 	}
 	if c.Thread != "" {
 		rest, err := s.st.Contacts(v.ctx, v.who, store.ContactQuery{Thread: c.Thread, Limit: 50})

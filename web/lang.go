@@ -673,6 +673,11 @@ var texts = store.Texts{
 	"contact.inthread":    {"Вся переписка: %s", "The whole thread: %s"},
 	"contact.wholethread": {"Переписка целиком", "The thread from its beginning"},
 	"contact.whole":       {"Письмо целиком, с цитатами и подписью", "The whole letter, with quotes and signature"},
+	"contact.original":    {"Письмо как оно выглядело", "The letter as it looked"},
+	"original.blocked":    {"Картинок с чужих серверов не показано: %d. Они сообщили бы отправителю, что письмо открыто.", "Pictures on others' servers that are not shown: %d. They would tell the sender that the letter was opened."},
+	"original.empty":      {"В письме нет текста.", "The letter has no text."},
+	"original.gone":       {"Этого письма в почтовом ящике больше нет: его удалили или переложили.", "This letter is no longer in the mailbox: it was deleted or moved."},
+	"original.away":       {"Почтовый сервер сейчас не отдал письмо. Попробуйте ещё раз позже.", "The mail server did not give the letter just now. Try again later."},
 	"contact.quote":       {"Цитата, %s", "Quote, %s"},
 
 	// Editing clients and persons.

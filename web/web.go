@@ -64,6 +64,9 @@ type Options struct {
 	Fixed func(login string) map[string]bool
 	// ReportMail mails saved reports; nil: they are only shown.
 	ReportMail *ReportMail
+	// Original fetches a letter from the mailbox where it lies; nil: pages show
+	// the text alone. store.ErrNoOriginal where no mailbox has it any more.
+	Original func(ctx context.Context, places []store.LetterPlace) (store.Original, error)
 	// Version of the program, for the status page.
 	Version string
 	// Log receives failures; slog.Default when nil.
@@ -146,6 +149,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("POST /plan", s.planLine)
 	page("GET /contacts/{id}", s.contact)
 	page("POST /contacts/{id}", s.editContact)
+	page("GET /contacts/{id}/original", s.original)
 	page("GET /contacts/{id}/register", s.registerPage)
 	page("POST /contacts/{id}/register", s.register)
 	page("GET /deals", s.deals)
@@ -203,13 +207,13 @@ func keyFor(secret []byte, use string) []byte {
 
 // guard sets the headers that every answer carries. The policy lets a page
 // load our style and our script (static/app.js) and nothing else: nothing that
-// stands in the page itself runs, no picture from elsewhere, no frame, no form
-// to others.
+// stands in the page itself runs, no picture from elsewhere, no frame but a
+// letter's (original.go), no form to others.
 func (s *server) guard(next http.Handler) http.Handler {
 	next = compressed(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "+
+		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; frame-src 'self'; "+
 			"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")

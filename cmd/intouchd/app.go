@@ -129,6 +129,7 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 			PrincipalPath: caldav.PrincipalPath,
 			FeedPath:      caldav.FeedPath,
 			Fixed:         func(login string) map[string]bool { return a.reread.Load().fixesManager(login) },
+			Original:      syncer.Original,
 			ReportMail:    &web.ReportMail{Check: scheduler.CheckSavedCron, Send: jobs.MailReport},
 		}),
 		readyHandler(a.st, a.workerStates),

@@ -72,6 +72,7 @@ var owners = map[string][]string{
 	"html/template":                                           {"web", "scheduler", "report"},
 	"github.com/xuri/excelize":                                {"report"},
 	"github.com/go-fonts/dejavu":                              {"report"},
+	"github.com/microcosm-cc/bluemonday":                      {"web"},
 	"golang.org/x/image":                                      {"report"},
 	"github.com/mattn/go-runewidth":                           {"report"},
 }

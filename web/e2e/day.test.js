@@ -110,6 +110,9 @@ async function managersDay(t, lang, manager, options) {
     await press(page.locator("#contacts a.title").first());
     await page.waitForURL(/\/contacts\/\d+/);
     assert.match(await heading(page).innerText(), /\S/);
+    await page.locator("summary:has(+ iframe)").click();
+    assert.match(await page.frameLocator("iframe.original").locator("body").innerText(), /\S{3}/, "the letter as it looked");
+    assert.equal(await page.frameLocator("iframe.original").locator(".note").count(), 0, "it is there");
   });
 
   await step("a deal", async () => {
