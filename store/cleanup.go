@@ -11,6 +11,9 @@ type Kept struct {
 	Ledger  time.Duration // runs of jobs; at least MinLedger
 	Mails   time.Duration // mails that were sent or given up
 	Senders time.Duration // unknown people, since their last letter
+	// TextMonths is how old the texts of letters become; that there was a letter is
+	// never forgotten.
+	TextMonths int
 }
 
 // MinLedger is more than any job makes up for, and than what runs by hand look
@@ -18,7 +21,7 @@ type Kept struct {
 const MinLedger = 40 * 24 * time.Hour
 
 // CleanedReport is what CleanUp removed.
-type CleanedReport struct{ Runs, Mails, Senders, Replies, Copies int64 }
+type CleanedReport struct{ Runs, Mails, Senders, Replies, Copies, Texts int64 }
 
 // String is the report in one line; "" where nothing was removed.
 func (r CleanedReport) String() string {
@@ -26,7 +29,7 @@ func (r CleanedReport) String() string {
 	for _, p := range []struct {
 		n    int64
 		what string
-	}{{r.Runs, "rows of the ledger"}, {r.Mails, "mails"}, {r.Senders, "unknown senders"}, {r.Replies, "replies"}, {r.Copies, "copies for Sent folders"}} {
+	}{{r.Runs, "rows of the ledger"}, {r.Mails, "mails"}, {r.Senders, "unknown senders"}, {r.Replies, "replies"}, {r.Copies, "copies for Sent folders"}, {r.Texts, "texts of letters"}} {
 		if p.n > 0 {
 			parts = append(parts, strconv.FormatInt(p.n, 10)+" "+p.what)
 		}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -62,4 +63,71 @@ func (s *Store) Exec(ctx context.Context, queries ...string) error {
 // off says. Like one that was set by hand it has no monotonic reading.
 func (s *Store) SetHostClock(off func() time.Duration) {
 	s.server.host = func() time.Time { return time.Now().Round(0).Add(off()) }
+}
+
+// Holding says where in the database a word stands, as "table.column": every
+// column of every table is read, calendar data with its lines unfolded. The
+// shadow tables of SQLite's index of words are passed over: what it has of rows
+// that are gone no query finds, and it goes when the index is next merged.
+func (s *Store) Holding(ctx context.Context, words ...string) (where []string, err error) {
+	q := `SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'`
+	if s.dialect == postgresDialect {
+		q = `SELECT c.relname FROM pg_class c WHERE c.relkind IN ('r', 'p') AND ` + ownTables
+	}
+	var tables []string
+	err = s.read(ctx, func(t *tx) error {
+		if err := t.rows(q, nil, func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			tables = append(tables, name)
+			return err
+		}); err != nil {
+			return err
+		}
+		for _, table := range tables {
+			if err := t.holding(table, words, &where); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	slices.Sort(where)
+	return slices.Compact(where), err
+}
+
+func (t *tx) holding(table string, words []string, where *[]string) error {
+	rows, err := t.QueryContext(t.ctx, `SELECT * FROM `+identifier(table))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return err
+	}
+	values, into := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for i, v := range values {
+			text := ""
+			switch v := v.(type) {
+			case string:
+				text = v
+			case []byte:
+				text = string(v)
+			}
+			text = strings.ToLower(strings.ReplaceAll(text, "\r\n ", ""))
+			for _, w := range words {
+				if strings.Contains(text, strings.ToLower(w)) {
+					*where = append(*where, table+"."+columns[i])
+				}
+			}
+		}
+	}
+	return rows.Err()
 }

@@ -153,6 +153,7 @@ type contactView struct {
 	History     []historyRow
 	Thread      []contactRow
 	Whole       []passage // the letter with its quotes, where it has some
+	Dropped     string    // when its text was dropped; "" it was not
 	Original    string    // address of the letter as it looked; "" it cannot be shown
 	Back        string
 }
@@ -344,6 +345,15 @@ func (s *server) contact(v *visit) error {
 	}
 	if strings.TrimSpace(whole) != strings.TrimSpace(c.Body) {
 		view.Whole = passages(v.say, clip(textShown, whole))
+	}
+	if c.MessageKey != "" && c.Body == "" && !c.Hidden {
+		at, err := s.st.TextDropped(v.ctx, v.who, id)
+		if err != nil {
+			return err
+		}
+		if !at.IsZero() {
+			view.Dropped = v.say.t("contact.dropped", v.say.date(store.DateOf(at, v.say.loc)))
+		}
 	}
 	if s.opt.Original != nil && c.MessageKey != "" && !c.Hidden {
 		view.Original = fmt.Sprintf("/contacts/%d/original", id)

@@ -561,6 +561,7 @@ var texts = store.Texts{
 	"contact.cut":         {"Показано начало, весь текст в почтовом ящике.", "Only the beginning is shown, the whole text is in the mailbox."},
 	"contact.hidden":      {"Личная переписка: текст видят только те, кто в ней участвовал.", "A private thread: only those who took part see the text."},
 	"contact.private":     {"Личная переписка: текст видите вы и другие участники, текст следующих писем не сохраняется.", "A private thread: you and the others who took part see the text; of later letters none is kept."},
+	"contact.dropped":     {"Текст письма удалён %s: он старше, чем хранятся тексты.", "The text of this letter was removed on %s: it is older than texts are kept."},
 	"contact.notext":      {"Без текста.", "No text."},
 	"contact.nosubject":   {"(без темы)", "(no subject)"},
 	"contact.history":     {"История изменений", "History"},

@@ -41,6 +41,8 @@ func (c *reading) cleanUp(t *table) {
 		Ledger:  days("ledger_days", 400, int(store.MinLedger.Hours())/24),
 		Mails:   days("mail_days", 90, 7),
 		Senders: days("sender_days", 730, 30),
+
+		TextMonths: t.number("text_months", 0, 0, 1200),
 	}
 }
 
