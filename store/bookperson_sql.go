@@ -61,6 +61,9 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 		return "", err
 	}
 	said.Key = key
+	if erased, err := t.wasErased(said.person().Emails, said.person().Phones, "book "+opt.Book+" "+key); err != nil || erased {
+		return RowUnchanged, err
+	}
 	old, err := t.bookEntry("e.book = $1 AND e.key = $2", opt.Book, key)
 	if ignoreNotFound(err) != nil {
 		return "", err

@@ -65,6 +65,13 @@ func (t *tx) saveHeard(all map[string]*heard) error {
 			return err
 		}
 	}
+	for _, a := range addresses {
+		if erased, err := t.wasErased([]string{a}, nil); err != nil {
+			return err
+		} else if erased {
+			delete(all, a)
+		}
+	}
 	offers := map[string]bookEntry{}
 	found, err := t.bookEntries(`WHERE e.key IN `+texts+` AND e.book = $2`, asJSON(addresses), MailBook)
 	if err != nil {

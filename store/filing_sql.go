@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -369,6 +370,9 @@ func (t *filing) letter(l *FiledLetter) error {
 	if private {
 		l.Text, l.FullText = "", ""
 	}
+	if err := t.forget(l); err != nil {
+		return err
+	}
 	if l.NewPerson != nil {
 		if err := t.addSender(l.NewPerson); err != nil {
 			return err
@@ -551,10 +555,38 @@ func (t *filing) joinManagers(contactID int64, managers []int64) error {
 	return nil
 }
 
+// forget takes somebody who was erased since out of a letter from before, which
+// another mailbox still has: it comes without text and without them. What they
+// write later is a new letter.
+func (t *filing) forget(l *FiledLetter) error {
+	var gone []string
+	for _, a := range l.Addresses {
+		at, err := t.erasedAt("email " + a)
+		if err != nil {
+			return err
+		}
+		if !at.IsZero() && l.Date.Before(at) {
+			gone = append(gone, a)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	isGone := func(a string) bool { return slices.Contains(gone, a) }
+	l.Addresses = slices.DeleteFunc(slices.Clone(l.Addresses), isGone)
+	l.Names = maps.Clone(l.Names)
+	maps.DeleteFunc(l.Names, func(a, _ string) bool { return isGone(a) })
+	l.Text, l.FullText, l.Subject, l.bare, l.NewPerson = "", "", "", "", nil
+	return nil
+}
+
 // noteSender counts somebody unknown who wrote to us.
 func (t *filing) noteSender(l *FiledLetter) error {
 	if l.FromAddress == "" {
 		return nil
+	}
+	if erased, err := t.wasErased([]string{l.FromAddress}, nil); err != nil || erased {
+		return err
 	}
 	owner := t.owner
 	if l.Dropbox != nil {

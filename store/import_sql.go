@@ -455,6 +455,13 @@ func (im *Import) keyedPerson(id int64, row PersonRow) (RowChange, int64, error)
 		return "", 0, err
 	}
 	p.Phones = tidy(row.Phones, 60)
+	if id == 0 {
+		if erased, err := t.wasErased(p.Emails, p.Phones, "id "+row.ID); err != nil {
+			return "", 0, err
+		} else if erased {
+			return "", 0, ErrErased
+		}
+	}
 	change, err := im.done(t.savePerson(im.actor, id, &p, row.Clear...))
 	return change, p.ID, err
 }
@@ -510,6 +517,9 @@ func (t *tx) writePerson(actor Actor, old, p *Person) (RowChange, error) {
 	var err error
 	if id == 0 {
 		change, verb = RowNew, "created"
+		if err := t.takeBack(p); err != nil {
+			return "", err
+		}
 		id, err = t.insert(`INSERT INTO persons (external_id, client_id, name, position, birthday, created, changed) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
 			key(p.ExternalID), p.ClientID, p.Name, p.Position, string(p.Birthday), t.now.Unix())
 	} else {

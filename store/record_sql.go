@@ -84,7 +84,7 @@ func (t *tx) find(table string, r Ref) (id int64, err error) {
 func (t *tx) wholePerson(id int64) (int64, error) {
 	for range 100 {
 		var into int64
-		if err := t.row(`SELECT merged_into FROM persons WHERE id = $1`, []any{id}, idInto{&into}); err != nil || into == 0 {
+		if err := t.row(`SELECT merged_into FROM persons WHERE id = $1`, []any{id}, idInto{&into}); err != nil || into == 0 || into == id { // into itself: erased
 			return id, err
 		}
 		id = into

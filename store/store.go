@@ -191,6 +191,7 @@ type tx struct {
 	questions *int
 	rates     map[rateKey]Rate // that were looked up
 	news      news             // what webhooks are told
+	erased    map[string]int64 // those who were erased, by hash; nil: not asked yet
 }
 
 // write runs fn in one transaction on the writer, and wakes waiters when it

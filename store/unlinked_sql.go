@@ -202,6 +202,9 @@ func (t *tx) addSender(n *NewPerson) error {
 	if err != nil || len(there) > 0 {
 		return err
 	}
+	if erased, err := t.wasErased([]string{address}, nil); err != nil || erased {
+		return err
+	}
 	name := strings.TrimSpace(clip(clean(n.Name), 200))
 	if name == "" {
 		name = address

@@ -1,0 +1,651 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Everything about one person, to be given to them or to be erased. Which
+// tables there are is asked of the database, so that a new one is searched, and
+// swept, without a word here: what is not is in notSearched, with the reason.
+
+// ErrOneOfUs: the address is a manager's, whose records are the company's own.
+var ErrOneOfUs = errors.New("is an address of one of the managers")
+
+// FindSubject finds the persons with an e-mail address or a number, those that
+// were merged into them included. An address that is nobody's is a subject,
+// too: letters may mention it. ErrNotFound where there is no such number.
+func (s *Store) FindSubject(ctx context.Context, who string) (sub Subject, err error) {
+	err = s.read(ctx, func(t *tx) error {
+		sub, err = t.subject(who)
+		return err
+	})
+	return sub, err
+}
+
+func (t *tx) subject(who string) (sub Subject, err error) {
+	sub = Subject{Persons: []int64{}, Names: []string{}, Emails: []string{}, Phones: []string{}}
+	ids := func(query string, args ...any) error {
+		return t.rows(query, args, func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			if !slices.Contains(sub.Persons, id) {
+				sub.Persons = append(sub.Persons, id)
+			}
+			return err
+		})
+	}
+	if id, numErr := strconv.ParseInt(strings.TrimPrefix(strings.TrimSpace(who), "#"), 10, 64); numErr == nil {
+		if err := ids(`SELECT id FROM persons WHERE id = $1 AND (merged_into IS NULL OR merged_into <> id)`, id); err != nil {
+			return sub, err
+		}
+		if len(sub.Persons) == 0 {
+			return sub, ErrNotFound
+		}
+	} else {
+		address, err := Address(who)
+		if err != nil {
+			return sub, invalid("person", "is neither a number nor an address: %v", err)
+		}
+		sub.Emails = []string{address}
+		if err := ids(`SELECT person_id FROM person_points WHERE kind = 'email' AND value = $1 ORDER BY person_id`, address); err != nil {
+			return sub, err
+		}
+	}
+	for before := -1; before < len(sub.Persons); { // whoever was merged into whom
+		before = len(sub.Persons)
+		err := ids(`SELECT id FROM persons WHERE merged_into IN `+t.s.dialect.ids("$1")+` AND merged_into <> id ORDER BY id`, asJSON(sub.Persons))
+		if err != nil {
+			return sub, err
+		}
+		if before == len(sub.Persons) {
+			break
+		}
+	}
+	if err := t.knownBy(&sub); err != nil {
+		return sub, err
+	}
+	if ours, err := t.ours(sub.Emails); err != nil || ours {
+		return sub, cmp.Or(err, ErrOneOfUs)
+	}
+	return sub, nil
+}
+
+// knownBy adds by what the persons can be recognised, as they are and as
+// address books called them.
+func (t *tx) knownBy(sub *Subject) error {
+	add := func(list *[]string, value string) {
+		if value = strings.TrimSpace(value); value != "" && !slices.Contains(*list, value) {
+			*list = append(*list, value)
+		}
+	}
+	in, of := t.s.dialect.ids("$1"), asJSON(sub.Persons)
+	err := t.rows(`SELECT name FROM persons WHERE id IN `+in, []any{of}, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		if !strings.Contains(name, "@") { // a person without a name is called by the address
+			add(&sub.Names, name)
+		}
+		return err
+	})
+	if err == nil {
+		err = t.rows(`SELECT kind, value FROM person_points WHERE person_id IN `+in+` ORDER BY kind, position`, []any{of}, func(scan func(...any) error) error {
+			var kind, value string
+			err := scan(&kind, &value)
+			if kind == "email" {
+				add(&sub.Emails, value)
+			} else {
+				add(&sub.Phones, value)
+			}
+			return err
+		})
+	}
+	if err == nil {
+		err = t.rows(`SELECT said FROM book_entries WHERE person_id IN `+in, []any{of}, func(scan func(...any) error) error {
+			var said BookPerson
+			err := scan(jsonInto{&said})
+			add(&sub.Names, said.Name)
+			for _, e := range said.Emails {
+				add(&sub.Emails, e)
+			}
+			for _, p := range said.Phones {
+				add(&sub.Phones, p.Number)
+			}
+			return err
+		})
+	}
+	if err == nil {
+		err = t.rows(`SELECT name FROM correspondents WHERE address IN `+t.s.dialect.texts("$1")+` UNION SELECT name FROM senders WHERE address IN `+t.s.dialect.texts("$1"),
+			[]any{asJSON(sub.Emails)}, func(scan func(...any) error) error {
+				var name string
+				err := scan(&name)
+				if !strings.Contains(name, "@") {
+					add(&sub.Names, name)
+				}
+				return err
+			})
+	}
+	return err
+}
+
+// contactsOf are the contacts in which the subject took part, as a person or by
+// an address of its letters.
+func (t *tx) contactsOf(sub *Subject) (contacts []int64, err error) {
+	take := func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		contacts = append(contacts, id)
+		return err
+	}
+	err = t.rows(`SELECT contact_id FROM contact_persons WHERE person_id IN `+t.s.dialect.ids("$1"), []any{asJSON(sub.Persons)}, take)
+	for _, e := range sub.Emails {
+		if err == nil {
+			err = t.rows(`SELECT c.id FROM letter_texts lt JOIN contacts c ON c.message_key = lt.message_key AND c.message_key <> '' WHERE lt.parties LIKE $1 ESCAPE '\'`,
+				[]any{"%" + likeEscaper.Replace(asJSON(e)) + "%"}, take)
+		}
+	}
+	slices.Sort(contacts)
+	return slices.Compact(contacts), err
+}
+
+// SubjectRecord is a row of the database that is about the subject, or mentions
+// it.
+type SubjectRecord struct {
+	Table string         `json:"table"`
+	Row   map[string]any `json:"row"`
+}
+
+// SubjectContact is a contact in which the subject took part.
+type SubjectContact struct {
+	ID        int64     `json:"id"`
+	Kind      Kind      `json:"kind"`
+	Direction Direction `json:"direction,omitempty"`
+	Client    string    `json:"client"`
+	At        time.Time `json:"at"`
+	Subject   string    `json:"subject"`
+	Text      string    `json:"text"`
+	Whole     string    `json:"whole_text,omitempty"` // of a letter, with its quotes
+}
+
+// EachAbout gives everything about the subject: its contacts, and each row of
+// each table that is about it or mentions it. It reads the whole database.
+func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(SubjectContact) error, record func(SubjectRecord) error) error {
+	tables, err := s.moveTables(ctx)
+	if err != nil {
+		return err
+	}
+	return s.read(ctx, func(t *tx) error {
+		contacts, err := t.contactsOf(sub)
+		if err != nil {
+			return err
+		}
+		for ids := range slices.Chunk(contacts, cleanBatch) {
+			err := t.rows(`SELECT c.id, c.kind, c.direction, COALESCE(cl.name, c.client_text), c.start_at, c.subject, c.body, COALESCE(lt.full_text, '') FROM contacts c
+				LEFT JOIN clients cl ON cl.id = c.client_id LEFT JOIN letter_texts lt ON lt.message_key = c.message_key AND c.message_key <> ''
+				WHERE c.id IN `+t.s.dialect.ids("$1")+` ORDER BY c.id`, []any{asJSON(ids)}, func(scan func(...any) error) error {
+				var c SubjectContact
+				if err := scan(&c.ID, &c.Kind, &c.Direction, &c.Client, timeInto{&c.At}, &c.Subject, &c.Text, &c.Whole); err != nil {
+					return err
+				}
+				return contact(c)
+			})
+			if err != nil {
+				return err
+			}
+		}
+		look := newMentions(sub.wholeNames(), sub.Emails, sub.Phones, "")
+		for _, table := range tables {
+			if err := t.about(table, sub, look, func(row []any, _ []int) error {
+				r := SubjectRecord{Table: table.name, Row: map[string]any{}}
+				for i, c := range table.cols {
+					v := row[i]
+					if b, ok := v.([]byte); ok {
+						v = string(b)
+					}
+					r.Row[c.name] = v
+				}
+				return record(r)
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// about gives the rows of a table that name one of the persons or mention the
+// subject, and in which columns it is mentioned.
+func (t *tx) about(table moveTable, sub *Subject, look mentions, each func(row []any, where []int) error) error {
+	if !searched(table.name, "") {
+		return nil
+	}
+	rows, err := t.QueryContext(t.ctx, table.selects())
+	if err != nil {
+		return err
+	}
+	return readRows(t.ctx, table, rows, func(row []any) error {
+		var where []int
+		named := false
+		for i, c := range table.cols {
+			switch v := row[i].(type) {
+			case string:
+				if searched(table.name, c.name) && look.in(v) {
+					where = append(where, i)
+				}
+			case []byte:
+				if searched(table.name, c.name) && look.in(string(v)) {
+					where = append(where, i)
+				}
+			case int64:
+				named = named || c.name == "person_id" && slices.Contains(sub.Persons, v) || c.name == "id" && table.name == "persons" && slices.Contains(sub.Persons, v)
+			}
+		}
+		if named || len(where) > 0 {
+			return each(row, where)
+		}
+		return nil
+	})
+}
+
+// Erasure is what was done to forget somebody.
+type Erasure struct {
+	Subject  Subject
+	Contacts int // in which they took part; their letters have no text any more
+	Rows     int // others in which they were mentioned
+	Queued   int // mails that wait to be sent, and were not looked into
+}
+
+// maxSweeps bounds how often the database is gone through: what shows a record
+// is made anew from it, and found clean the next time.
+const maxSweeps = 6
+
+// Erase forgets somebody: what is known of the persons goes, the texts of
+// letters that they wrote or were sent, and each mention of a whole name, an
+// address or a telephone in whatever text of whatever table. Contacts, deals
+// and sums stay, with "as" in the place of the person, so that reports stay as
+// they were. Nothing brings them back by itself: not a mailbox that is read
+// again, an import or an address book. Errors as FindSubject.
+func (s *Store) Erase(ctx context.Context, actor Actor, who string, as func(number int64) string) (e Erasure, err error) {
+	tables, err := s.moveTables(ctx)
+	if err != nil {
+		return e, err
+	}
+	number := int64(0)
+	err = s.write(ctx, func(t *tx) error {
+		if e.Subject, err = t.subject(who); err != nil {
+			return err
+		}
+		if err := t.row(`SELECT COUNT(*) FROM erased`, nil, &number); err != nil {
+			return err
+		}
+		if number++; len(e.Subject.Persons) > 0 {
+			number = e.Subject.Persons[0]
+		}
+		e.Contacts, err = t.erase(actor, &e.Subject, as(number))
+		if err != nil {
+			return err
+		}
+		return t.row(`SELECT COUNT(*) FROM outbox WHERE state = 'queued'`, nil, &e.Queued)
+	})
+	if err != nil {
+		return e, err
+	}
+	look := newMentions(e.Subject.wholeNames(), e.Subject.Emails, e.Subject.Phones, as(number))
+	for range maxSweeps {
+		found := 0
+		for _, table := range tables {
+			n, err := s.sweepTable(ctx, table, &e.Subject, look)
+			if err != nil {
+				return e, fmt.Errorf("take the mentions out of %s: %w", table.name, err)
+			}
+			found += n
+		}
+		if e.Rows += found; found == 0 {
+			return e, nil
+		}
+	}
+	return e, errors.New("mentions come back while they are taken out: run it again")
+}
+
+// erase forgets what is known of the persons themselves.
+func (t *tx) erase(actor Actor, sub *Subject, as string) (int, error) {
+	contacts, err := t.contactsOf(sub)
+	if err != nil {
+		return 0, err
+	}
+	in, of := t.s.dialect.ids("$1"), asJSON(sub.Persons)
+	var keys []string
+	for _, e := range sub.Emails {
+		keys = append(keys, "email "+e)
+	}
+	for _, p := range sub.Phones {
+		if k := phoneKey(p); k != "" {
+			keys = append(keys, "phone "+k)
+		}
+	}
+	key := func(prefix string) func(scan func(...any) error) error {
+		return func(scan func(...any) error) error {
+			var k string
+			err := scan(&k)
+			keys = append(keys, prefix+k)
+			return err
+		}
+	}
+	var clients []int64
+	err = errors.Join(
+		t.rows(`SELECT external_id FROM persons WHERE external_id IS NOT NULL AND id IN `+in, []any{of}, key("id ")),
+		t.rows(`SELECT book || ' ' || key FROM book_entries WHERE person_id IN `+in, []any{of}, key("book ")),
+		t.rows(`SELECT DISTINCT client_id FROM persons WHERE id IN `+in, []any{of}, func(scan func(...any) error) error {
+			var id int64
+			err := scan(&id)
+			clients = append(clients, id)
+			return err
+		}))
+	if err != nil {
+		return 0, err
+	}
+	for _, k := range keys {
+		if _, err := t.exec(`INSERT INTO erased (hash, at) VALUES ($1, $2) ON CONFLICT (hash) DO UPDATE SET at = $2`, t.s.erasedHash(k), t.now.Unix()); err != nil {
+			return 0, err
+		}
+	}
+	letters, err := t.lettersAmong(contacts)
+	if err != nil {
+		return 0, err
+	}
+	for ids := range slices.Chunk(letters, cleanBatch) {
+		if err := t.dropTextsOf(ids); err != nil {
+			return 0, err
+		}
+	}
+	// Within what they took part in, a single word of their name is theirs, too.
+	words := newMentions(ownWords(sub.Names), nil, nil, as)
+	for ids := range slices.Chunk(contacts, cleanBatch) {
+		if err := t.rewordContacts(ids, words); err != nil {
+			return 0, err
+		}
+	}
+	for _, q := range []string{
+		`UPDATE contact_persons SET address = '' WHERE person_id IN `,
+		`DELETE FROM person_points WHERE person_id IN `,
+		`DELETE FROM book_entries WHERE person_id IN `,
+		`UPDATE book_entries SET double_id = NULL WHERE double_id IN `,
+		`DELETE FROM cards WHERE person_id IN `,
+		`DELETE FROM persons_apart WHERE one IN `,
+		`DELETE FROM persons_apart WHERE other IN `,
+		`UPDATE history SET changes = '{}' WHERE what = 'person' AND what_id IN `,
+	} {
+		if _, err := t.exec(q+in, of); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := t.exec(`UPDATE persons SET external_id = NULL, name = $2, position = '', birthday = '', away_until = '', merged_into = id, changed = $3, version = version + 1 WHERE id IN `+in,
+		of, as, t.now.Unix()); err != nil {
+		return 0, err
+	}
+	// What was sent lies with its readers; here it was kept to be looked at.
+	if _, err := t.exec(`UPDATE outbox SET bytes = $1 WHERE state IN ('sent', 'dropped')`, []byte{}); err != nil {
+		return 0, err
+	}
+	for _, id := range sub.Persons {
+		if err := t.remember(actor, "person", id, "erased", nil); err != nil {
+			return 0, err
+		}
+	}
+	if err := t.touchClient(clients...); err != nil {
+		return 0, err
+	}
+	return len(contacts), t.directoryChanged()
+}
+
+// ownWords are the words of names that are long enough to be names.
+func ownWords(names []string) (words []string) {
+	for _, n := range names {
+		for _, w := range strings.Fields(n) {
+			if len([]rune(w)) > 2 && !slices.Contains(words, w) {
+				words = append(words, w)
+			}
+		}
+	}
+	return words
+}
+
+func (t *tx) lettersAmong(contacts []int64) (letters []int64, err error) {
+	err = t.rows(`SELECT id FROM contacts WHERE message_key <> '' AND id IN `+t.s.dialect.ids("$1")+` ORDER BY id`, []any{asJSON(contacts)}, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		letters = append(letters, id)
+		return err
+	})
+	return letters, err
+}
+
+// rewordContacts takes a name out of subjects and texts of contacts.
+func (t *tx) rewordContacts(ids []int64, words mentions) error {
+	type texts struct {
+		id                  int64
+		subject, bare, body string
+	}
+	var found []texts
+	err := t.rows(`SELECT id, subject, bare_subject, body FROM contacts WHERE id IN `+t.s.dialect.ids("$1"), []any{asJSON(ids)}, func(scan func(...any) error) error {
+		var c texts
+		err := scan(&c.id, &c.subject, &c.bare, &c.body)
+		if words.in(c.subject) || words.in(c.bare) || words.in(c.body) {
+			found = append(found, c)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		if _, err := t.exec(`UPDATE contacts SET subject = $1, bare_subject = $2, body = $3, version = version + 1, changed = $4 WHERE id = $5`,
+			words.replace(c.subject), fold(words.replace(c.bare)), words.replace(c.body), t.now.Unix(), c.id); err != nil {
+			return err
+		}
+		t.indexWords(searchedContact, c.id, nil)
+		t.touch(ItemKey{ID: c.id})
+	}
+	return nil
+}
+
+// sweepTable takes the mentions of the subject out of a table, and gives in how
+// many rows there were some. The table is read first, so that others write
+// meanwhile.
+func (s *Store) sweepTable(ctx context.Context, table moveTable, sub *Subject, look mentions) (found int, err error) {
+	type hit struct {
+		row   []any
+		where []int
+	}
+	var hits []hit
+	err = s.read(ctx, func(t *tx) error {
+		return t.about(table, sub, look, func(row []any, where []int) error {
+			if len(where) > 0 {
+				hits = append(hits, hit{slices.Clone(row), where})
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	for some := range slices.Chunk(hits, cleanBatch) {
+		if err := s.write(ctx, func(t *tx) error {
+			for _, h := range some {
+				if err := t.reword(&table, h.row, h.where, look); err != nil {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return found, err
+		}
+		found += len(some)
+	}
+	return found, nil
+}
+
+// reword takes the mentions out of one row, and marks what shows it.
+func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) error {
+	column := func(name string) any {
+		for i, c := range table.cols {
+			if c.name == name {
+				return row[i]
+			}
+		}
+		return nil
+	}
+	id, _ := column("id").(int64)
+	switch table.name {
+	case "entries": // made anew from what it shows
+		item, err := parseItemKey(column("item").(string))
+		if err == nil {
+			t.touch(item)
+			return nil
+		}
+	case "cards": // a manager's own
+		if _, err := t.exec(`DELETE FROM cards WHERE id = $1`, id); err != nil {
+			return err
+		}
+		manager, _ := column("manager_id").(int64)
+		return t.logOwnCard(manager, column("name").(string), "")
+	case "contacts":
+		t.indexWords(searchedContact, id, nil)
+		t.touch(ItemKey{ID: id})
+	case "clients":
+		t.indexWords(searchedClient, id, nil)
+		if err := t.touchClient(id); err != nil {
+			return err
+		}
+	case "persons":
+		t.indexWords(searchedPerson, id, nil)
+		client, _ := column("client_id").(int64)
+		if err := t.touchClient(client); err != nil {
+			return err
+		}
+	case "deals":
+		if err := t.touchDeal(id); err != nil {
+			return err
+		}
+	case "deal_events":
+		t.touch(ItemKey{Event: true, ID: id})
+	case "overlays":
+		if item, err := parseItemKey(column("item").(string)); err == nil {
+			t.touch(item)
+		}
+	}
+	key := table.key
+	if len(key) == 0 { // the whole row tells it
+		for i := range table.cols {
+			key = append(key, i)
+		}
+	}
+	var is []string
+	var args []any
+	arg := func(v any) string {
+		args = append(args, v)
+		return "$" + strconv.Itoa(len(args))
+	}
+	match := func() string {
+		for _, i := range key {
+			if row[i] == nil {
+				is = append(is, identifier(table.cols[i].name)+" IS NULL")
+			} else {
+				is = append(is, identifier(table.cols[i].name)+" = "+arg(row[i]))
+			}
+		}
+		return strings.Join(is, " AND ")
+	}
+	for _, i := range where {
+		if rowGoes(table, i) {
+			_, err := t.exec(`DELETE FROM `+identifier(table.name)+` WHERE `+match(), args...)
+			return err
+		}
+	}
+	var set []string
+	for _, i := range where {
+		var v any
+		switch old := row[i].(type) {
+		case string:
+			v = look.replace(old)
+		case []byte:
+			v = []byte(look.replace(string(old)))
+		}
+		set = append(set, identifier(table.cols[i].name)+" = "+arg(v))
+	}
+	_, err := t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
+	return err
+}
+
+// erasedHash is a key of somebody as the table erased has it.
+func (s *Store) erasedHash(key string) string {
+	mac := hmac.New(sha256.New, s.mailKey.Derive("erased"))
+	mac.Write([]byte(key))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// erasedAt is when the last of these was erased on request; zero where none
+// was. Keys are as in erase.
+func (t *tx) erasedAt(keys ...string) (at time.Time, err error) {
+	if t.erased == nil {
+		t.erased = map[string]int64{}
+		if err := t.rows(`SELECT hash, at FROM erased`, nil, func(scan func(...any) error) error {
+			var hash string
+			var at int64
+			err := scan(&hash, &at)
+			t.erased[hash] = at
+			return err
+		}); err != nil {
+			return at, err
+		}
+	}
+	if len(t.erased) == 0 {
+		return at, nil
+	}
+	for _, k := range keys {
+		if n := t.erased[t.s.erasedHash(k)]; n > 0 && fromUnix(n).After(at) {
+			at = fromUnix(n)
+		}
+	}
+	return at, nil
+}
+
+// wasErased reports whether the person is one who is not to come back by
+// itself.
+func (t *tx) wasErased(emails, phones []string, keys ...string) (bool, error) {
+	for _, e := range emails {
+		keys = append(keys, "email "+e)
+	}
+	for _, k := range phoneKeys(phones) {
+		keys = append(keys, "phone "+k)
+	}
+	at, err := t.erasedAt(keys...)
+	return !at.IsZero(), err
+}
+
+// takeBack forgets that somebody was erased: a person was added anew by hand.
+func (t *tx) takeBack(p *Person) error {
+	was, err := t.wasErased(p.Emails, p.Phones)
+	if err != nil || !was {
+		return err
+	}
+	var keys []string
+	for _, e := range p.Emails {
+		keys = append(keys, t.s.erasedHash("email "+e))
+	}
+	for _, k := range phoneKeys(p.Phones) {
+		keys = append(keys, t.s.erasedHash("phone "+k))
+	}
+	t.erased = nil
+	_, err = t.exec(`DELETE FROM erased WHERE hash IN `+t.s.dialect.texts("$1"), asJSON(keys))
+	return err
+}
