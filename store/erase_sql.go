@@ -1,13 +1,16 @@
 package store
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -220,6 +223,47 @@ func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(Subjec
 		}
 		return nil
 	})
+}
+
+// WriteAbout writes all that EachAbout gives as one JSON object: subject,
+// contacts, records.
+func (s *Store) WriteAbout(ctx context.Context, w io.Writer, sub *Subject) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	n := 0
+	list := func(v any) error {
+		b, err := json.MarshalIndent(v, "    ", "  ")
+		if err != nil {
+			return err
+		}
+		if n++; n > 1 {
+			out.WriteString(",") // its error comes with the last Flush
+		}
+		out.WriteString("\n    ")
+		_, err = out.Write(b)
+		return err
+	}
+	head, err := json.MarshalIndent(sub, "  ", "  ")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "{\n  \"subject\": %s,\n  \"contacts\": [", head)
+	inRecords := false
+	begin := func() {
+		if !inRecords {
+			out.WriteString("],\n  \"records\": [")
+			inRecords, n = true, 0
+		}
+	}
+	err = s.EachAbout(ctx, sub, func(c SubjectContact) error { return list(c) }, func(r SubjectRecord) error {
+		begin()
+		return list(r)
+	})
+	if err != nil {
+		return err
+	}
+	begin()
+	out.WriteString("]\n}\n")
+	return out.Flush()
 }
 
 // about gives the rows of a table that name one of the persons or mention the

@@ -12,6 +12,7 @@ import (
 // version meanwhile, the form shows both and asks for each field that differs
 // which one shall stay.
 type editForm struct {
+	Person  string // path of a person who may be given out or erased here; ""
 	Title   string
 	Action  string
 	Back    string

@@ -21,9 +21,10 @@ var (
 	selected = regexp.MustCompile(`<option value="([^"]*)" selected>`)
 )
 
-// filled is the form of the page as a browser would send it.
+// filled is the first form of the page as a browser would send it.
 func (a answer) filled() url.Values {
-	form, body := url.Values{}, mainPart.FindString(a.body)
+	form := url.Values{}
+	body, _, _ := strings.Cut(mainPart.FindString(a.body), "</form>")
 	for _, m := range inputs.FindAllStringSubmatch(body, -1) {
 		value := ""
 		if v := valueOf.FindStringSubmatch(m[0]); v != nil {
@@ -195,5 +196,42 @@ func TestClient_Sources(t *testing.T) {
 	}
 	if a := anna.post(client+"/source", url.Values{"source": {"x"}}); a.code != http.StatusBadRequest {
 		t.Errorf("no form: %d", a.code)
+	}
+}
+
+// TestErasePerson: a head gives out and erases a person, a manager does
+// neither, and nothing happens by a slip.
+func TestErasePerson(t *testing.T) {
+	h := newHouse(t, Options{})
+	card, err := h.st.Client(t.Context(), h.manager("anna"), h.ids["Ромашка"])
+	h.check(err)
+	p := card.Persons[0]
+	at := fmt.Sprintf("/persons/%d", p.ID)
+	anna, boris := h.login("anna"), h.login("boris")
+	anna.get(at).has(t, at+"/about.json", `name="do" value="erase"`)
+	got := anna.get(at + "/about.json")
+	got.has(t, p.Name, p.Emails[0], `"table": "person_points"`)
+	if got.code != http.StatusOK || got.header.Get("Content-Type") != "application/json" || !strings.HasPrefix(got.header.Get("Content-Disposition"), "attachment") {
+		t.Errorf("%d %v", got.code, got.header)
+	}
+	sure := url.Values{"do": {"erase"}, "sure": {"yes"}}
+	for _, got := range []answer{boris.get(at + "/about.json"), boris.post(at, sure)} {
+		if got.code != http.StatusNotFound && got.code != http.StatusForbidden {
+			t.Errorf("a manager: %d", got.code)
+		}
+		got.lacks(t, p.Emails[0])
+	}
+	if got := anna.post(at, url.Values{"do": {"erase"}}); got.code != http.StatusBadRequest {
+		t.Errorf("without the tick: %d", got.code)
+	}
+	anna.get(at + "/about.json").has(t, p.Emails[0])
+	if got := anna.post(at, sure); got.code != http.StatusSeeOther || !strings.Contains(got.header.Get("Location"), "said=erased") {
+		t.Errorf("%d %v", got.code, got.header)
+	}
+	if got := anna.get(at); got.code != http.StatusNotFound {
+		t.Errorf("the page of somebody erased: %d", got.code)
+	}
+	if where, err := h.st.FindSubject(t.Context(), p.Emails[0]); err != nil || len(where.Persons) > 0 {
+		t.Errorf("%+v %v", where, err)
 	}
 }

@@ -1,10 +1,13 @@
 package web
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"intouch/store"
 )
@@ -16,6 +19,9 @@ func newPersonForm(say voice, p *store.Person) editForm {
 	}
 	if p.ExternalID != "" {
 		f.Note = say.t("edit.imported", p.ExternalID)
+	}
+	if p.ID != 0 && say.who.Role == store.RoleHead {
+		f.Person = "/persons/" + strconv.FormatInt(p.ID, 10)
 	}
 	f.text(say, "name", "edit.personname", "text", p.Name)
 	f.text(say, "position", "edit.position", "text", p.Position)
@@ -106,6 +112,9 @@ func (s *server) editPerson(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if v.PostFormValue("do") == "erase" {
+		return s.erasePerson(v)
+	}
 	return s.savePerson(v, 0, id)
 }
 
@@ -122,4 +131,62 @@ func (s *server) savePerson(v *visit, client, id int64) error {
 		}
 		return s.st.EditPerson(v.ctx, v.actor(), p.ClientID, id, version, e)
 	})
+}
+
+// subject is the person of the path, for a head: who asks to be told or to be
+// forgotten turns to the company.
+func (s *server) subject(v *visit) (store.Subject, store.Person, error) {
+	id, err := v.number("id")
+	if err != nil {
+		return store.Subject{}, store.Person{}, err
+	}
+	p, _, err := s.st.PersonAt(v.ctx, v.who, id)
+	if err != nil {
+		return store.Subject{}, p, err
+	}
+	if v.who.Role != store.RoleHead {
+		return store.Subject{}, p, store.ErrForbidden
+	}
+	sub, err := s.st.FindSubject(v.ctx, "#"+strconv.FormatInt(id, 10))
+	return sub, p, err
+}
+
+// aboutPerson is everything about a person, as a file.
+func (s *server) aboutPerson(v *visit) error {
+	sub, p, err := s.subject(v)
+	if err != nil {
+		return err
+	}
+	var all bytes.Buffer // an error on the way is an error page, and not half a file
+	if err := s.st.WriteAbout(v.ctx, &all, &sub); err != nil {
+		return err
+	}
+	h := v.w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Disposition", `attachment; filename="person-`+strconv.FormatInt(p.ID, 10)+`.json"`)
+	if _, err := all.WriteTo(v.w); err != nil {
+		s.log.Debug("file not delivered", "request", v.id, "err", err)
+	}
+	return nil
+}
+
+// eraseTime bounds an erasure, which goes through the whole database whether or
+// not the browser waits for it.
+const eraseTime = 15 * time.Minute
+
+func (s *server) erasePerson(v *visit) error {
+	sub, p, err := s.subject(v)
+	if err != nil {
+		return err
+	}
+	if v.PostFormValue("sure") != "yes" {
+		return errBadForm
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.ctx), eraseTime)
+	defer cancel()
+	_, err = s.st.Erase(ctx, v.actor(), "#"+strconv.FormatInt(sub.Persons[0], 10), func(n int64) string { return store.ErasedAs(v.say.lang, n) })
+	if err != nil {
+		return err
+	}
+	return v.back(clientPath(p.ClientID), "erased")
 }

@@ -133,6 +133,7 @@ func New(st *store.Store, opt Options) http.Handler {
 	page("GET /persons/list", s.personList)
 	page("GET /persons/{id}", s.editPersonPage)
 	page("POST /persons/{id}", s.editPerson)
+	page("GET /persons/{id}/about.json", s.aboutPerson)
 	page("GET /clients/{id}/merge", s.mergePage)
 	page("POST /clients/{id}/merge", s.merge)
 	page("POST /clients/{id}/offers", s.decideCorrespondents)

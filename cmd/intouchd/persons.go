@@ -22,7 +22,7 @@ var anybody = store.Manager{Role: store.RoleHead}
 func (p *program) personsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "persons",
-		Short: "Persons from address books and mailboxes: offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge",
+		Short: "Persons from address books and mailboxes: offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge, export, erase",
 		Long: "An entry of an address book whose client cannot be told, or who may be a person already, is not taken but offered; so\n" +
 			"is who takes part in a client's letters and is no person yet, with the number of letters. Persons who are one are merged, which can be undone. Managers do the same on the page /persons.",
 		Args: cobra.ArbitraryArgs,
@@ -30,10 +30,10 @@ func (p *program) personsCommand() *cobra.Command {
 			if len(args) > 0 {
 				return usage("persons: there is no command %q; see intouchd persons --help", args[0])
 			}
-			return usage("persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge")
+			return usage("persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge, export, erase")
 		},
 	}
-	cmd.AddCommand(p.personsOffers(), p.personsSenders(), p.personsAccept(), p.personsRefuse(), p.personsDoubles(), p.personsMerge(), p.personsApart(), p.personsMerged(), p.personsUnmerge())
+	cmd.AddCommand(p.personsOffers(), p.personsSenders(), p.personsAccept(), p.personsRefuse(), p.personsDoubles(), p.personsMerge(), p.personsApart(), p.personsMerged(), p.personsUnmerge(), p.personsExport(), p.personsErase())
 	return cmd
 }
 
