@@ -21,10 +21,11 @@ var (
 	selected = regexp.MustCompile(`<option value="([^"]*)" selected>`)
 )
 
-// filled is the first form of the page as a browser would send it.
+// filled is the forms of the page as a browser would send them, but for the one
+// that erases.
 func (a answer) filled() url.Values {
 	form := url.Values{}
-	body, _, _ := strings.Cut(mainPart.FindString(a.body), "</form>")
+	body, _, _ := strings.Cut(mainPart.FindString(a.body), `<input type="hidden" name="do" value="erase">`)
 	for _, m := range inputs.FindAllStringSubmatch(body, -1) {
 		value := ""
 		if v := valueOf.FindStringSubmatch(m[0]); v != nil {
