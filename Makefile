@@ -22,7 +22,7 @@ SOAK ?= 1h
 NETWORK ?= 10m
 SEED ?= 20261126
 
-.PHONY: all build test race check bench bench-calendar bench-mail bench-pages bench-paint bench-reports bench-packages soak soak-network interop packages sbom deb deb-test image-test screenshots
+.PHONY: all build test race check bench bench-calendar bench-fleet bench-mail bench-pages bench-paint bench-reports bench-packages soak soak-network interop packages sbom deb deb-test image-test screenshots
 
 all: check test
 
@@ -59,6 +59,11 @@ bench: bench-packages
 
 bench-calendar: bench-packages
 	$(GO) test -run '^$$' -bench CalendarPeers -timeout 60m ./cmd/intouchd
+
+# Two daemons on one PostgreSQL with 100, 1,000 and 10,000 mailboxes (docs/scaling.md);
+# INTOUCH_FLEET=1000 INTOUCH_FLEET_SECONDS=20 INTOUCH_FLEET_FOLDERS=1 INTOUCH_FLEET_PROFILES=DIR.
+bench-fleet: bench-packages
+	$(GO) test -run '^$$' -bench Fleet -benchtime 1x -timeout 90m ./cmd/intouchd
 
 bench-pages:
 	$(GO) test -run '^$$' -bench Pages -timeout 60m ./web

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv("INTOUCHD_CLOCK"); file != "" {
 		followClock(file)
 	}
+	if text := os.Getenv(fleetMailVariable); text != "" {
+		runFleetMail(text)
+	}
 	if os.Getenv("INTOUCHD_RUN_MAIN") != "" {
 		main()
 	}
