@@ -77,10 +77,23 @@ func connect(ctx context.Context, opt Options) (*Store, error) {
 		s.streams = make(chan struct{}, sqliteReaders-1)
 	case strings.HasPrefix(opt.URL, "postgres://"), strings.HasPrefix(opt.URL, "postgresql://"):
 		s.dialect = postgresDialect
-		s.w, err = sql.Open("pgx", opt.URL)
+		if opt.Connections == 0 {
+			opt.Connections = DefaultConnections
+		}
+		if opt.Connections < MinConnections {
+			return nil, fmt.Errorf("at least %d connections are needed", MinConnections)
+		}
+		if s.w, err = sql.Open("pgx", opt.URL); err != nil {
+			return nil, err
+		}
+		// What is open stays open for a while: PostgreSQL starts a process for each
+		// connection, which costs more than most of what is asked.
+		s.w.SetMaxOpenConns(opt.Connections)
+		s.w.SetMaxIdleConns(opt.Connections)
+		s.w.SetConnMaxIdleTime(connectionIdle)
 		s.r = s.w
-		s.streams = make(chan struct{}, 20) // of the hundred connections that PostgreSQL allows
-		if byServer && err == nil {
+		s.streams = make(chan struct{}, opt.Connections/2)
+		if byServer {
 			s.server = &serverClock{host: time.Now}
 			s.opt.Now = s.server.now
 			err = s.server.look(ctx, s.w)
@@ -93,6 +106,15 @@ func connect(ctx context.Context, opt Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// The connections of one daemon to PostgreSQL. Several daemons share the
+// hundred that PostgreSQL allows by default.
+const (
+	DefaultConnections = 40
+	MinConnections     = 5 // what is read slowly takes half of them
+	// connectionIdle is for how long one that nobody needs is kept.
+	connectionIdle = 5 * time.Minute
+)
 
 // openSQLite opens the writer, the readers, and the one connection that tells
 // generations, which must not wait for readers. One writer connection:

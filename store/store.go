@@ -23,6 +23,9 @@ import (
 type Options struct {
 	// URL is "sqlite:PATH" or "postgres://…".
 	URL string
+	// Connections is how many to PostgreSQL are open at most, at least
+	// MinConnections; DefaultConnections when 0. SQLite does not ask.
+	Connections int
 	// Render makes the bytes of one calendar entry. Whoever writes must give
 	// it; nil is for those who only read.
 	Render Renderer

@@ -35,6 +35,7 @@ type Config struct {
 	WorkHours        store.WorkHours
 	StateDir         string
 	StoreURL         string // store.Options.URL
+	StoreConnections int    // store.Options.Connections
 	TokenKey         Secret // of store.TokenKeys
 	Company          Company
 	Server           Server
@@ -354,6 +355,7 @@ func (c *reading) store(root *table) {
 	default:
 		t.fault("url", "must begin with sqlite: or postgres://")
 	}
+	c.cfg.StoreConnections = t.number("connections", store.DefaultConnections, store.MinConnections, 1000)
 	c.cfg.TokenKey = c.secretNamed(t, "token_key", false)
 	c.cfg.StateDir = stateDir
 	if dir := root.text("state_dir", ""); dir != "" {

@@ -64,6 +64,7 @@ func openStore(ctx context.Context, cfg *Config, log *slog.Logger) (*store.Store
 func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 	return store.Options{
 		URL:              cfg.StoreURL,
+		Connections:      cfg.StoreConnections,
 		Render:           caldav.NewRenderer(cfg.Server.PublicURL),
 		Alarms:           caldav.NextAlarm,
 		Reminders:        &cfg.Reminders,
