@@ -65,24 +65,49 @@ func (c *Collection) defaultColor() string {
 // teamColors tell a head's team calendars apart; none is a status's colour.
 var teamColors = []string{"#1565C0", "#6A1B9A", "#00838F", "#EF6C00", "#4E342E", "#283593", "#AD1457", "#558B2F"}
 
-// defaultCalendars makes the default calendars that are missing.
-func (t *tx) defaultCalendars() error {
-	all, err := t.managers("TRUE")
+// defaultCalendars makes the default calendars that are missing: the manager's
+// own, and those of the manager that heads have. The others have theirs; to
+// look through them again and again would make a thousand managers cost a
+// million.
+func (t *tx) defaultCalendars(managerID int64) error {
+	changed, err := t.manager("m.id = $1", managerID)
 	if err != nil {
 		return err
 	}
-	for _, m := range all {
-		for _, d := range defaultsOf(m, all) {
-			n, err := t.exec(`INSERT INTO collections (manager_id, slug, kind, shows, filter, component, epoch, position, color)
+	var team []Manager
+	if changed.Role == RoleHead {
+		if team, err = t.managers("TRUE"); err != nil {
+			return err
+		}
+	}
+	if err := t.makeCalendars(changed, defaultsOf(changed, team)); err != nil {
+		return err
+	}
+	heads, err := t.managers("m.role = $1 AND m.id <> $2", string(RoleHead), managerID)
+	if err != nil {
+		return err
+	}
+	for _, h := range heads {
+		of := slices.DeleteFunc(defaultsOf(h, []Manager{changed}), func(d defaultCalendar) bool { return d.kind != TeamCalendar })
+		if err := t.makeCalendars(h, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeCalendars makes those of a manager's default calendars that are missing.
+func (t *tx) makeCalendars(m Manager, defaults []defaultCalendar) error {
+	for _, d := range defaults {
+		n, err := t.exec(`INSERT INTO collections (manager_id, slug, kind, shows, filter, component, epoch, position, color)
 				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (manager_id, slug) DO NOTHING`,
-				m.ID, d.slug, string(d.kind), d.filter.Managers[0], asJSON(d.filter), string(d.component), rand.Int64N(1<<53), d.order, d.color)
-			if err != nil {
+			m.ID, d.slug, string(d.kind), d.filter.Managers[0], asJSON(d.filter), string(d.component), rand.Int64N(1<<53), d.order, d.color)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			if err := t.refreshManager(d.filter.Managers[0]); err != nil {
 				return err
-			}
-			if n > 0 {
-				if err := t.refreshManager(d.filter.Managers[0]); err != nil {
-					return err
-				}
 			}
 		}
 	}

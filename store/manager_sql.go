@@ -143,35 +143,42 @@ func (s *Store) SaveManager(ctx context.Context, actor Actor, row ManagerRow) (m
 // SaveManagers is SaveManager for several, in one transaction.
 func (s *Store) SaveManagers(ctx context.Context, actor Actor, rows []ManagerRow) error {
 	return s.write(ctx, func(t *tx) error {
-		changed := false
+		var changed []int64
 		for _, row := range rows {
-			_, change, err := t.saveManagerRow(actor, row)
+			id, change, err := t.saveManagerRow(actor, row)
 			if err != nil {
 				return fmt.Errorf("save manager %s: %w", row.Login, err)
 			}
-			changed = changed || change != RowUnchanged
+			if change != RowUnchanged {
+				changed = append(changed, id)
+			}
 		}
-		if !changed {
-			return nil
-		}
-		return t.managersChanged()
+		return t.managersChanged(changed...)
 	})
 }
 
 func (t *tx) saveManager(actor Actor, row ManagerRow) (int64, RowChange, error) {
 	id, change, err := t.saveManagerRow(actor, row)
 	if err == nil && change != RowUnchanged {
-		err = t.managersChanged()
+		err = t.managersChanged(id)
 	}
 	return id, change, err
 }
 
-// managersChanged does once what any number of changed managers call for.
-func (t *tx) managersChanged() error {
+// managersChanged does what changed managers call for.
+func (t *tx) managersChanged(ids ...int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	if err := t.directoryChanged(); err != nil {
 		return err
 	}
-	return t.defaultCalendars()
+	for _, id := range ids {
+		if err := t.defaultCalendars(id); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // saveManagerRow saves the manager alone; managersChanged follows.
