@@ -56,16 +56,21 @@ func (s *Store) SaveMailboxes(ctx context.Context, logins map[string]string) err
 		if err != nil {
 			return err
 		}
+		var rows [][2]any
 		for _, name := range slices.Sorted(maps.Keys(logins)) { // one order for all daemons
 			owner, exists := ids[strings.ToLower(logins[name])]
 			if was, known := saved[name]; !exists || known && was == owner {
 				continue
 			}
-			if _, err := t.exec(`INSERT INTO mailboxes (name, manager_id) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET manager_id = $2`, name, ref(owner)); err != nil {
-				return err
-			}
+			rows = append(rows, [2]any{name, ref(owner)})
 		}
-		return nil
+		if len(rows) == 0 {
+			return nil
+		}
+		// Ten thousand statements took the better part of a start.
+		_, err = t.exec(`INSERT INTO mailboxes (name, manager_id) SELECT value->>0, CAST(value->>1 AS BIGINT) FROM `+t.s.dialect.elements("$1")+` AS rows WHERE true
+			ON CONFLICT (name) DO UPDATE SET manager_id = excluded.manager_id`, asJSON(rows))
+		return err
 	})
 }
 
