@@ -62,13 +62,13 @@ func (s *Store) SaveMailboxes(ctx context.Context, logins map[string]string) err
 			if was, known := saved[name]; !exists || known && was == owner {
 				continue
 			}
-			rows = append(rows, [2]any{name, ref(owner)})
+			rows = append(rows, [2]any{name, owner})
 		}
 		if len(rows) == 0 {
 			return nil
 		}
 		// Ten thousand statements took the better part of a start.
-		_, err = t.exec(`INSERT INTO mailboxes (name, manager_id) SELECT value->>0, CAST(value->>1 AS BIGINT) FROM `+t.s.dialect.elements("$1")+` AS rows WHERE true
+		_, err = t.exec(`INSERT INTO mailboxes (name, manager_id) SELECT value->>0, NULLIF(CAST(value->>1 AS BIGINT), 0) FROM `+t.s.dialect.elements("$1")+` AS rows WHERE true
 			ON CONFLICT (name) DO UPDATE SET manager_id = excluded.manager_id`, asJSON(rows))
 		return err
 	})

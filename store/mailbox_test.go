@@ -3,6 +3,7 @@ package store_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -406,6 +407,24 @@ func TestKeepMailbox(t *testing.T) {
 		}
 		if id, err := h.KeepMailbox(ctx, "new"); err != nil || id == 0 || id == f.MailboxID {
 			h.t.Error(id, err)
+		}
+	})
+}
+
+// TestSaveMailboxes: the mailboxes of the settings get their managers, shared
+// ones none, and one whose manager nobody knows has no row yet.
+func TestSaveMailboxes(t *testing.T) {
+	each(t, func(h *house) {
+		h.must(h.SaveMailboxes(ctx, map[string]string{"anna's": "Anna", "shared": "", "nobody's": "nobody", "O'Neill \"x\"": "anna"}))
+		h.must(h.SaveMailboxes(ctx, map[string]string{"anna's": "", "shared": "anna"}))
+		states, err := h.MailboxStates(ctx)
+		h.must(err)
+		got := map[string]string{}
+		for _, s := range states {
+			got[s.Name] = s.ManagerLogin
+		}
+		if want := map[string]string{"anna's": "", "shared": "anna", "O'Neill \"x\"": "anna"}; !maps.Equal(got, want) {
+			t.Errorf("mailboxes and their managers: %q, want %q", got, want)
 		}
 	})
 }
