@@ -28,15 +28,17 @@ const fewRegistrations = 25
 
 // FolderNews asks what is to be decided anew in a folder.
 func (s *Store) FolderNews(ctx context.Context, f Folder) (n News, err error) {
+	// Each folder asks this whenever it renews IDLE, and there is hardly ever
+	// anything.
+	var registered, newest int64
+	err = s.glance(ctx, `SELECT registered, EXISTS (SELECT 1 FROM recalls r WHERE r.folder_id = folders.id AND r.uid_validity = folders.uid_validity),
+		COALESCE((SELECT MAX(id) FROM registrations), 0) FROM folders WHERE id = $1`, []any{f.ID}, &registered, &n.Recalls, &newest)
+	if err != nil || newest <= registered {
+		return n, err
+	}
 	err = s.read(ctx, func(t *tx) error {
-		var registered int64
-		err := t.row(`SELECT registered, EXISTS (SELECT 1 FROM recalls r WHERE r.folder_id = folders.id AND r.uid_validity = folders.uid_validity) FROM folders WHERE id = $1`,
-			[]any{f.ID}, &registered, &n.Recalls)
-		if err != nil {
-			return err
-		}
 		found := 0
-		err = t.rows(`SELECT id, kind, value FROM registrations WHERE id > $1 ORDER BY id LIMIT $2`, []any{registered, fewRegistrations + 1}, func(scan func(...any) error) error {
+		err := t.rows(`SELECT id, kind, value FROM registrations WHERE id > $1 ORDER BY id LIMIT $2`, []any{registered, fewRegistrations + 1}, func(scan func(...any) error) error {
 			var kind, value string
 			if err := scan(&n.UpTo, &kind, &value); err != nil {
 				return err
@@ -63,9 +65,7 @@ func (s *Store) FolderNews(ctx context.Context, f Folder) (n News, err error) {
 // LastRegistration is the number of the newest registration, 0 when there is
 // none: cheap to ask, to see whether folders have news.
 func (s *Store) LastRegistration(ctx context.Context) (n int64, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		return t.row(`SELECT MAX(id) FROM registrations`, nil, idInto{&n})
-	})
+	err = s.glance(ctx, `SELECT MAX(id) FROM registrations`, nil, idInto{&n})
 	return n, err
 }
 

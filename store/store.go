@@ -300,6 +300,21 @@ func (s *Store) readOnce(ctx context.Context, fn func(*tx) error) error {
 	return fn(&tx{Tx: t, s: s, ctx: ctx, now: s.now()})
 }
 
+// glance reads one row by one statement, which is of one moment without a
+// transaction: on PostgreSQL that would be two more round trips. No row is
+// ErrNotFound.
+func (s *Store) glance(ctx context.Context, query string, args []any, dest ...any) error {
+	if s.dialect == sqliteDialect { // its transactions are cheap, and keep statements prepared
+		return s.read(ctx, func(t *tx) error { return t.row(query, args, dest...) })
+	}
+	err := s.r.QueryRowContext(ctx, query, args...).Scan(dest...)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = ErrNotFound
+	}
+	s.health.note(err, false, time.Time{}, s.log)
+	return err
+}
+
 // stream is read for what is handed on while it is read, and so lasts as long
 // as somebody far away takes to receive it. It leaves some connections for all
 // that is short: logins, pages, polls. ErrBusy when its turn does not come.
