@@ -15,21 +15,20 @@ const (
 // ItemKey's text, or caldav's word for another thing), then by "namespace
 // name"; the value is the whole XML element. Nil when there is none.
 func (s *Store) DeadProps(ctx context.Context, managerID int64) (all map[string]map[string]string, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT resource, property, value FROM dead_properties WHERE manager_id = $1`, []any{managerID}, func(scan func(...any) error) error {
-			var resource, property, value string
-			if err := scan(&resource, &property, &value); err != nil {
-				return err
-			}
-			if all == nil {
-				all = map[string]map[string]string{}
-			}
-			if all[resource] == nil {
-				all[resource] = map[string]string{}
-			}
-			all[resource][property] = value
-			return nil
-		})
+	// Each PROPFIND asks this, and there is hardly ever anything.
+	err = s.glances(ctx, `SELECT resource, property, value FROM dead_properties WHERE manager_id = $1`, []any{managerID}, func(scan func(...any) error) error {
+		var resource, property, value string
+		if err := scan(&resource, &property, &value); err != nil {
+			return err
+		}
+		if all == nil {
+			all = map[string]map[string]string{}
+		}
+		if all[resource] == nil {
+			all[resource] = map[string]string{}
+		}
+		all[resource][property] = value
+		return nil
 	})
 	return all, err
 }

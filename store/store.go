@@ -315,6 +315,30 @@ func (s *Store) glance(ctx context.Context, query string, args []any, dest ...an
 	return err
 }
 
+// glances is glance for any number of rows.
+func (s *Store) glances(ctx context.Context, query string, args []any, each func(scan func(...any) error) error) error {
+	if s.dialect == sqliteDialect {
+		return s.read(ctx, func(t *tx) error { return t.rows(query, args, each) })
+	}
+	rows, err := s.r.QueryContext(ctx, query, args...)
+	if err == nil {
+		defer rows.Close()
+		err = eachRow(rows, each)
+	}
+	s.health.note(err, false, time.Time{}, s.log)
+	return err
+}
+
+// eachRow reads rows to their end.
+func eachRow(rows *sql.Rows, each func(scan func(...any) error) error) error {
+	for rows.Next() {
+		if err := each(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
 // stream is read for what is handed on while it is read, and so lasts as long
 // as somebody far away takes to receive it. It leaves some connections for all
 // that is short: logins, pages, polls. ErrBusy when its turn does not come.
@@ -435,12 +459,7 @@ func (t *tx) rows(query string, args []any, each func(scan func(...any) error) e
 		return err
 	}
 	defer rows.Close()
-	for rows.Next() {
-		if err := each(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return eachRow(rows, each)
 }
 
 // Ping reports whether the database answers, for /readyz.
