@@ -138,17 +138,17 @@ func newFleet(b *testing.B, program string, size, folders int, window time.Durat
 	b.Helper()
 	f := &fleet{B: b, size: size, folders: folders, window: window, program: program, dir: b.TempDir()}
 	f.polls = &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: f.managers()}}
-	cluster := filepath.Join(f.dir, "cluster")
-	f.must(os.Mkdir(cluster, 0o755))
-	for dir := cluster; dir != "/"; dir = filepath.Dir(dir) { // the user postgres passes through
+	home := filepath.Join(f.dir, "cluster")
+	f.must(os.Mkdir(home, 0o755))
+	for dir := home; dir != "/"; dir = filepath.Dir(dir) { // the user postgres passes through
 		if info, err := os.Stat(dir); err == nil && info.Mode().Perm()&0o011 != 0o011 {
 			f.must(os.Chmod(dir, info.Mode().Perm()|0o011))
 		}
 	}
-	var err error
-	f.cluster, err = storetest.NewCluster(cluster, "max_connections=100", "shared_buffers=256MB")
+	cluster, err := storetest.NewCluster(home, "max_connections=100", "shared_buffers=256MB")
 	f.must(err)
-	f.must(f.cluster.Start())
+	f.must(cluster.Start())
+	f.cluster = cluster
 	f.db, err = sql.Open("pgx", f.cluster.Base+"postgres")
 	f.must(err)
 	_, err = f.db.Exec("CREATE DATABASE intouch")
@@ -289,8 +289,8 @@ func (f *fleet) run() {
 	f.note("all folders followed after", "", "%.0f s", time.Since(began).Seconds())
 
 	time.Sleep(10 * time.Second)
-	f.phase("idle", "", func() { time.Sleep(f.window) })
-	f.phase("polls", "", func() { f.poll(f.window) })
+	f.phase("idle", func() { time.Sleep(f.window) })
+	f.phase("polls", func() { f.poll(f.window) })
 
 	var tenth []int
 	for i := range f.size {
@@ -298,7 +298,7 @@ func (f *fleet) run() {
 			tenth = append(tenth, i)
 		}
 	}
-	f.phase("storm", "", func() {
+	f.phase("storm", func() {
 		began = time.Now()
 		f.storm(tenth, fleetStorm)
 		f.await("all letters of the storm", f.lettersFiled)
@@ -444,7 +444,7 @@ func (f *fleet) storm(boxes []int, letters int) {
 }
 
 // phase measures what goes on meanwhile costs.
-func (f *fleet) phase(name, want string, do func()) {
+func (f *fleet) phase(name string, do func()) {
 	var before, after [2]time.Duration
 	for d, cmd := range f.daemons {
 		before[d] = processorTime(cmd.Process.Pid)
@@ -476,7 +476,7 @@ func (f *fleet) phase(name, want string, do func()) {
 		wanted = "1200"
 	}
 	f.note(name+": memory of both daemons, MB", wanted, "%d (%.0f KB a mailbox)", memory>>20, float64(memory)/1024/float64(f.size))
-	f.note(name+": CPU of both daemons, % of one", want, "%.1f", used)
+	f.note(name+": CPU of both daemons, % of one", "", "%.1f", used)
 	f.note(name+": CPU of PostgreSQL, % of one", "", "%.1f", share(f.databaseTime()-database))
 	f.note(name+": transactions/s", "", "%.0f", float64(f.transactions()-transactions)/took.Seconds())
 	f.note(name+": connections to PostgreSQL", "", "%d", f.count(`SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`))
