@@ -225,7 +225,7 @@ func TestErasePerson(t *testing.T) {
 	if got := anna.post(at, url.Values{"do": {"erase"}}); got.code != http.StatusBadRequest {
 		t.Errorf("without the tick: %d", got.code)
 	}
-	anna.get(at + "/about.json").has(t, p.Emails[0])
+	anna.get(at+"/about.json").has(t, p.Emails[0])
 	if got := anna.post(at, sure); got.code != http.StatusSeeOther || !strings.Contains(got.header.Get("Location"), "said=erased") {
 		t.Errorf("%d %v", got.code, got.header)
 	}
