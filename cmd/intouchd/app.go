@@ -82,6 +82,9 @@ func newApp(ctx context.Context, cfg *Config, log *slog.Logger) (_ *app, err err
 		return nil, err
 	}
 
+	if err := checkDescriptors(cfg); err != nil {
+		log.Warn("few open files", "err", err)
+	}
 	syncer := newSyncer(cfg, a.st, mailsync.Options{Log: log.With("part", "mail")})
 	jobs, err := newScheduler(a.st, cfg, log)
 	if err != nil {

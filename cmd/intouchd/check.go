@@ -25,6 +25,9 @@ func (p *program) checkCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(p.err, "%s: the settings are in order\n", configFileName(p.configFile))
+			if err := checkDescriptors(cfg); err != nil {
+				fmt.Fprintln(p.err, "warning:", err)
+			}
 			if !online {
 				return nil
 			}
