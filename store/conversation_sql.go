@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Conversations of a client's done contacts, by their newest contact, newest
@@ -88,22 +89,30 @@ func (s *Store) Conversations(ctx context.Context, viewer Manager, clientID int6
 }
 
 // FullText of a letter, with quotes and signature; "" where none is kept, or
-// the viewer may not read it. ErrNotFound as Contact.
-func (s *Store) FullText(ctx context.Context, viewer Manager, id int64) (text string, err error) {
+// the viewer may not read it. dropped is when it was dropped because of its age.
+// ErrNotFound as Contact.
+func (s *Store) FullText(ctx context.Context, viewer Manager, id int64) (text string, dropped time.Time, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		c, err := t.contact(id)
-		if err != nil {
+		key, err := t.readableLetter(viewer, id)
+		if err != nil || key == "" {
 			return err
 		}
-		if err := sees(t, viewer, &c); err != nil {
-			return err
-		}
-		if c.MessageKey == "" || c.hidesFrom(viewer.ID) {
-			return nil
-		}
-		return ignoreNotFound(t.row(`SELECT full_text FROM letter_texts WHERE message_key = $1`, []any{c.MessageKey}, &text))
+		return ignoreNotFound(t.row(`SELECT full_text, dropped FROM letter_texts WHERE message_key = $1`, []any{key}, &text, timeInto{&dropped}))
 	})
-	return text, err
+	return text, dropped, err
+}
+
+// readableLetter is the key of the letter that a contact is, "" where it is
+// none or the viewer may not read it.
+func (t *tx) readableLetter(viewer Manager, id int64) (key string, err error) {
+	c, err := t.contact(id)
+	if err != nil {
+		return "", err
+	}
+	if err := sees(t, viewer, &c); err != nil || c.hidesFrom(viewer.ID) {
+		return "", err
+	}
+	return c.MessageKey, nil
 }
 
 // ClientDocuments of a client, newest first, behind a place; next is where the

@@ -64,14 +64,14 @@ func TestConversations(t *testing.T) {
 		h.same("of one who took part in nothing", pages(h.ivan, 10), "")
 		found, _, err := h.Conversations(ctx, h.anna, client, store.ContactPlace{}, 1)
 		h.must(err)
-		text, err := h.FullText(ctx, h.anna, found[0].Contacts[0].ID)
+		text, _, err := h.FullText(ctx, h.anna, found[0].Contacts[0].ID)
 		h.must(err)
 		h.same("the whole letter", text, "text of d\n> quoted")
-		if _, err := h.FullText(ctx, h.ivan, found[0].Contacts[0].ID); err == nil {
+		if _, _, err := h.FullText(ctx, h.ivan, found[0].Contacts[0].ID); err == nil {
 			t.Error("another manager reads the letter")
 		}
 		h.must(h.SetPrivate(ctx, anna, found[0].Contacts[0].ID, true))
-		text, err = h.FullText(ctx, h.boris, found[0].Contacts[0].ID)
+		text, _, err = h.FullText(ctx, h.boris, found[0].Contacts[0].ID)
 		h.must(err)
 		h.same("a private letter", text, "")
 		found, _, err = h.Conversations(ctx, h.boris, client, store.ContactPlace{}, 1)

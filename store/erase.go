@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Subject is somebody who asks what is known of them, or to be forgotten: the
@@ -117,9 +118,7 @@ func (m mentions) replace(text string) string {
 	return text
 }
 
-func isWordRune(r rune) bool { return regexpWord.MatchString(string(r)) }
-
-var regexpWord = regexp.MustCompile(`[\pL\pN]`)
+func isWordRune(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
 
 // ErasedAs is what stands for somebody who was erased, in a language.
 func ErasedAs(lang Language, number int64) string {
@@ -134,6 +133,7 @@ var ErrErased = errors.New("was erased on request; if this is meant, add the per
 
 // notSearched are tables and columns in which nobody is looked for, and why.
 var notSearched = map[string]string{
+	"clients.name": "companies", "clients.folded": "companies", "clients.core": "companies", "client_points": "addresses and telephones of companies",
 	"managers": "our own people", "manager_addresses": "our own people", "app_passwords": "our own people", "unsubscribed": "our own people",
 	"saved_report_recipients": "our own people", "mailboxes": "our own", "folders": "our own", "oauth_tokens": "secrets of our own", "integrations": "our own",
 	"mail_key": "a secret of our own", "erased": "keyed hashes",
@@ -154,7 +154,7 @@ func searched(table, column string) bool {
 // goesWhole are tables of which a row that mentions the subject is about it
 // alone, and goes.
 var goesWhole = []string{"book_entries", "correspondents", "senders", "bounces", "invitation_answers", "unlinked", "blocked", "blocked_by_hand",
-	"idempotency", "deliveries", "person_points", "client_points", "answers", "replies", "registrations"}
+	"idempotency", "deliveries", "person_points", "answers", "replies", "registrations"}
 
 func rowGoes(t *moveTable, column int) bool {
 	return slices.Contains(goesWhole, t.name) || slices.Contains(t.key, column)

@@ -80,7 +80,42 @@ func (t *tx) subject(who string) (sub Subject, err error) {
 	if ours, err := t.ours(sub.Emails); err != nil || ours {
 		return sub, cmp.Or(err, ErrOneOfUs)
 	}
+	if err := t.leaveOthers(&sub); err != nil {
+		return sub, err
+	}
+	if len(sub.Persons)+len(sub.Emails) == 0 {
+		return sub, invalid("person", "is an address of a client, not of a person: take it from the client first")
+	}
 	return sub, nil
+}
+
+// leaveOthers takes out by what others would be recognised, too: names that are
+// a client's or a manager's, addresses and telephones of clients.
+func (t *tx) leaveOthers(sub *Subject) (err error) {
+	theirs := func(query string, args ...any) bool {
+		var one int
+		e := t.row(query, args, &one)
+		err = cmp.Or(err, ignoreNotFound(e))
+		return e == nil
+	}
+	sub.Names = slices.DeleteFunc(sub.Names, func(n string) bool {
+		return len(strings.Fields(n)) > 1 && theirs(`SELECT 1 FROM clients WHERE folded LIKE $1 ESCAPE '\' LIMIT 1`, "%"+likeEscaper.Replace(fold(n))+"%") ||
+			theirs(`SELECT 1 FROM managers WHERE name = $1 LIMIT 1`, n)
+	})
+	sub.Emails = slices.DeleteFunc(sub.Emails, func(e string) bool {
+		return theirs(`SELECT 1 FROM client_points WHERE kind = 'email' AND value = $1 LIMIT 1`, e)
+	})
+	companies := map[string]bool{}
+	if len(sub.Phones) > 0 && err == nil {
+		err = t.rows(`SELECT value FROM client_points WHERE kind = 'phone'`, nil, func(scan func(...any) error) error {
+			var phone string
+			err := scan(&phone)
+			companies[phoneKey(phone)] = true
+			return err
+		})
+	}
+	sub.Phones = slices.DeleteFunc(sub.Phones, func(p string) bool { return companies[phoneKey(p)] })
+	return err
 }
 
 // knownBy adds by what the persons can be recognised, as they are and as
@@ -143,6 +178,7 @@ func (t *tx) knownBy(sub *Subject) error {
 // contactsOf are the contacts in which the subject took part, as a person or by
 // an address of its letters.
 func (t *tx) contactsOf(sub *Subject) (contacts []int64, err error) {
+	contacts = []int64{}
 	take := func(scan func(...any) error) error {
 		var id int64
 		err := scan(&id)

@@ -45,6 +45,10 @@ func TestErase(t *testing.T) {
 		h.must(err)
 		_, err = h.PlanContact(ctx, anna, store.ContactDraft{Kind: store.Call, ClientID: h.clients["c1"], Subject: "Фёкла Иванова, другая", When: store.Span{Start: monday().Add(3 * time.Hour), End: monday().Add(4 * time.Hour)}})
 		h.must(err)
+		h.imports(func(im *store.Import) {
+			h.row(im.Client(store.ClientRow{ID: "c7", Name: "ООО «Рога Копыта»", Emails: []string{"office@roga.test"}, Phones: []string{"+7 495 111-22-33"}}))
+			h.row(im.Person(store.PersonRow{ID: "p7", Client: "c7", Name: "Рога Копыта", Emails: []string{"office@roga.test", "pyotr@roga.test"}, Phones: []string{"8 495 1112233"}}))
+		})
 		id := int64(0)
 		sub, err := h.FindSubject(ctx, address)
 		h.must(err)
@@ -144,6 +148,21 @@ func TestErase(t *testing.T) {
 		if _, err := h.Erase(ctx, anna, "#99999", func(int64) string { return "" }); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("nobody: %v", err)
 		}
+		// What is the company's is not the person's.
+		company, err := h.Holding(ctx, "рога копыта", "office@roga.test", "111-22-33")
+		h.must(err)
+		e, err = h.Erase(ctx, anna, "pyotr@roga.test", func(n int64) string { return store.ErasedAs(store.Russian, n) })
+		h.must(err)
+		if len(e.Subject.Names)+len(e.Subject.Phones) > 0 || !slices.Equal(e.Subject.Emails, []string{"pyotr@roga.test"}) {
+			t.Errorf("%+v", e.Subject)
+		}
+		if left, err := h.Holding(ctx, "рога копыта", "office@roga.test", "111-22-33"); err != nil || !slices.Contains(left, "clients.name") || len(left) >= len(company) {
+			t.Errorf("of the company: %q, before %q, %v", left, company, err)
+		}
+		if _, err := h.Erase(ctx, anna, "office@roga.test", func(int64) string { return "" }); err == nil {
+			t.Error("a company's address is erased")
+		}
+
 		// Somebody adds her again, knowing what for.
 		h.must(h.EditPerson(ctx, anna, h.clients["c1"], 0, 0, store.PersonEdit{Name: name, Emails: []string{address}}))
 		if again, err := h.FindSubject(ctx, address); err != nil || len(again.Persons) != 1 || again.Persons[0] == id {

@@ -32,20 +32,14 @@ const maxPlaces = 20
 // none where the viewer may not read it. ErrNotFound as Contact.
 func (s *Store) LetterPlaces(ctx context.Context, viewer Manager, id int64) (places []LetterPlace, err error) {
 	err = s.read(ctx, func(t *tx) error {
-		c, err := t.contact(id)
-		if err != nil {
+		key, err := t.readableLetter(viewer, id)
+		if err != nil || key == "" {
 			return err
-		}
-		if err := sees(t, viewer, &c); err != nil {
-			return err
-		}
-		if c.MessageKey == "" || c.hidesFrom(viewer.ID) {
-			return nil
 		}
 		return t.rows(`SELECT m.name, f.name, l.uid_validity, l.uid, l.message_id FROM letters l JOIN folders f ON f.id = l.folder_id JOIN mailboxes m ON m.id = f.mailbox_id
 			WHERE l.message_key = $1 AND l.outcome = 'captured'
 			ORDER BY CASE WHEN m.manager_id = $2 THEN 0 ELSE 1 END, CASE WHEN l.uid_validity = f.uid_validity THEN 0 ELSE 1 END, f.id, l.uid DESC LIMIT $3`,
-			[]any{c.MessageKey, viewer.ID, maxPlaces}, func(scan func(...any) error) error {
+			[]any{key, viewer.ID, maxPlaces}, func(scan func(...any) error) error {
 				var p LetterPlace
 				err := scan(&p.Mailbox, &p.Folder, &p.UIDValidity, &p.UID, &p.MessageID)
 				places = append(places, p)

@@ -69,19 +69,3 @@ func (t *tx) dropTextsOf(contacts []int64) error {
 	}
 	return t.touchAll(false, `SELECT c.id FROM contacts c WHERE c.id IN `+in+` AND EXISTS (SELECT 1 FROM entries e WHERE e.item = 'c' || c.id AND NOT e.gone)`, ids)
 }
-
-// TextDropped is when the text of a letter was dropped, zero where it was not.
-// ErrNotFound as Contact.
-func (s *Store) TextDropped(ctx context.Context, viewer Manager, id int64) (at time.Time, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		c, err := t.contact(id)
-		if err != nil {
-			return err
-		}
-		if err := sees(t, viewer, &c); err != nil || c.MessageKey == "" {
-			return err
-		}
-		return ignoreNotFound(t.row(`SELECT dropped FROM letter_texts WHERE message_key = $1`, []any{c.MessageKey}, timeInto{&at}))
-	})
-	return at, err
-}

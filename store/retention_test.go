@@ -60,12 +60,12 @@ func TestCleanUp_Texts(t *testing.T) {
 		}
 		c, err := h.Contact(ctx, h.anna, ids["old"])
 		h.must(err)
-		at, err := h.TextDropped(ctx, h.anna, ids["old"])
+		_, at, err := h.FullText(ctx, h.anna, ids["old"])
 		h.must(err)
 		if c.Subject != "subject of old" || !c.When.Start.Equal(monday().AddDate(0, -7, 0)) || len(c.Persons) != 1 || !at.Equal(h.clock.t.Truncate(time.Second)) {
 			t.Errorf("what is left: %+v, dropped %s", c, at)
 		}
-		if at, err := h.TextDropped(ctx, h.anna, ids["new"]); err != nil || !at.IsZero() {
+		if _, at, err := h.FullText(ctx, h.anna, ids["new"]); err != nil || !at.IsZero() {
 			t.Errorf("the new one: %s %v", at, err)
 		}
 		if h, err := h.History(ctx, "contact", ids["open"], 10); err != nil || len(h) < 2 {

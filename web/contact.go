@@ -339,21 +339,15 @@ func (s *server) contact(v *visit) error {
 			return err
 		}
 	}
-	whole, err := s.st.FullText(v.ctx, v.who, id)
+	whole, dropped, err := s.st.FullText(v.ctx, v.who, id)
 	if err != nil {
 		return err
 	}
+	if !dropped.IsZero() && c.Body == "" {
+		view.Dropped = v.say.t("contact.dropped", v.say.date(store.DateOf(dropped, v.say.loc)))
+	}
 	if strings.TrimSpace(whole) != strings.TrimSpace(c.Body) {
 		view.Whole = passages(v.say, clip(textShown, whole))
-	}
-	if c.MessageKey != "" && c.Body == "" && !c.Hidden {
-		at, err := s.st.TextDropped(v.ctx, v.who, id)
-		if err != nil {
-			return err
-		}
-		if !at.IsZero() {
-			view.Dropped = v.say.t("contact.dropped", v.say.date(store.DateOf(at, v.say.loc)))
-		}
 	}
 	if s.opt.Original != nil && c.MessageKey != "" && !c.Hidden {
 		view.Original = fmt.Sprintf("/contacts/%d/original", id)
