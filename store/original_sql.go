@@ -29,7 +29,7 @@ var ErrNoOriginal = errors.New("the letter is not in the mailbox")
 const maxPlaces = 20
 
 // LetterPlaces of a captured letter, those in the viewer's own mailbox first;
-// none where the viewer may not read it. ErrNotFound as Contact.
+// none where the viewer may not read it, or its text was dropped. ErrNotFound as Contact.
 func (s *Store) LetterPlaces(ctx context.Context, viewer Manager, id int64) (places []LetterPlace, err error) {
 	err = s.read(ctx, func(t *tx) error {
 		key, err := t.readableLetter(viewer, id)
@@ -37,7 +37,7 @@ func (s *Store) LetterPlaces(ctx context.Context, viewer Manager, id int64) (pla
 			return err
 		}
 		return t.rows(`SELECT m.name, f.name, l.uid_validity, l.uid, l.message_id FROM letters l JOIN folders f ON f.id = l.folder_id JOIN mailboxes m ON m.id = f.mailbox_id
-			WHERE l.message_key = $1 AND l.outcome = 'captured'
+			WHERE l.message_key = $1 AND l.outcome = 'captured' AND NOT EXISTS (SELECT 1 FROM letter_texts lt WHERE lt.message_key = $1 AND lt.dropped > 0)
 			ORDER BY CASE WHEN m.manager_id = $2 THEN 0 ELSE 1 END, CASE WHEN l.uid_validity = f.uid_validity THEN 0 ELSE 1 END, f.id, l.uid DESC LIMIT $3`,
 			[]any{key, viewer.ID, maxPlaces}, func(scan func(...any) error) error {
 				var p LetterPlace

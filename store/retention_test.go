@@ -68,6 +68,11 @@ func TestCleanUp_Texts(t *testing.T) {
 		if _, at, err := h.FullText(ctx, h.anna, ids["new"]); err != nil || !at.IsZero() {
 			t.Errorf("the new one: %s %v", at, err)
 		}
+		for key, want := range map[string]int{"old": 0, "new": 1} {
+			if places, err := h.LetterPlaces(ctx, h.anna, ids[key]); err != nil || len(places) != want {
+				t.Errorf("%s may be fetched from %v, %v", key, places, err)
+			}
+		}
 		if h, err := h.History(ctx, "contact", ids["open"], 10); err != nil || len(h) < 2 {
 			t.Errorf("the history of an edited one: %+v %v", h, err)
 		}

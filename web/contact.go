@@ -349,7 +349,7 @@ func (s *server) contact(v *visit) error {
 	if strings.TrimSpace(whole) != strings.TrimSpace(c.Body) {
 		view.Whole = passages(v.say, clip(textShown, whole))
 	}
-	if s.opt.Original != nil && c.MessageKey != "" && !c.Hidden {
+	if s.opt.Original != nil && c.MessageKey != "" && !c.Hidden && dropped.IsZero() {
 		view.Original = fmt.Sprintf("/contacts/%d/original", id)
 	}
 	if c.Thread != "" {
