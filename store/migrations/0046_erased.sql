@@ -1,7 +1,8 @@
 -- +goose Up
 -- Whoever was erased on request, so that no mailbox, import or address book
--- brings them back by itself: keyed hashes of addresses, phones and keys, from
--- which nothing can be read. A person who was erased is merged into itself:
+-- brings them back by itself: hashes of addresses, phones and keys, with a key of
+-- this database. Nothing can be read from them; who has the whole database can
+-- try whether an address is among them. A person who was erased is merged into itself:
 -- contacts that count it stay, and nothing shows it.
 CREATE TABLE erased (
     hash {{KEY}} PRIMARY KEY,
