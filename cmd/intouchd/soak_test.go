@@ -107,6 +107,7 @@ func (s *soak) run(long time.Duration) {
 		// ahead has claimed waits for up to a minute: too long for the CI.
 		h.clocks.Store(long > 0 && h.sqlite == (round%2 == 1))
 		h.steady.Store(long > 0 && time.Since(s.started) > long/6)
+		h.rounds = append(h.rounds, time.Now())
 		s.storm(round, time.Now().Add(under))
 		began := time.Now()
 		s.calm(long > 0)
