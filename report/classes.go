@@ -46,7 +46,7 @@ func (r *run) classification() (*Table, error) {
 		column.Behind.Set("relation", string(rel))
 		t.Columns = append(t.Columns, column)
 	}
-	leaves := map[string]*leaf{}
+	var leaves leafSet
 	periods, err := r.periods()
 	if err != nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (r *run) classification() (*Table, error) {
 			for _, rel := range relations {
 				values = append(values, some(p.Clients, p.Now.Since(p.Former) == rel))
 			}
-			l := keepLeaf(leaves, path, len(values)*len(periods))
+			l := leaves.keep(path, len(values)*len(periods))
 			add(l.values[side*len(values):][:len(values)], values)
 		}
 	}
@@ -77,10 +77,10 @@ func (r *run) classification() (*Table, error) {
 		tally(then, i+1)
 	}
 	width := len(t.Columns) * len(periods)
-	if err := r.idle(func(path []step) { keepLeaf(leaves, path, width) }); err != nil {
+	if err := r.idle(func(path []step) { leaves.keep(path, width) }); err != nil {
 		return nil, err
 	}
-	t.Rows, t.Total = rollUp(inOrder(leaves))
+	t.Rows, t.Total = rollUp(&leaves)
 	r.shares(t, 0, 1)
 	r.compare(t)
 	if len(found) == 0 {

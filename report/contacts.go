@@ -44,17 +44,17 @@ func (r *run) contacts() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaves := map[string]*leaf{}
+	var leaves leafSet
 	for i, p := range periods {
-		if err := r.contactLeaves(leaves, p, i, len(periods)); err != nil {
+		if err := r.contactLeaves(&leaves, p, i, len(periods)); err != nil {
 			return nil, err
 		}
 	}
 	width := len(t.Columns) * len(periods)
-	if err := r.idle(func(path []step) { keepLeaf(leaves, path, width) }); err != nil {
+	if err := r.idle(func(path []step) { leaves.keep(path, width) }); err != nil {
 		return nil, err
 	}
-	t.Rows, t.Total = rollUp(inOrder(leaves))
+	t.Rows, t.Total = rollUp(&leaves)
 	r.shares(t, 0, 1)
 	r.shares(t, 2, 3)
 	r.compare(t)
@@ -81,7 +81,7 @@ func (r *run) shares(t *Table, of, into int) {
 
 // contactLeaves adds the figures of the n-th of all periods to the innermost
 // groups.
-func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n, all int) error {
+func (r *run) contactLeaves(leaves *leafSet, p Period, n, all int) error {
 	by := make([]store.Grouping, len(r.by))
 	for i, g := range r.by {
 		by[i] = store.Grouping(g)
@@ -101,7 +101,7 @@ func (r *run) contactLeaves(leaves map[string]*leaf, p Period, n, all int) error
 			}
 		}
 		figures := []Value{count(g.Contacts), {}, minutes(g.Minutes, g.Estimated), {}}
-		l := keepLeaf(leaves, path, len(figures)*all)
+		l := leaves.keep(path, len(figures)*all)
 		add(l.values[n*len(figures):][:len(figures)], figures)
 		return nil
 	})
@@ -119,8 +119,28 @@ func (r *run) groupDays(by, first string) string {
 	return string(max(p.From, r.period.From)) + " " + string(min(p.To, r.period.To))
 }
 
-// step is a group's key as a row shows it, with the filter that selects it.
+// step is a group's key as a row shows it, with the filter that selects it. It
+// is made once: the same manager is in the path of many rows.
 func (r *run) step(by string, k store.GroupKey) step {
+	at := grouped{by, k}
+	s, ok := r.steps[at]
+	if !ok {
+		if r.steps == nil {
+			r.steps = map[grouped]step{}
+		}
+		s = r.makeStep(by, k)
+		r.steps[at] = s
+	}
+	return s
+}
+
+// grouped is a key of a grouping.
+type grouped struct {
+	by  string
+	key store.GroupKey
+}
+
+func (r *run) makeStep(by string, k store.GroupKey) step {
 	word := func(title string, rank int) step {
 		return step{key: k.Text, title: text(title), order: fmt.Sprintf("%02d", rank), filter: by, value: k.Text}
 	}

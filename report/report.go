@@ -188,6 +188,7 @@ type run struct {
 	behind    string // the column whose records they are; "" of all
 	filter    filters
 	exchanges map[[2]string]store.Exchange // by currency and day
+	steps     map[grouped]step             // that were made
 	// lacking are the currencies without a rate; failed is why converting ended.
 	lacking map[string]bool
 	failed  error

@@ -2,7 +2,7 @@ package report
 
 import (
 	"cmp"
-	"fmt"
+	"encoding/binary"
 	"maps"
 	"net/url"
 	"slices"
@@ -34,79 +34,102 @@ func (s *step) compare(o *step) int {
 	return cmp.Or(strings.Compare(s.order, o.order), strings.Compare(s.title.Text, o.title.Text), strings.Compare(s.key, o.key))
 }
 
+// comparePaths is the order of groups with those paths; an outer one comes
+// before its members.
 func comparePaths(a, b []step) int {
 	for i := range min(len(a), len(b)) {
 		if c := a[i].compare(&b[i]); c != 0 {
 			return c
 		}
 	}
-	return 0
+	return len(a) - len(b)
 }
 
 // days is the step's filter that selects a stretch of days, by from and to.
 const days = "days"
 
-// link selects the group with that path, as Row.Link says.
+// link selects the group with that path, as Row.Link says: what url.Values
+// would encode, without the cost of one for each row.
 func link(path []step) string {
-	to := url.Values{}
+	type param struct{ name, value string }
+	var room [8]param
+	params := room[:0]
+	set := func(name, value string) {
+		for i := range params {
+			if params[i].name == name {
+				params[i].value = value
+				return
+			}
+		}
+		params = append(params, param{name, value})
+	}
 	for i := range path {
-		if !path[i].link(to) {
-			return ""
+		switch s := &path[i]; s.filter {
+		case "":
+			return "" // nothing selects it
+		case days:
+			from, last, _ := strings.Cut(s.value, " ")
+			set("from", from)
+			set("to", last)
+		default:
+			set(s.filter, s.value)
 		}
 	}
-	return to.Encode()
-}
-
-// link adds to a request what selects the group; false where nothing does.
-func (s *step) link(to url.Values) bool {
-	switch s.filter {
-	case "":
-		return false
-	case days:
-		from, last, _ := strings.Cut(s.value, " ")
-		to.Set("from", from)
-		to.Set("to", last)
-	default:
-		to.Set(s.filter, s.value)
+	slices.SortFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
+	var letters [128]byte
+	to := letters[:0]
+	for i, p := range params {
+		if i > 0 {
+			to = append(to, '&')
+		}
+		to = append(append(append(to, url.QueryEscape(p.name)...), '='), url.QueryEscape(p.value)...)
 	}
-	return true
+	return string(to)
 }
 
-// keepLeaf gives the innermost group of a path with so many values, and makes it
+// leafSet are the innermost groups by their paths.
+type leafSet struct {
+	all map[string]*leaf
+	key []byte // used again and again
+}
+
+// keep gives the innermost group of a path with so many values, and makes it
 // where there is none.
-func keepLeaf(leaves map[string]*leaf, path []step, values int) *leaf {
-	var key strings.Builder
-	for _, s := range path {
-		fmt.Fprintf(&key, "%q", s.key)
+func (all *leafSet) keep(path []step, values int) *leaf {
+	all.key = all.key[:0]
+	for i := range path { // lengths first: a key may hold anything
+		all.key = append(binary.AppendUvarint(all.key, uint64(len(path[i].key))), path[i].key...)
 	}
-	l := leaves[key.String()]
+	l := all.all[string(all.key)]
 	if l == nil {
 		l = &leaf{path: path, values: make([]Value, values)}
-		leaves[key.String()] = l
+		if all.all == nil {
+			all.all = map[string]*leaf{}
+		}
+		all.all[string(all.key)] = l
 	}
 	return l
 }
 
-// inOrder are the groups in no order of chance.
-func inOrder(leaves map[string]*leaf) []leaf {
-	all := make([]leaf, 0, len(leaves))
-	for _, key := range slices.Sorted(maps.Keys(leaves)) {
-		all = append(all, *leaves[key])
-	}
-	return all
+// inOrder are the groups, each outer one before its members. The leaves are
+// used up.
+func (all *leafSet) inOrder() []*leaf {
+	list := slices.SortedFunc(maps.Values(all.all), func(a, b *leaf) int { return comparePaths(a.path, b.path) })
+	*all = leafSet{}
+	return list
 }
 
 // rollUp makes rows of the innermost groups: each outer group before its
 // members, with the sum of their figures, so that every total is the sum of its
 // rows as shown. The second result is the total of all. The leaves are used up.
-func rollUp(leaves []leaf) ([]Row, []Value) {
-	slices.SortStableFunc(leaves, func(a, b leaf) int { return comparePaths(a.path, b.path) })
-	var rows []Row
+func rollUp(found *leafSet) ([]Row, []Value) {
+	leaves := found.inOrder()
+	rows := make([]Row, 0, len(leaves)+len(leaves)/2) // and the groups around them
 	var total []Value
 	open := []int{}  // the rows of the groups that are open now
 	last := []step{} // and what they are
 	for i, l := range leaves {
-		leaves[i] = leaf{} // its row has it now
+		leaves[i] = nil // its row has it now
 		same := 0
 		for same < len(last) && same < len(l.path) && last[same].key == l.path[same].key {
 			same++

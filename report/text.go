@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -47,8 +48,10 @@ func (t *Table) WriteText(w io.Writer) error {
 	}
 	widen(head)
 	empty := true
+	var line []string
 	for row := range t.All() {
-		widen(t.textRow(v, row))
+		line = t.textRow(line, v, row)
+		widen(line)
 		empty = false
 	}
 	if t.Total != nil {
@@ -64,7 +67,8 @@ func (t *Table) WriteText(w io.Writer) error {
 		t.textLine(out, head, widths)
 		t.rule(out, widths)
 		for row := range t.All() {
-			t.textLine(out, inLine(t.textRow(v, row)), widths)
+			line = t.textRow(line, v, row)
+			t.textLine(out, inLine(line), widths)
 		}
 		if t.Total != nil {
 			t.rule(out, widths)
@@ -91,8 +95,9 @@ func (t *Table) WriteText(w io.Writer) error {
 	return nil
 }
 
-func (t *Table) textRow(v voice, row *Row) []string {
-	line := make([]string, 0, 1+len(row.Values))
+// textRow are the cells of a row, in the line given to be used again.
+func (t *Table) textRow(line []string, v voice, row *Row) []string {
+	line = line[:0]
 	if len(t.Groups) > 0 {
 		name := ""
 		if len(row.Path) > 0 {
@@ -108,17 +113,24 @@ func (t *Table) textRow(v voice, row *Row) []string {
 
 // textLine writes cells side by side; the last column of text is not filled up.
 func (t *Table) textLine(out *bufio.Writer, line []string, widths []int) {
-	var b strings.Builder
-	for i, cell := range line {
-		gap := strings.Repeat(" ", max(widths[i]-cellWidth(cell), 0))
-		if t.toTheRight(i) {
-			b.WriteString(gap + cell)
-		} else {
-			b.WriteString(cell + gap)
+	text := out.AvailableBuffer()
+	pad := func(n int) {
+		for range n {
+			text = append(text, ' ')
 		}
-		b.WriteString("  ")
 	}
-	fmt.Fprintln(out, strings.TrimRight(b.String(), " "))
+	for i, cell := range line {
+		gap := widths[i] - cellWidth(cell)
+		if t.toTheRight(i) {
+			pad(gap)
+			text = append(text, cell...)
+		} else {
+			text = append(text, cell...)
+			pad(gap)
+		}
+		pad(2)
+	}
+	out.Write(append(bytes.TrimRight(text, " "), '\n'))
 }
 
 func (t *Table) toTheRight(cell int) bool {
