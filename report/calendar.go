@@ -55,20 +55,15 @@ func (r *run) calendar() (*Table, error) {
 func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (more bool, err error) {
 	f := &r.filter
 	from, to := p.Bounds(r.loc)
-	items, more, err := r.st.PeriodItems(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
-		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems)
-	if err != nil {
-		return false, err
-	}
-	for i := range items {
-		it := &items[i]
+	return r.st.EachPeriodItem(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
+		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems, func(it *store.Item) error {
 		class, kind := it.Class, ""
 		if it.Contact != nil {
 			kind = string(it.Contact.Kind)
 		}
 		on := store.DateOf(it.When.Begins(r.loc), r.loc)
 		if !passes(f.classes, class) || !passes(f.stages, it.Stage) || len(f.kinds) > 0 && !passes(f.kinds, store.Kind(kind)) || !f.on(on) {
-			continue
+			return nil
 		}
 		manager := itemManager(it)
 		client := store.GroupKey{ID: it.ClientID, Text: it.ClientName}
@@ -76,7 +71,7 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (mor
 			client.Text = it.Contact.ClientText
 		}
 		if len(f.unregistered) > 0 && (it.ClientID != 0 || !passes(f.unregistered, client.Text)) {
-			continue
+			return nil
 		}
 		path := r.grouping(func(by string) store.GroupKey {
 			switch by {
@@ -109,8 +104,8 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (mor
 		each(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
 			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
 			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
-	}
-	return more, nil
+		return nil
+	})
 }
 
 // itemTitle is what a row of the calendar says: a contact's subject or the

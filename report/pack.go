@@ -204,7 +204,7 @@ type long struct {
 // row is a record in the group with that path.
 func (l *long) row(path []Value, p packed) *Row {
 	_, raw := l.blocks.get(p)
-	u := unpacking{texts: l.texts, text: string(raw), raw: raw, sums: make([]store.Money, 0, 8)}
+	u := unpacking{texts: l.texts, text: string(raw), raw: raw}
 	row := &Row{Leaf: true, Path: append(slices.Clip(path), text(u.literal())), Status: store.Status(u.string()), URL: u.literal(), Values: make([]Value, l.columns)}
 	for i := range row.Values {
 		row.Values[i] = u.value()

@@ -183,8 +183,94 @@ func (c *conditions) ofClient(d dialect, importances []Importance, classes, stag
 // many events are looked at, the earliest; more: there are others.
 func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (out []Item, more bool, err error) {
 	loc := q.Viewer.Location()
+	contacts, events := q.conditions(s.dialect, limit)
+	err = s.read(ctx, func(t *tx) error {
+		keep := func(it Item) {
+			if q.selects(&it, loc, t.now) {
+				out = append(out, it)
+			}
+		}
+		if contacts.asked {
+			found, err := t.contacts(contacts.tail, contacts.args...)
+			if err != nil {
+				return err
+			}
+			more = len(found) > limit
+			for i := range found[:min(len(found), limit)] {
+				found[i].hideFrom(q.Viewer.ID)
+				keep(contactAsItem(&found[i]))
+			}
+		}
+		if !events.asked {
+			return nil
+		}
+		found, err := t.eventItems(events.tail, events.args...)
+		more = more || len(found) > limit
+		for _, it := range found[:min(len(found), limit)] {
+			keep(it)
+		}
+		return err
+	})
+	SortAgenda(out, loc)
+	return out, more, err
+}
+
+// EachPeriodItem calls each for the items that PeriodItems gives, in no order.
+// An item is there only for the call. Of a contact it has what a line of a list
+// shows: no text, persons, nor managers beside the responsible one; so
+// Filter.Words sees only that.
+func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, each func(*Item) error) (more bool, err error) {
+	loc := q.Viewer.Location()
+	contacts, events := q.conditions(s.dialect, limit)
+	err = s.read(ctx, func(t *tx) error {
+		found := 0
+		keep := func(it *Item) error {
+			if found++; found > limit {
+				more = true
+				return nil
+			}
+			if q.selects(it, loc, t.now) {
+				return each(it)
+			}
+			return nil
+		}
+		if contacts.asked {
+			if err := t.listedContacts(contacts.tail, contacts.args, keep); err != nil {
+				return err
+			}
+		}
+		if !events.asked {
+			return nil
+		}
+		found = 0
+		return t.eachEventItem(events.tail, events.args, keep)
+	})
+	return more, err
+}
+
+// selects places an item in time, and reports whether it begins in the period
+// and passes the filter.
+func (q *ItemSelection) selects(it *Item, loc *time.Location, now time.Time) bool {
+	it.When = it.WhenIn(loc)
+	it.Status = it.StatusAt(loc, now)
+	begins := it.When.Begins(loc)
+	filter := q.Filter
+	filter.Managers = nil
+	return !begins.Before(q.From) && begins.Before(q.To) && filter.Match(it, it.Status, now)
+}
+
+// itemQuery selects contacts or deal events, if these are asked for at all.
+type itemQuery struct {
+	asked bool
+	tail  string // WHERE ... ORDER BY ... LIMIT
+	args  []any
+}
+
+// conditions select one more than limit of each, so that it is seen that there
+// are more.
+func (q *ItemSelection) conditions(d dialect, limit int) (ofContacts, ofEvents itemQuery) {
+	loc := q.Viewer.Location()
 	states := statesOf(&q.Filter)
-	q.Filter.Managers = nil
 	// Whole days lie in the zone of the one who looks, not where they are stored.
 	begins := []any{q.From.Add(-24 * time.Hour).Unix(), q.To.Add(24 * time.Hour).Unix()}
 	contactIn := "c.state IN " + states + " AND c.start_at <> 0 AND c.start_at >= ? AND c.start_at < ?"
@@ -198,49 +284,20 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 		deal = "+e.deal_id" // a manager's done events are more than the house's of a month
 	}
 	var contacts conditions
-	contacts.ids(s.dialect, "c.client_id", q.Filter.Clients)
+	contacts.ids(d, "c.client_id", q.Filter.Clients)
 	events := conditions{parts: []string{"d.status <> 'cancelled'"}}
-	events.ids(s.dialect, "d.client_id", q.Filter.Clients)
+	events.ids(d, "d.client_id", q.Filter.Clients)
 	whose := ofEach(q.Viewer, q.Managers)
 	for _, managers := range whose {
-		contacts.contactsOf(s.dialect, "+c.id", managers, contactIn, begins...)
-		events.eventsOf(s.dialect, deal, managers, eventIn, days...)
+		contacts.contactsOf(d, "+c.id", managers, contactIn, begins...)
+		events.eventsOf(d, deal, managers, eventIn, days...)
 	}
 	if len(whose) == 0 {
 		contacts.add(contactIn, begins...)
 		events.add(eventIn, days...)
 	}
-	err = s.read(ctx, func(t *tx) error {
-		keep := func(it Item) {
-			it.When = it.WhenIn(loc)
-			it.Status = it.StatusAt(loc, t.now)
-			if begins := it.When.Begins(loc); !begins.Before(q.From) && begins.Before(q.To) && q.Filter.Match(&it, it.Status, t.now) {
-				out = append(out, it)
-			}
-		}
-		if among(q.Filter.Types, ContactItem) {
-			found, err := t.contacts(contacts.where()+fmt.Sprintf(" ORDER BY c.start_at, c.id LIMIT %d", limit+1), contacts.args...)
-			if err != nil {
-				return err
-			}
-			more = len(found) > limit
-			for i := range found[:min(len(found), limit)] {
-				found[i].hideFrom(q.Viewer.ID)
-				keep(contactAsItem(&found[i]))
-			}
-		}
-		if !among(q.Filter.Types, ShipmentItem) && !among(q.Filter.Types, PaymentItem) {
-			return nil
-		}
-		found, err := t.eventItems(events.where()+fmt.Sprintf(" ORDER BY "+eventDay+", e.id LIMIT %d", limit+1), events.args...)
-		more = more || len(found) > limit
-		for _, it := range found[:min(len(found), limit)] {
-			keep(it)
-		}
-		return err
-	})
-	SortAgenda(out, loc)
-	return out, more, err
+	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where() + fmt.Sprintf(" ORDER BY c.start_at, c.id LIMIT %d", limit+1), contacts.args},
+		itemQuery{among(q.Filter.Types, ShipmentItem) || among(q.Filter.Types, PaymentItem), events.where() + fmt.Sprintf(" ORDER BY "+eventDay+", e.id LIMIT %d", limit+1), events.args}
 }
 
 // PersonLines calls each for the selected persons, by client, then name.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -62,6 +63,26 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	return out, err
 }
 
+// listedContacts calls each for contacts as Items, which are there only for the
+// call, with what a line of a list shows: much less than contacts reads.
+func (t *tx) listedContacts(tail string, args []any, each func(*Item) error) error {
+	var c Contact
+	into := []any{&c.ID, &c.Kind, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText, idInto{&c.ManagerID}, &c.Subject,
+		timeInto{&c.When.Start}, timeInto{&c.When.End}, &c.When.First, &c.When.Last, &c.Recurrence, &c.MessageKey, timeInto{&c.Completed}, timeInto{&c.PostponedT},
+		textInto{&c.class}, textInto{&c.stage}, textInto{&c.xyz}, textInto{&c.attributes}}
+	return t.rows(`SELECT c.id, c.kind, c.state, c.importance, c.client_id, cl.name, c.client_text, c.manager_id, c.subject,
+		c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence, c.message_key, c.completed, c.postponed, cl.abc, cl.stage, cl.xyz, cl.attributes
+		FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id `+tail, args, func(scan func(...any) error) error {
+		c = Contact{}
+		if err := scan(into...); err != nil {
+			return err
+		}
+		c.When.AllDay = c.When.First != ""
+		it := contactAsItem(&c)
+		return each(&it)
+	})
+}
+
 func (t *tx) contact(id int64) (Contact, error) {
 	found, err := t.contacts("WHERE c.id = $1", id)
 	if err != nil {
@@ -96,25 +117,36 @@ func scanEvent(scan func(...any) error, e *DealEvent, more ...any) error {
 // JOIN deals d JOIN clients cl".
 func (t *tx) eventItems(tail string, args ...any) ([]Item, error) {
 	var out []Item
-	err := t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage, cl.xyz, cl.attributes
-		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
-		e, d := &DealEvent{}, &Deal{}
-		var it Item
-		var clientManager int64
-		if err := scanEvent(scan, e, append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage, &it.Variation, &it.attributes)...); err != nil {
-			return err
-		}
-		it.Type, it.Event, it.Deal, it.ClientID, it.ClientName = ItemType(e.Kind), e, d, d.ClientID, d.ClientName
-		if m := d.ManagerID; m != 0 {
-			it.Managers = []int64{m}
-		} else if clientManager != 0 {
-			it.Managers = []int64{clientManager}
-		}
-		it.When = e.When(time.UTC)
-		out = append(out, it)
+	err := t.eachEventItem(tail, args, func(it *Item) error {
+		own, e, d := *it, *it.Event, *it.Deal
+		own.Event, own.Deal = &e, &d
+		out = append(out, own)
 		return nil
 	})
 	return out, err
+}
+
+// eachEventItem is eventItems for an item after the other: each is there only
+// for the call.
+func (t *tx) eachEventItem(tail string, args []any, each func(*Item) error) error {
+	var e DealEvent
+	var d Deal
+	var it Item
+	var clientManager int64
+	more := append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage, &it.Variation, &it.attributes)
+	return t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage, cl.xyz, cl.attributes
+		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
+		e, d, it, clientManager = DealEvent{}, Deal{}, Item{}, 0
+		if err := scanEvent(scan, &e, more...); err != nil {
+			return err
+		}
+		it.Type, it.Event, it.Deal, it.ClientID, it.ClientName = ItemType(e.Kind), &e, &d, d.ClientID, d.ClientName
+		if m := cmp.Or(d.ManagerID, clientManager); m != 0 {
+			it.Managers = []int64{m}
+		}
+		it.When = e.When(time.UTC)
+		return each(&it)
+	})
 }
 
 // item reads one item by its key.
