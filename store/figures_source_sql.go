@@ -59,6 +59,12 @@ const (
 		AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id))`
 )
 
+// firstContacts are the contacts for which firstContact holds, and others
+// outside of the period from $1 until $2: to look up the first one of each client
+// is half the work of asking of each contact whether there is an earlier one.
+const firstContacts = `(SELECT DISTINCT i.client_id FROM contacts i WHERE i.start_at >= $1 AND i.start_at < $2 AND i.state = 'done' AND i.client_id IS NOT NULL) x
+	JOIN contacts c ON c.id = (SELECT o.id FROM contacts o WHERE o.client_id = x.client_id AND o.state = 'done' ORDER BY o.start_at, o.id LIMIT 1)`
+
 // SourceGroups calls each for what came of the lead sources in a period, part by
 // part: a source has several groups. expiry is after how many days a source is
 // no longer a reason for a sale; 0: never. from and to are the period's moments.
@@ -75,10 +81,9 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 			c.add(contactIn)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
-		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
+		{contactSource, "c.client_id", `COUNT(*)`, firstContacts, ``, func(c *conditions) {
 			c.add("c.start_at >= ?", fromUnix)
 			c.add("c.start_at < ?", toUnix)
-			c.add(firstContact)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
 		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {
