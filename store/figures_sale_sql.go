@@ -89,7 +89,7 @@ type DealGroup struct {
 
 // firstDeal is whether a deal is the first one of its client.
 const firstDeal = `NOT EXISTS (SELECT 1 FROM deals o WHERE o.client_id = d.client_id AND o.status <> 'cancelled'
-	AND (o.date < d.date OR o.date = d.date AND o.id < d.id))`
+	AND o.date <= d.date AND (o.date < d.date OR o.id < d.id))`
 
 // DealGroups calls each for the deals of the period that were not cancelled.
 func (s *Store) DealGroups(ctx context.Context, q SaleSelection, currency string, each func(DealGroup) error) error {

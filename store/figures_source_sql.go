@@ -54,16 +54,17 @@ func (d dialect) sourceOfSale(expiry int) string {
 const (
 	contactIn    = `c.state = 'done' AND c.direction = 'in'`
 	firstContact = `c.state = 'done' AND c.client_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM contacts o WHERE o.client_id = c.client_id AND o.state = 'done'
-		AND (o.start_at < c.start_at OR o.start_at = c.start_at AND o.id < c.id))`
+		AND o.start_at <= c.start_at AND (o.start_at < c.start_at OR o.id < c.id))`
 	firstSale = `doc.kind = 'shipment' AND NOT EXISTS (SELECT 1 FROM documents o WHERE o.client_id = doc.client_id AND o.kind = 'shipment'
-		AND (o.date < doc.date OR o.date = doc.date AND o.id < doc.id))`
+		AND o.date <= doc.date AND (o.date < doc.date OR o.id < doc.id))`
 )
 
-// firstContacts are the contacts for which firstContact holds, and others
-// outside of the period from $1 until $2: to look up the first one of each client
-// is half the work of asking of each contact whether there is an earlier one.
-const firstContacts = `(SELECT DISTINCT i.client_id FROM contacts i WHERE i.start_at >= $1 AND i.start_at < $2 AND i.state = 'done' AND i.client_id IS NOT NULL) x
-	JOIN contacts c ON c.id = (SELECT o.id FROM contacts o WHERE o.client_id = x.client_id AND o.state = 'done' ORDER BY o.start_at, o.id LIMIT 1)`
+// firstContacts are contacts at the moment of the first one of their client, if
+// that lies in the period from $1 until $2: to look it up for each client is less
+// work than to ask of each contact whether there is an earlier one.
+const firstContacts = `(SELECT i.client_id, (SELECT MIN(o.start_at) FROM contacts o WHERE o.client_id = i.client_id AND o.state = 'done') AS at
+	FROM contacts i WHERE i.start_at >= $1 AND i.start_at < $2 AND i.state = 'done' AND i.client_id IS NOT NULL GROUP BY i.client_id) x
+	JOIN contacts c ON c.client_id = x.client_id AND c.start_at = x.at AND x.at >= $1`
 
 // SourceGroups calls each for what came of the lead sources in a period, part by
 // part: a source has several groups. expiry is after how many days a source is
@@ -84,6 +85,7 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 		{contactSource, "c.client_id", `COUNT(*)`, firstContacts, ``, func(c *conditions) {
 			c.add("c.start_at >= ?", fromUnix)
 			c.add("c.start_at < ?", toUnix)
+			c.add(firstContact)
 			c.ids(s.dialect, "c.manager_id", q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
 		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {

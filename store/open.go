@@ -15,6 +15,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
 
@@ -83,9 +85,11 @@ func connect(ctx context.Context, opt Options) (*Store, error) {
 		if opt.Connections < MinConnections {
 			return nil, fmt.Errorf("at least %d connections are needed", MinConnections)
 		}
-		if s.w, err = sql.Open("pgx", opt.URL); err != nil {
+		var config *pgx.ConnConfig
+		if config, err = pgx.ParseConfig(opt.URL); err != nil {
 			return nil, err
 		}
+		s.w = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(withoutJIT))
 		// What is open stays open for a while: PostgreSQL starts a process for each
 		// connection, which costs more than most of what is asked.
 		s.w.SetMaxOpenConns(opt.Connections)
@@ -115,6 +119,14 @@ const (
 	// connectionIdle is for how long one that nobody needs is kept.
 	connectionIdle = 5 * time.Minute
 )
+
+// withoutJIT keeps PostgreSQL from compiling queries to machine code. Reports
+// look expensive enough to it, but each compilation takes longer (a third of a
+// second) than what it saves of such a report.
+func withoutJIT(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SET jit = off")
+	return err
+}
 
 // openSQLite opens the writer, the readers, and the one connection that tells
 // generations, which must not wait for readers. One writer connection:
