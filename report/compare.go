@@ -30,10 +30,11 @@ func (s *sides[F, P]) values() []Value {
 	return all
 }
 
-// side makes the sides of figures of the n-th one of all.
+// side makes the sides of figures of the n-th one of all. The figures are the
+// side's then.
 func side[F any, P figures[F]](n, all int, f *F) *sides[F, P] {
 	s := make(sides[F, P], all)
-	P(&s[n]).add(f)
+	s[n] = *f
 	return &s
 }
 

@@ -179,13 +179,19 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 	}
 	before := r.dueBefore(p)
 
-	// What does not depend on the other is read side by side. Sums are added up
-	// later: a rate is read for those of other currencies.
+	// What does not depend on the other is read side by side. Sums of other
+	// currencies are added up later: a rate is read for them.
 	var one sync.Mutex
-	var deals []store.DealGroup
-	var sales []store.SaleGroup
-	var debts []store.DebtGroup
-	var late []store.OverdueGroup
+	var later []func()
+	sum := func(currency string, add func()) {
+		one.Lock()
+		defer one.Unlock()
+		if currency == r.Currency {
+			add()
+		} else {
+			later = append(later, add)
+		}
+	}
 	err := r.together(
 		func(ctx context.Context) error {
 			return r.st.ResponseGroups(ctx, q, from, to, func(g *store.ResponseGroup) error {
@@ -235,61 +241,67 @@ func (r *run) performances(p Period, perClient bool) (map[store.Owner]*performan
 				return nil
 			})
 		},
-		func(ctx context.Context) (err error) {
-			late, err = gather(func(each func(store.OverdueGroup) error) error {
-				return r.st.OverdueGroups(ctx, q, before, before == r.today, r.Currency, each)
+		func(ctx context.Context) error {
+			return r.st.OverdueGroups(ctx, q, before, before == r.today, r.Currency, func(g store.OverdueGroup) error {
+				sum(g.Open.Currency, func() {
+					m := of(g.Owner)
+					m.overdue = m.overdue.plus(r.sum(g.Open, before.Add(-1)))
+					m.overduePayments += g.Payments
+					m.overdueDays += g.Payments * int64(g.Day.Days(before))
+				})
+				return nil
 			})
-			return err
 		},
-		func(ctx context.Context) (err error) {
-			sales, err = gather(func(each func(store.SaleGroup) error) error { return r.st.SaleGroups(ctx, q, r.Currency, each) })
-			return err
+		func(ctx context.Context) error {
+			return r.st.SaleGroups(ctx, q, r.Currency, func(g store.SaleGroup) error {
+				sum(g.Amount.Currency, func() { r.addSale(of(g.Owner), &g) })
+				return nil
+			})
 		},
-		func(ctx context.Context) (err error) {
-			deals, err = gather(func(each func(store.DealGroup) error) error { return r.st.DealGroups(ctx, q, r.Currency, each) })
-			return err
+		func(ctx context.Context) error {
+			return r.st.DealGroups(ctx, q, r.Currency, func(g store.DealGroup) error {
+				sum(g.Amount.Currency, func() {
+					m := of(g.Owner)
+					m.deals += g.Deals
+					m.first += g.First
+					m.dealSum = m.dealSum.plus(r.sum(g.Amount, g.Day))
+				})
+				return nil
+			})
 		},
-		func(ctx context.Context) (err error) {
-			debts, err = gather(func(each func(store.DebtGroup) error) error { return r.st.DebtGroups(ctx, q, r.Currency, each) })
-			return err
+		func(ctx context.Context) error {
+			return r.st.DebtGroups(ctx, q, r.Currency, func(g store.DebtGroup) error {
+				sum(g.Debt.Currency, func() {
+					m := of(g.Owner)
+					m.debt = m.debt.plus(r.sum(g.Debt, r.settled(p)))
+				})
+				return nil
+			})
 		},
 	)
 	if err != nil {
 		return nil, err
 	}
-
-	for _, g := range deals {
-		m := of(g.Owner)
-		m.deals += g.Deals
-		m.first += g.First
-		m.dealSum = m.dealSum.plus(r.sum(g.Amount, g.Day))
-	}
-	for _, g := range sales {
-		m := of(g.Owner)
-		switch g.Kind {
-		case store.PaymentDoc:
-			m.paid += g.Documents
-			m.payments = m.payments.plus(r.sum(g.Amount, g.Day))
-		case store.ShipmentDoc, store.ReturnDoc:
-			if g.Kind == store.ShipmentDoc {
-				m.shipped += g.Documents
-			}
-			revenue, cost, profit := r.sale(g.Kind, store.Money{Minor: g.Amount.Minor - g.Tax, Currency: g.Amount.Currency}, g.Cost, g.CostUnknown, g.Costless, g.Day)
-			m.revenue, m.cost, m.profit = m.revenue.plus(revenue), m.cost.plus(cost), m.profit.plus(profit)
-			m.tax.add(taxed{g.Documents, g.TaxUnknown})
-		}
-	}
-	for _, g := range debts {
-		m := of(g.Owner)
-		m.debt = m.debt.plus(r.sum(g.Debt, r.settled(p)))
-	}
-	for _, g := range late {
-		m := of(g.Owner)
-		m.overdue = m.overdue.plus(r.sum(g.Open, before.Add(-1)))
-		m.overduePayments += g.Payments
-		m.overdueDays += g.Payments * int64(g.Day.Days(before))
+	for _, add := range later {
+		add()
 	}
 	return found, nil
+}
+
+// addSale adds the documents of a kind to what a manager sold.
+func (r *run) addSale(m *performance, g *store.SaleGroup) {
+	switch g.Kind {
+	case store.PaymentDoc:
+		m.paid += g.Documents
+		m.payments = m.payments.plus(r.sum(g.Amount, g.Day))
+	case store.ShipmentDoc, store.ReturnDoc:
+		if g.Kind == store.ShipmentDoc {
+			m.shipped += g.Documents
+		}
+		revenue, cost, profit := r.sale(g.Kind, store.Money{Minor: g.Amount.Minor - g.Tax, Currency: g.Amount.Currency}, g.Cost, g.CostUnknown, g.Costless, g.Day)
+		m.revenue, m.cost, m.profit = m.revenue.plus(revenue), m.cost.plus(cost), m.profit.plus(profit)
+		m.tax.add(taxed{g.Documents, g.TaxUnknown})
+	}
 }
 
 // settled is the day whose debts a period ends with.
@@ -345,7 +357,7 @@ func (r *run) managers() (*Table, error) {
 	add := func(n int, p *performance, m store.GroupKey, below ...step) {
 		of := r.step("manager", m)
 		hidden[of.key] = !r.Viewer.Sees(m.ID)
-		whole.add(append([]step{of}, below...), side[performance, *performance](n, len(periods), p))
+		whole.give(append([]step{of}, below...), side[performance, *performance](n, len(periods), p))
 	}
 	for _, m := range everyone { // a manager with no sales, or no contacts, keeps a row
 		if passes(r.filter.managers, m.ID) {
@@ -373,7 +385,7 @@ func (r *run) managers() (*Table, error) {
 		for o, p := range found {
 			m := store.GroupKey{ID: o.Manager, Text: managerNames[o.Manager]}
 			if perClient {
-				add(n, p, m, r.step("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
+				add(n, p, m, r.makeStep("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
 			} else {
 				add(n, p, m)
 			}

@@ -185,15 +185,37 @@ func (t *tree[F, P]) add(path []step, f *F) {
 	if len(path) == 0 {
 		return
 	}
-	inner := t.inner[path[0].key]
+	t.in(&path[0]).add(path[1:], f)
+}
+
+// give is add for figures that nobody else has: the innermost group keeps them
+// where it has none yet, for of many groups a copy would be a lot.
+func (t *tree[F, P]) give(path []step, f *F) {
+	own := len(path) - 1
+	at := t
+	for i := range path[:own] {
+		P(&at.sum).add(f)
+		at = at.in(&path[i])
+	}
+	P(&at.sum).add(f)
+	if at.inner[path[own].key] == nil {
+		at.in(&path[own]).sum = *f
+	} else {
+		P(&at.in(&path[own]).sum).add(f)
+	}
+}
+
+// in is the inner group of a step.
+func (t *tree[F, P]) in(s *step) *tree[F, P] {
+	inner := t.inner[s.key]
 	if inner == nil {
-		inner = &tree[F, P]{step: path[0]}
+		inner = &tree[F, P]{step: *s}
 		if t.inner == nil {
 			t.inner = map[string]*tree[F, P]{}
 		}
-		t.inner[path[0].key] = inner
+		t.inner[s.key] = inner
 	}
-	inner.add(path[1:], f)
+	return inner
 }
 
 func (t *tree[F, P]) values() []Value { return P(&t.sum).values() }

@@ -100,12 +100,12 @@ func (r *run) sources() (*Table, error) {
 	var whole tree[sides[fruits, *fruits], *sides[fruits, *fruits]]
 	for n, p := range periods {
 		if err := r.fruits(p, all, expiry, func(path []step, f *fruits) {
-			whole.add(path, side[fruits, *fruits](n, len(periods), f))
+			whole.give(path, side[fruits, *fruits](n, len(periods), f))
 		}); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.idle(func(path []step) { whole.add(path, side[fruits, *fruits](0, len(periods), &fruits{})) }); err != nil {
+	if err := r.idle(func(path []step) { whole.give(path, side[fruits, *fruits](0, len(periods), &fruits{})) }); err != nil {
 		return nil, err
 	}
 	whole.rows(nil, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
