@@ -83,7 +83,8 @@ func (q *ContactSelection) conditions(d dialect) conditions {
 }
 
 // ContactGroups calls each for every group of the selected contacts. A group
-// without contacts is not among them. Days are those of the viewer's zone.
+// without contacts is not among them, and its Keys are there only for the call.
+// Days are those of the viewer's zone.
 func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grouping, each func(ContactGroup) error) error {
 	where := q.conditions(s.dialect)
 	clients := len(q.Sources) > 0
@@ -119,22 +120,26 @@ func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grou
 	}
 	query := "SELECT " + strings.Join(append(names, "g.contacts", "g.minutes", "g.estimated"), ", ") + " FROM (" + inner + ") g" + strings.Join(joins, "")
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(query, where.args, func(scan func(...any) error) error {
-			g := ContactGroup{Keys: make([]GroupKey, len(by))}
-			var into []any
-			found := make([]string, len(by))
-			for i, p := range parts {
-				if p.id != "" {
-					into = append(into, idInto{&g.Keys[i].ID})
-				}
-				if p.text != "" {
-					into = append(into, textInto{&g.Keys[i].Text})
-				}
-				if p.table != "" {
-					into = append(into, textInto{&found[i]})
-				}
+		var g ContactGroup
+		keys, found := make([]GroupKey, len(by)), make([]string, len(by))
+		var into []any
+		for i, p := range parts {
+			if p.id != "" {
+				into = append(into, idInto{&keys[i].ID})
 			}
-			if err := scan(append(into, &g.Contacts, &g.Minutes, &g.Estimated)...); err != nil {
+			if p.text != "" {
+				into = append(into, textInto{&keys[i].Text})
+			}
+			if p.table != "" {
+				into = append(into, textInto{&found[i]})
+			}
+		}
+		into = append(into, &g.Contacts, &g.Minutes, &g.Estimated)
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			clear(keys)
+			clear(found)
+			g.Keys = keys
+			if err := scan(into...); err != nil {
 				return err
 			}
 			if g.Contacts == 0 {
