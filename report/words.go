@@ -416,6 +416,10 @@ func (v voice) show(kind Type, value Value, loc *time.Location) string {
 		if len(value.Sums) == 0 {
 			return "0"
 		}
+		if len(value.Sums) == 1 && !value.Unknown {
+			text = value.Sums[0].Format(v.lang)
+			break
+		}
 		parts := make([]string, len(value.Sums))
 		for i, m := range value.Sums {
 			parts[i] = m.Format(v.lang)

@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/govalues/decimal"
@@ -72,23 +73,25 @@ func (m Money) Plain() string {
 // Format is the sum as people of that language write it: "1 234 567,00 ₽",
 // "₽1,234,567.00". Spaces are no-break ones.
 func (m Money) Format(lang Language) string {
-	sign, v := "", m.Minor
-	if v < 0 {
-		sign, v = "−", -v
+	var room [64]byte
+	to, v := room[:0], uint64(m.Minor)
+	if m.Minor < 0 {
+		to, v = append(to, "−"...), -v
 	}
-	point := "."
-	if lang == Russian {
-		point = ","
-	}
-	number := fmt.Sprintf("%s%s%02d", Number(lang, v/100), point, v%100)
 	symbol := currencySymbol(m.Currency)
+	point := byte(',')
+	if lang != Russian {
+		point = '.'
+		to = append(to, symbol...)
+		if symbol == m.Currency {
+			to = append(to, "\u00a0"...)
+		}
+	}
+	to = append(appendNumber(to, lang, v/100), point, byte('0'+v/10%10), byte('0'+v%10))
 	if lang == Russian {
-		return sign + number + "\u00a0" + symbol
+		to = append(append(to, "\u00a0"...), symbol...)
 	}
-	if symbol == m.Currency {
-		return sign + symbol + "\u00a0" + number
-	}
-	return sign + symbol + number
+	return string(to)
 }
 
 // Whole is Format without the minor units, rounded half away from zero: where
@@ -108,23 +111,31 @@ func (m Money) Whole(lang Language) string {
 // Number is a whole number as people of that language write it: "1 234 567",
 // "1,234,567". Spaces are no-break ones.
 func Number(lang Language, n int64) string {
-	sign := ""
-	if n < 0 {
-		sign, n = "−", -n
+	if n >= 0 && n < 100 {
+		return strconv.FormatInt(n, 10) // most are, and these cost no memory
 	}
+	var room [64]byte
+	to, v := room[:0], uint64(n)
+	if n < 0 {
+		to, v = append(to, "−"...), -v
+	}
+	return string(appendNumber(to, lang, v))
+}
+
+func appendNumber(to []byte, lang Language, n uint64) []byte {
 	group := ","
 	if lang == Russian {
 		group = "\u00a0"
 	}
-	digits := fmt.Sprint(n)
-	var b strings.Builder
-	for i, r := range digits {
+	var room [20]byte
+	digits := strconv.AppendUint(room[:0], n, 10)
+	for i, digit := range digits {
 		if i > 0 && (len(digits)-i)%3 == 0 {
-			b.WriteString(group)
+			to = append(to, group...)
 		}
-		b.WriteRune(r)
+		to = append(to, digit)
 	}
-	return sign + b.String()
+	return to
 }
 
 func currencySymbol(code string) string {
