@@ -178,7 +178,7 @@ const contactBatch = 2000
 // ClientLine is a client with those whose rows it belongs to in a report.
 type ClientLine struct{ Client, Manager, Source GroupKey }
 
-// ClientLines calls each for the clients of a selection, by name: those that
+// ClientLines calls each for the clients of a selection, in no order: those that
 // keep a row in a report of which nothing is theirs. Of q only Managers and
 // Clients select.
 func (s *Store) ClientLines(ctx context.Context, q SaleSelection, each func(ClientLine) error) error {
@@ -187,7 +187,7 @@ func (s *Store) ClientLines(ctx context.Context, q SaleSelection, each func(Clie
 	c.ids(s.dialect, "cl.id", q.Clients)
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT cl.id, cl.name, m.id, m.name, so.id, so.name FROM clients cl LEFT JOIN managers m ON m.id = cl.manager_id
-			LEFT JOIN sources so ON so.id = cl.source_id`+c.where()+` ORDER BY cl.folded, cl.id`, c.args, func(scan func(...any) error) error {
+			LEFT JOIN sources so ON so.id = cl.source_id`+c.where(), c.args, func(scan func(...any) error) error {
 			var l ClientLine
 			if err := scan(&l.Client.ID, &l.Client.Text, idInto{&l.Manager.ID}, textInto{&l.Manager.Text}, idInto{&l.Source.ID}, textInto{&l.Source.Text}); err != nil {
 				return err
