@@ -137,7 +137,7 @@ var notSearched = map[string]string{
 	"managers": "our own people", "manager_addresses": "our own people", "app_passwords": "our own people", "unsubscribed": "our own people",
 	"saved_report_recipients": "our own people", "mailboxes": "our own", "folders": "our own", "oauth_tokens": "secrets of our own", "integrations": "our own",
 	"mail_key": "a secret of our own", "erased": "keyed hashes",
-	"*.message_key": "tells letters apart, so that one that was seen is not taken again", "*.message_id": "as message_key", "*.thread": "message keys of letters",
+	"*.message_key": "tells letters apart, so that one that was seen is not taken again", "*.message_id": "as message_key", "*.thread": "message keys of letters", "*.uid": "names an entry for calendar programs",
 	"outbox.bytes": "mails; of those that were sent the bytes go", "sent_copies.bytes": "mails on their way into a Sent folder, gone within days",
 	"exchange_chunks": "files that wait for their import, gone when it is done",
 }
