@@ -94,7 +94,7 @@ func TestPersons_CommandLine(t *testing.T) {
 		{"import thunderbird -", 2, "", "intouchd: import thunderbird: it is read where it lies, not from stdin\n"},
 		{"import thunderbird " + dir + "/none", 1, "", "intouchd: import: stat none: no such file or directory\n"},
 		{"import thunderbird --dry-run " + profile, 0, "Profile: persons: 2 new, 0 changed, 0 unchanged, 0 offered, 0 refused (dry run: nothing was written)\n", "Profile: not kept: mailing lists (1)\n"},
-		{"persons", 2, "", "intouchd: persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge\n"},
+		{"persons", 2, "", "intouchd: persons: give one of offers, senders, accept, refuse, doubles, merge, apart, merged, unmerge, export, erase\n"},
 	} {
 		var out, errors bytes.Buffer
 		code := run(append(strings.Fields(s.args), "--config", config), strings.NewReader(""), &out, &errors)

@@ -76,7 +76,7 @@ export async function login(page, who) {
 
 // patterns are the pages that web.go registers, as "GET /clients/{id}" has it,
 // without what is no page for a browser.
-const noPages = ["/reports/schema.json", "/setup/intouch.mobileconfig", "/search/suggestions", "/contacts/{id}/original"];
+const noPages = ["/reports/schema.json", "/setup/intouch.mobileconfig", "/search/suggestions", "/contacts/{id}/original", "/persons/{id}/about.json"];
 
 export function patterns() {
   const text = readFileSync(new URL("../web.go", import.meta.url), "utf8");
