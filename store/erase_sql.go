@@ -216,14 +216,21 @@ type SubjectContact struct {
 }
 
 // EachAbout gives everything about the subject: its contacts, and each row of
-// each table that is about it or mentions it. It reads the whole database.
-func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(SubjectContact) error, record func(SubjectRecord) error) error {
+// each table that is about it or mentions it, without the columns of
+// notSearched. It reads the whole database. A viewer is not given the texts of
+// private threads in which they took no part, and no calendar data, which has
+// them, too; nil is the administrator.
+func (s *Store) EachAbout(ctx context.Context, viewer *Manager, sub *Subject, contact func(SubjectContact) error, record func(SubjectRecord) error) error {
 	tables, err := s.moveTables(ctx)
 	if err != nil {
 		return err
 	}
 	return s.read(ctx, func(t *tx) error {
 		contacts, err := t.contactsOf(sub)
+		if err != nil {
+			return err
+		}
+		hidden, err := t.hiddenFrom(viewer)
 		if err != nil {
 			return err
 		}
@@ -234,6 +241,9 @@ func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(Subjec
 				var c SubjectContact
 				if err := scan(&c.ID, &c.Kind, &c.Direction, &c.Client, timeInto{&c.At}, &c.Subject, &c.Text, &c.Whole); err != nil {
 					return err
+				}
+				if hidden.contacts[c.ID] {
+					c.Text, c.Whole = "", ""
 				}
 				return contact(c)
 			})
@@ -247,11 +257,15 @@ func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(Subjec
 				r := SubjectRecord{Table: table.name, Row: map[string]any{}}
 				for i, c := range table.cols {
 					v := row[i]
-					if b, ok := v.([]byte); ok {
+					b, isBytes := v.([]byte)
+					if isBytes {
 						v = string(b)
 					}
-					r.Row[c.name] = v
+					if searched(table.name, c.name) && !(isBytes && viewer != nil) {
+						r.Row[c.name] = v
+					}
 				}
+				hidden.from(table, row, r.Row)
 				return record(r)
 			}); err != nil {
 				return err
@@ -261,9 +275,59 @@ func (s *Store) EachAbout(ctx context.Context, sub *Subject, contact func(Subjec
 	})
 }
 
+// hiddenTexts are the contacts, and the letters by key, whose texts somebody may
+// not read.
+type hiddenTexts struct {
+	contacts map[int64]bool
+	letters  map[string]bool
+}
+
+func (t *tx) hiddenFrom(viewer *Manager) (h hiddenTexts, err error) {
+	if viewer == nil {
+		return h, nil
+	}
+	h = hiddenTexts{map[int64]bool{}, map[string]bool{}}
+	err = t.rows(`SELECT c.id, c.message_key FROM contacts c WHERE c.private AND NOT EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.contact_id = c.id AND cm.manager_id = $1)`,
+		[]any{viewer.ID}, func(scan func(...any) error) error {
+			var id int64
+			var key string
+			err := scan(&id, &key)
+			h.contacts[id], h.letters[key] = true, true
+			return err
+		})
+	return h, err
+}
+
+// from takes such a text out of what is given of a row.
+func (h hiddenTexts) from(table moveTable, row []any, given map[string]any) {
+	number := func(name string) int64 { n, _ := table.value(row, name).(int64); return n }
+	switch key, _ := table.value(row, "message_key").(string); {
+	case h.contacts == nil: // the administrator
+	case table.name == "contacts" && h.contacts[number("id")]:
+		delete(given, "body")
+		delete(given, "attachments")
+	case table.name == "letter_texts" && h.letters[key]:
+		delete(given, "full_text")
+	case table.name == "history" && table.value(row, "what") == "contact" && h.contacts[number("what_id")]:
+		delete(given, "changes")
+	case table.name == "deliveries" || table.name == "idempotency": // what programs were told, whole
+		delete(given, "body")
+	}
+}
+
+// value is what a row has in the column of that name; nil where there is none.
+func (t moveTable) value(row []any, column string) any {
+	for i, c := range t.cols {
+		if c.name == column {
+			return row[i]
+		}
+	}
+	return nil
+}
+
 // WriteAbout writes all that EachAbout gives as one JSON object: subject,
 // contacts, records.
-func (s *Store) WriteAbout(ctx context.Context, w io.Writer, sub *Subject) error {
+func (s *Store) WriteAbout(ctx context.Context, w io.Writer, viewer *Manager, sub *Subject) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	n := 0
 	list := func(v any) error {
@@ -290,7 +354,7 @@ func (s *Store) WriteAbout(ctx context.Context, w io.Writer, sub *Subject) error
 			inRecords, n = true, 0
 		}
 	}
-	err = s.EachAbout(ctx, sub, func(c SubjectContact) error { return list(c) }, func(r SubjectRecord) error {
+	err = s.EachAbout(ctx, viewer, sub, func(c SubjectContact) error { return list(c) }, func(r SubjectRecord) error {
 		begin()
 		return list(r)
 	})
@@ -578,14 +642,7 @@ func (s *Store) sweepTable(ctx context.Context, table moveTable, sub *Subject, l
 
 // reword takes the mentions out of one row, and marks what shows it.
 func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) error {
-	column := func(name string) any {
-		for i, c := range table.cols {
-			if c.name == name {
-				return row[i]
-			}
-		}
-		return nil
-	}
+	column := func(name string) any { return table.value(row, name) }
 	id, _ := column("id").(int64)
 	switch table.name {
 	case "entries": // made anew from what it shows

@@ -67,7 +67,7 @@ func TestErase(t *testing.T) {
 
 		exported := map[string]int{}
 		texts := ""
-		h.must(h.EachAbout(ctx, &sub, func(c store.SubjectContact) error {
+		h.must(h.EachAbout(ctx, nil, &sub, func(c store.SubjectContact) error {
 			texts += c.Subject + c.Text + c.Whole
 			return nil
 		}, func(r store.SubjectRecord) error {
@@ -83,6 +83,22 @@ func TestErase(t *testing.T) {
 		for _, w := range []string{"сургуч", "плесень"} {
 			if !strings.Contains(texts, w) {
 				t.Errorf("no %q in the exported contacts: %s", w, texts)
+			}
+		}
+
+		// A private thread stays private to a head who took no part.
+		all, err := h.Contacts(ctx, h.anna, store.ContactQuery{ClientID: h.clients["c1"], Limit: 100})
+		h.must(err)
+		for _, c := range all {
+			if c.MessageKey == "k1@x" {
+				h.must(h.SetPrivate(ctx, anna, c.ID, true))
+			}
+		}
+		for viewer, want := range map[*store.Manager]bool{&h.boris: false, &h.anna: true, nil: true} {
+			var out strings.Builder
+			h.must(h.WriteAbout(ctx, &out, viewer, &sub))
+			if got := strings.Contains(out.String(), "сургуч"); got != want || !strings.Contains(out.String(), "Хранительница ключей") {
+				t.Errorf("%v is given a private text: %v", viewer, got)
 			}
 		}
 

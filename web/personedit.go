@@ -158,7 +158,7 @@ func (s *server) aboutPerson(v *visit) error {
 		return err
 	}
 	var all bytes.Buffer // an error on the way is an error page, and not half a file
-	if err := s.st.WriteAbout(v.ctx, &all, &sub); err != nil {
+	if err := s.st.WriteAbout(v.ctx, &all, &v.who, &sub); err != nil {
 		return err
 	}
 	h := v.w.Header()

@@ -55,7 +55,7 @@ func (p *program) personsExport() *cobra.Command {
 				defer func() { err = errors.Join(err, f.Close()) }()
 				w = f
 			}
-			return st.WriteAbout(cmd.Context(), w, &sub)
+			return st.WriteAbout(cmd.Context(), w, nil, &sub)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "the file to make, which must not be there; standard output when it is not given")
