@@ -41,7 +41,7 @@ var eitherE = strings.NewReplacer("е", "[её]", "ё", "[её]", "Е", "[её]"
 // Between the words of a name, and the digits of a telephone as people part
 // them.
 const (
-	nameGap  = `[\s\x{a0}]+`
+	nameGap  = `[\s\x{a0},;]+`
 	digitGap = `[\s\x{a0}().\-–]{0,3}`
 )
 
@@ -59,6 +59,10 @@ func newMentions(names, emails, phones []string, with string) mentions {
 		}
 		if len(words) > 0 {
 			add(`[^\pL\pN]`, strings.Join(words, nameGap), `[^\pL\pN]`)
+		}
+		if len(words) > 1 { // "Family, Given", and vCard's N
+			turned := append(words[len(words)-1:len(words):len(words)], words[:len(words)-1]...)
+			add(`[^\pL\pN]`, strings.Join(turned, nameGap), `[^\pL\pN]`)
 		}
 	}
 	for _, e := range emails {

@@ -646,12 +646,14 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 	id, _ := column("id").(int64)
 	switch table.name {
 	case "entries": // made anew from what it shows
-		item, err := parseItemKey(column("item").(string))
-		if err == nil {
+		if item, err := parseItemKey(column("item").(string)); err == nil {
 			t.touch(item)
-			return nil
 		}
-	case "cards": // a manager's own
+		return nil
+	case "cards":
+		if column("person_id") != nil {
+			break // what a program wrote into another person's
+		}
 		if _, err := t.exec(`DELETE FROM cards WHERE id = $1`, id); err != nil {
 			return err
 		}
@@ -720,6 +722,7 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 			v = []byte(look.replace(string(old)))
 		}
 		set = append(set, identifier(table.cols[i].name)+" = "+arg(v))
+		is = append(is, identifier(table.cols[i].name)+" = "+arg(row[i])) // else somebody wrote meanwhile: the next time
 	}
 	_, err := t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
 	return err
