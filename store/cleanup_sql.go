@@ -48,6 +48,9 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 			*c.n += n
 		}
 	}
+	if _, err := s.sweep(ctx); err != nil {
+		return r, fmt.Errorf("go on with an erasure: %w", err)
+	}
 	if kept.TextMonths > 0 {
 		if r.Texts, err = s.dropTexts(ctx, s.Now().AddDate(0, -kept.TextMonths, 0)); err != nil {
 			return r, fmt.Errorf("drop the texts of old letters: %w", err)

@@ -138,6 +138,7 @@ var ErrErased = errors.New("was erased on request; if this is meant, add the per
 // notSearched are tables and columns in which nobody is looked for, and why.
 var notSearched = map[string]string{
 	"clients.name": "companies", "clients.folded": "companies", "clients.core": "companies", "client_points": "addresses and telephones of companies",
+	"settings": "of our own, and who is under erasure until that has ended",
 	"managers": "our own people", "manager_addresses": "our own people", "app_passwords": "our own people", "unsubscribed": "our own people",
 	"saved_report_recipients": "our own people", "mailboxes": "our own", "folders": "our own", "oauth_tokens": "secrets of our own", "integrations": "our own",
 	"mail_key": "a secret of our own", "erased": "keyed hashes",

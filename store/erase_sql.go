@@ -419,8 +419,7 @@ const maxSweeps = 6
 // they were. Nothing brings them back by itself: not a mailbox that is read
 // again, an import or an address book. Errors as FindSubject.
 func (s *Store) Erase(ctx context.Context, actor Actor, who string, as func(number int64) string) (e Erasure, err error) {
-	tables, err := s.moveTables(ctx)
-	if err != nil {
+	if _, err := s.sweep(ctx); err != nil { // of one that was cut off
 		return e, err
 	}
 	number := int64(0)
@@ -438,28 +437,62 @@ func (s *Store) Erase(ctx context.Context, actor Actor, who string, as func(numb
 		if err != nil {
 			return err
 		}
+		if _, err := t.exec(`INSERT INTO settings (name, value) VALUES ($1, $2)`, underErasure, asJSON(erasing{e.Subject, as(number)})); err != nil {
+			return err
+		}
 		return t.row(`SELECT COUNT(*) FROM outbox WHERE state = 'queued'`, nil, &e.Queued)
 	})
 	if err != nil {
 		return e, err
 	}
-	look := newMentions(e.Subject.wholeNames(), e.Subject.Emails, e.Subject.Phones, as(number))
+	e.Rows, err = s.sweep(ctx)
+	return e, err
+}
+
+// underErasure is the setting that keeps whom an erasure that has begun is
+// about: it is gone when no mention is left.
+const underErasure = "erasing"
+
+// erasing is the value of underErasure.
+type erasing struct {
+	Subject Subject
+	As      string
+}
+
+// sweep takes all mentions of whoever is under erasure out of the database, and
+// ends the erasure. CleanUp does it for one that was cut off.
+func (s *Store) sweep(ctx context.Context) (rows int, err error) {
+	var whose erasing
+	err = s.read(ctx, func(t *tx) error {
+		return t.row(`SELECT value FROM settings WHERE name = $1`, []any{underErasure}, jsonInto{&whose})
+	})
+	if err != nil {
+		return 0, ignoreNotFound(err)
+	}
+	tables, err := s.moveTables(ctx)
+	if err != nil {
+		return 0, err
+	}
+	look := newMentions(whose.Subject.wholeNames(), whose.Subject.Emails, whose.Subject.Phones, whose.As)
 	for range maxSweeps {
 		found := 0
 		for _, table := range tables {
-			n, err := s.sweepTable(ctx, table, &e.Subject, look)
+			n, err := s.sweepTable(ctx, table, &whose.Subject, look)
 			if err != nil {
-				return e, fmt.Errorf("take the mentions out of %s: %w", table.name, err)
+				return rows, fmt.Errorf("take the mentions out of %s: %w", table.name, err)
 			}
 			if table.name != "entries" { // made anew at once; the UID of one may look like an address
 				found += n
 			}
 		}
-		if e.Rows += found; found == 0 {
-			return e, nil
+		if rows += found; found == 0 {
+			return rows, s.write(ctx, func(t *tx) error {
+				_, err := t.exec(`DELETE FROM settings WHERE name = $1`, underErasure)
+				return err
+			})
 		}
 	}
-	return e, errors.New("mentions come back while they are taken out: run it again")
+	return rows, errors.New("mentions come back while they are taken out: the clean-up goes on with it")
 }
 
 // erase forgets what is known of the persons themselves.

@@ -34,7 +34,7 @@ func TestErase(t *testing.T) {
 			{UID: 1, Key: "k1@x", MessageID: "<k1@x>", Date: monday().AddDate(0, 0, -3), Outcome: store.Captured, Direction: store.In, Clients: []int64{h.clients["c1"]},
 				Addresses: []string{address, "anna@vector.test"}, Names: map[string]string{address: name}, Subject: "Фёкла: цены", Text: "про сургуч", FullText: "про сургуч\n> плесень"},
 			{UID: 2, Key: "k2@x", MessageID: "<k2@x>", Date: monday().AddDate(0, 0, -2), Outcome: store.Captured, Direction: store.In, Clients: []int64{h.clients["c2"]},
-				Addresses: []string{"info@northland.test", "boris@vector.test"}, Names: map[string]string{}, Subject: "Fwd: " + name, Text: "пишите на " + address + ", тел. 8 (916) 555-33-10, или Ольге", FullText: "пишите на " + address},
+				Addresses: []string{"info@northland.test", "boris@vector.test"}, Names: map[string]string{}, Subject: "Fwd: " + name, Text: "пишите на " + address + ", тел. 8 (916) 555-33-10, или Ольге (Жужелицына Фёкла)", FullText: "пишите на " + address},
 			{UID: 3, Key: "k3@x", MessageID: "<k3@x>", Date: monday().AddDate(0, 0, -1), Outcome: store.Skipped, Reason: store.Unknown, FromAddress: other, FromName: name, Subject: "от " + name},
 		}
 		_, err = h.FileLetters(ctx, folder, store.Batch{Letters: letters, Read: store.Cursor{First: 1, Last: 3}})
@@ -114,6 +114,9 @@ func TestErase(t *testing.T) {
 		was := figures()
 		e, err := h.Erase(ctx, anna, address, func(n int64) string { return store.ErasedAs(store.English, n) })
 		h.must(err)
+		if where, err := h.Holding(ctx, "erasing"); err != nil || len(where) > 0 {
+			t.Errorf("an erasure has not ended: %q %v", where, err)
+		}
 		if e.Contacts == 0 || e.Rows == 0 || e.Subject.Persons[0] != id {
 			t.Errorf("%+v", e)
 		}
@@ -177,6 +180,15 @@ func TestErase(t *testing.T) {
 		}
 		if _, err := h.Erase(ctx, anna, "office@roga.test", func(int64) string { return "" }); err == nil {
 			t.Error("a company's address is erased")
+		}
+
+		// One that was cut off behind its first transaction is ended by the clean-up.
+		h.call("Перезвонить: Кочерыжкин Пафнутий", monday().Add(time.Hour))
+		h.must(h.Exec(ctx, `INSERT INTO settings (name, value) VALUES ('erasing', '{"Subject":{"persons":[],"names":["Пафнутий Кочерыжкин"],"emails":[],"phones":[]},"As":"X"}')`))
+		_, err = h.CleanUp(ctx, store.Kept{})
+		h.must(err)
+		if where, err := h.Holding(ctx, "Кочерыжкин", "erasing"); err != nil || len(where) > 0 {
+			t.Errorf("an erasure that was cut off: %q %v", where, err)
 		}
 
 		// Somebody adds her again, knowing what for.
