@@ -757,6 +757,9 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 		set = append(set, identifier(table.cols[i].name)+" = "+arg(v))
 		is = append(is, identifier(table.cols[i].name)+" = "+arg(row[i])) // else somebody wrote meanwhile: the next time
 	}
+	if slices.Contains(table.cols, moveColumn{"version", intColumn}) { // whoever edits an older one is told
+		set = append(set, "version = version + 1")
+	}
 	_, err := t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
 	return err
 }
