@@ -19,6 +19,10 @@ import (
 // ownConns is how many folders of a mailbox have a connection of their own.
 const ownConns = 4
 
+// MostConnections is how many one mailbox has open at most: one more for all the
+// folders that have none of their own.
+const MostConnections = ownConns + 1
+
 // followAll waits for news of folders and files them, until something fails.
 // With again it ends after a while, to look for folders that were missing.
 func (m *mailbox) followAll(ctx context.Context, s *session, folders []string, again bool) error {

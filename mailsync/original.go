@@ -126,7 +126,11 @@ func (s *session) sections(uid uint32, parts []*Part) (bodies map[string][]byte,
 func originalParts(root *Part) (texts, pictures []*Part) {
 	size := int64(0)
 	for _, r := range readings(root) {
-		for _, p := range append(r.html[:len(r.html):len(r.html)], ifNone(r.html, r.plain)...) {
+		parts := r.html
+		if len(parts) == 0 {
+			parts = r.plain
+		}
+		for _, p := range parts {
 			if size += p.Size; len(texts) < maxTextParts && size <= maxTextBytes {
 				texts = append(texts, p)
 			}
@@ -143,14 +147,6 @@ func originalParts(root *Part) (texts, pictures []*Part) {
 	return texts, pictures
 }
 
-// ifNone is what else there is where there is none.
-func ifNone(parts, others []*Part) []*Part {
-	if len(parts) > 0 {
-		return nil
-	}
-	return others
-}
-
 // layOut puts the parts together, in their order.
 func layOut(texts, pictures []*Part, bodies map[string][]byte) store.Original {
 	o := store.Original{Pictures: map[string][]byte{}}
@@ -164,13 +160,7 @@ func layOut(texts, pictures []*Part, bodies map[string][]byte) store.Original {
 	}
 	o.HTML = b.String()
 	for _, p := range pictures {
-		body := bodies[p.Section()]
-		switch p.Encoding {
-		case "base64", "b":
-			body = decodeBase64(body)
-		case "quoted-printable", "q":
-			body = decodeQuotedPrintable(body)
-		}
+		body := decodeTransfer(p.Encoding, bodies[p.Section()])
 		if isPicture(body) {
 			o.Pictures[p.ID] = body
 		}

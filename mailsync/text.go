@@ -104,18 +104,26 @@ func decodeBody(p *Part, body []byte) string {
 		body = body[:MaxPartBytes]
 	}
 	switch p.Encoding {
-	case "base64", "b":
-		body = decodeBase64(body)
-	case "quoted-printable", "q":
-		body = decodeQuotedPrintable(body)
 	case "x-uuencode", "uuencode", "x-uue":
 		return ""
 	}
+	body = decodeTransfer(p.Encoding, body)
 	charset := p.Params["charset"]
 	if charset == "" && p.Type == "text/html" {
 		charset = metaCharset(body)
 	}
 	return cleanText(toUTF8(body, charset))
+}
+
+// decodeTransfer undoes a Content-Transfer-Encoding (RFC 2045 section 6).
+func decodeTransfer(encoding string, body []byte) []byte {
+	switch encoding {
+	case "base64", "b":
+		return decodeBase64(body)
+	case "quoted-printable", "q":
+		return decodeQuotedPrintable(body)
+	}
+	return body
 }
 
 // plainLines reads a text/plain part: quote marks, and format=flowed

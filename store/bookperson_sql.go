@@ -61,7 +61,8 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 		return "", err
 	}
 	said.Key = key
-	if erased, err := t.wasErased(said.person().Emails, said.person().Phones, "book "+opt.Book+" "+key); err != nil || erased {
+	p := said.person()
+	if erased, err := t.wasErased(p.Emails, p.Phones, "book "+opt.Book+" "+key); err != nil || erased {
 		return RowUnchanged, err
 	}
 	old, err := t.bookEntry("e.book = $1 AND e.key = $2", opt.Book, key)
@@ -78,7 +79,6 @@ func (im *Import) BookPerson(opt BookOptions, b BookPerson) (RowChange, error) {
 	case settled:
 		return RowUnchanged, t.sayAgain(old.id, said)
 	}
-	p := said.person()
 	if ours, err := t.ours(p.Emails); err != nil || ours {
 		return RowOurs, err
 	}

@@ -502,15 +502,7 @@ func (t *tx) erase(actor Actor, sub *Subject, as string) (int, error) {
 		return 0, err
 	}
 	in, of := t.s.dialect.ids("$1"), asJSON(sub.Persons)
-	var keys []string
-	for _, e := range sub.Emails {
-		keys = append(keys, "email "+e)
-	}
-	for _, p := range sub.Phones {
-		if k := phoneKey(p); k != "" {
-			keys = append(keys, "phone "+k)
-		}
-	}
+	keys := erasedKeys(sub.Emails, sub.Phones)
 	key := func(prefix string) func(scan func(...any) error) error {
 		return func(scan func(...any) error) error {
 			var k string
@@ -800,14 +792,19 @@ func (t *tx) erasedAt(keys ...string) (at time.Time, err error) {
 // wasErased reports whether the person is one who is not to come back by
 // itself.
 func (t *tx) wasErased(emails, phones []string, keys ...string) (bool, error) {
+	at, err := t.erasedAt(append(keys, erasedKeys(emails, phones)...)...)
+	return !at.IsZero(), err
+}
+
+// erasedKeys are the keys of addresses and telephones, as erasedHash takes them.
+func erasedKeys(emails, phones []string) (keys []string) {
 	for _, e := range emails {
 		keys = append(keys, "email "+e)
 	}
 	for _, k := range phoneKeys(phones) {
 		keys = append(keys, "phone "+k)
 	}
-	at, err := t.erasedAt(keys...)
-	return !at.IsZero(), err
+	return keys
 }
 
 // takeBack forgets that somebody was erased: a person was added anew by hand.
@@ -816,14 +813,11 @@ func (t *tx) takeBack(p *Person) error {
 	if err != nil || !was {
 		return err
 	}
-	var keys []string
-	for _, e := range p.Emails {
-		keys = append(keys, t.s.erasedHash("email "+e))
-	}
-	for _, k := range phoneKeys(p.Phones) {
-		keys = append(keys, t.s.erasedHash("phone "+k))
+	hashes := erasedKeys(p.Emails, p.Phones)
+	for i, k := range hashes {
+		hashes[i] = t.s.erasedHash(k)
 	}
 	t.erased = nil
-	_, err = t.exec(`DELETE FROM erased WHERE hash IN `+t.s.dialect.texts("$1"), asJSON(keys))
+	_, err = t.exec(`DELETE FROM erased WHERE hash IN `+t.s.dialect.texts("$1"), asJSON(hashes))
 	return err
 }

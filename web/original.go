@@ -29,12 +29,12 @@ func (s *server) original(v *visit) error {
 	if err != nil {
 		return err
 	}
+	if s.opt.Original == nil {
+		return store.ErrNotFound
+	}
 	places, err := s.st.LetterPlaces(v.ctx, v.who, id)
 	if err != nil {
 		return err
-	}
-	if s.opt.Original == nil {
-		return store.ErrNotFound
 	}
 	code, body := http.StatusOK, ""
 	letter, err := s.opt.Original(v.ctx, places)

@@ -5,9 +5,10 @@ import (
 	"testing"
 )
 
-func TestClientCommand(t *testing.T) {
-	file := settings(t, "")
-	do := func(code int, says string, stdin string, args ...string) output {
+// commandWith runs commands with a settings file, and wants a code and a word of
+// what is printed.
+func commandWith(t *testing.T, file string) func(code int, says, stdin string, args ...string) output {
+	return func(code int, says, stdin string, args ...string) output {
 		t.Helper()
 		got := command(t, stdin, append([]string{"--config", file}, args...)...)
 		if got.code != code || !strings.Contains(got.stdout+got.stderr, says) {
@@ -15,6 +16,11 @@ func TestClientCommand(t *testing.T) {
 		}
 		return got
 	}
+}
+
+func TestClientCommand(t *testing.T) {
+	file := settings(t, "")
+	do := commandWith(t, file)
 	do(exitDone, "", "id,name,emails\na,Alpha,a@alpha.test\nb,Beta,b@beta.test\n", "import", "clients", "-")
 	do(exitDone, "", "id,client,name\np1,b,Paul\n", "import", "persons", "-")
 	before := do(exitDone, "", "", "export", "clients").stdout

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"syscall"
+
+	"intouch/mailsync"
 )
 
 // spareDescriptors are for clients, the database, files and mails.
@@ -14,7 +16,7 @@ const spareDescriptors = 1000
 func descriptorsWanted(cfg *Config) int {
 	n := spareDescriptors
 	for _, m := range cfg.Mailboxes {
-		n += min(max(len(m.Folders), 2)+len(m.Include), 5)
+		n += min(max(len(m.Folders), 2)+len(m.Include), mailsync.MostConnections)
 	}
 	return n
 }

@@ -11,14 +11,7 @@ import (
 // TestPersonsErase: a person is given out, forgotten, and not imported again.
 func TestPersonsErase(t *testing.T) {
 	file := settings(t, "")
-	do := func(code int, says string, stdin string, args ...string) output {
-		t.Helper()
-		got := command(t, stdin, append([]string{"--config", file}, args...)...)
-		if got.code != code || !strings.Contains(got.stdout+got.stderr, says) {
-			t.Fatalf("%v: %+v, want code %d and %q", args, got, code, says)
-		}
-		return got
-	}
+	do := commandWith(t, file)
 	const persons = "id,client,name,emails,phones\np1,a,Paula Thistle,paula@alpha.test,+44 20 7946 0991\np2,a,Peter,peter@alpha.test,\n"
 	do(exitDone, "", "id,name\na,Alpha\n", "import", "clients", "-")
 	do(exitDone, "", persons, "import", "persons", "-")
