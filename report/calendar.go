@@ -1,7 +1,10 @@
 package report
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"sync"
 
 	"intouch/store"
 )
@@ -54,58 +57,84 @@ func (r *run) calendar() (*Table, error) {
 // calendarOf gives each item of a period, in its groups; more: there are others.
 func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (more bool, err error) {
 	f := &r.filter
-	from, to := p.Bounds(r.loc)
-	return r.st.EachPeriodItem(r.ctx, store.ItemSelection{Viewer: r.Viewer, From: from, To: to, Managers: f.managers, Filter: store.Filter{
-		Statuses: f.statuses, Types: f.types, Importances: f.importances, Clients: f.clients}}, maxItems, func(it *store.Item) error {
-		class, kind := it.Class, ""
-		if it.Contact != nil {
-			kind = string(it.Contact.Kind)
+	q := store.ItemSelection{Viewer: r.Viewer, Managers: f.managers, Filter: store.Filter{Statuses: f.statuses, Importances: f.importances, Clients: f.clients}}
+	q.From, q.To = p.Bounds(r.loc)
+	// Contacts and events are read side by side.
+	var one sync.Mutex
+	var reads []func(context.Context) error
+	for _, types := range [][]store.ItemType{{store.ContactItem}, {store.ShipmentItem, store.PaymentItem}} {
+		q := q
+		q.Filter.Types = slices.DeleteFunc(types, func(t store.ItemType) bool { return !passes(f.types, t) })
+		if len(q.Filter.Types) == 0 {
+			continue
 		}
-		on := store.DateOf(it.When.Begins(r.loc), r.loc)
-		if !passes(f.classes, class) || !passes(f.stages, it.Stage) || len(f.kinds) > 0 && !passes(f.kinds, store.Kind(kind)) || !f.on(on) {
-			return nil
-		}
-		manager := itemManager(it)
-		client := store.GroupKey{ID: it.ClientID, Text: it.ClientName}
-		if it.Contact != nil && it.ClientID == 0 {
-			client.Text = it.Contact.ClientText
-		}
-		if len(f.unregistered) > 0 && (it.ClientID != 0 || !passes(f.unregistered, client.Text)) {
-			return nil
-		}
-		path := r.grouping(func(by string) store.GroupKey {
-			switch by {
-			case "type":
-				return store.GroupKey{Text: string(it.Type)}
-			case "client":
-				return client
-			case "importance":
-				return store.GroupKey{Text: string(it.Importance)}
-			case "status":
-				return store.GroupKey{Text: string(it.Status)}
-			case "manager":
-				return store.GroupKey{ID: manager, Text: names[manager]}
-			case "abc":
-				return store.GroupKey{Text: class}
-			case "day":
-				return store.GroupKey{Text: string(on)}
-			}
-			return store.GroupKey{Text: it.Stage}
+		reads = append(reads, func(ctx context.Context) error {
+			others, err := r.st.EachPeriodItem(ctx, q, maxItems, func(it *store.Item) error {
+				one.Lock()
+				defer one.Unlock()
+				r.calendarItem(it, names, each)
+				return nil
+			})
+			one.Lock()
+			defer one.Unlock()
+			more = more || others
+			return err
 		})
-		begins := it.When.Begins(r.loc)
-		clock := ""
-		if !it.When.AllDay {
-			clock = begins.In(r.loc).Format("15:04")
+	}
+	err = r.together(reads...)
+	return more, err
+}
+
+// calendarItem gives an item that the request selects, in its groups.
+func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(leaf)) {
+	f := &r.filter
+	class, kind := it.Class, ""
+	if it.Contact != nil {
+		kind = string(it.Contact.Kind)
+	}
+	on := store.DateOf(it.When.Begins(r.loc), r.loc)
+	if !passes(f.classes, class) || !passes(f.stages, it.Stage) || len(f.kinds) > 0 && !passes(f.kinds, store.Kind(kind)) || !f.on(on) {
+		return
+	}
+	manager := itemManager(it)
+	client := store.GroupKey{ID: it.ClientID, Text: it.ClientName}
+	if it.Contact != nil && it.ClientID == 0 {
+		client.Text = it.Contact.ClientText
+	}
+	if len(f.unregistered) > 0 && (it.ClientID != 0 || !passes(f.unregistered, client.Text)) {
+		return
+	}
+	path := r.grouping(func(by string) store.GroupKey {
+		switch by {
+		case "type":
+			return store.GroupKey{Text: string(it.Type)}
+		case "client":
+			return client
+		case "importance":
+			return store.GroupKey{Text: string(it.Importance)}
+		case "status":
+			return store.GroupKey{Text: string(it.Status)}
+		case "manager":
+			return store.GroupKey{ID: manager, Text: names[manager]}
+		case "abc":
+			return store.GroupKey{Text: class}
+		case "day":
+			return store.GroupKey{Text: string(on)}
 		}
-		what, sum, moved, url := r.itemTitle(it)
-		order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
-		record := recordStep(it.Key().ID, what, order)
-		record.key += string(it.Type)
-		each(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
-			count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
-			text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
-		return nil
+		return store.GroupKey{Text: it.Stage}
 	})
+	begins := it.When.Begins(r.loc)
+	clock := ""
+	if !it.When.AllDay {
+		clock = begins.In(r.loc).Format("15:04")
+	}
+	what, sum, moved, url := r.itemTitle(it)
+	order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
+	record := recordStep(it.Key().ID, what, order)
+	record.key += string(it.Type)
+	each(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
+		count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
+		text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
 }
 
 // itemTitle is what a row of the calendar says: a contact's subject or the

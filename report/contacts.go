@@ -2,6 +2,7 @@ package report
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -45,10 +46,16 @@ func (r *run) contacts() (*Table, error) {
 		return nil, err
 	}
 	var leaves leafSet
-	for i, p := range periods {
-		if err := r.contactLeaves(&leaves, p, i, len(periods)); err != nil {
-			return nil, err
+	err = r.together(func(ctx context.Context) error {
+		for i, p := range periods {
+			if err := r.contactLeaves(ctx, &leaves, p, i, len(periods)); err != nil {
+				return err
+			}
 		}
+		return nil
+	}, r.readClients)
+	if err != nil {
+		return nil, err
 	}
 	width := len(t.Columns) * len(periods)
 	if err := r.idle(func(path []step) { leaves.keep(path, width) }); err != nil {
@@ -81,7 +88,7 @@ func (r *run) shares(t *Table, of, into int) {
 
 // contactLeaves adds the figures of the n-th of all periods to the innermost
 // groups.
-func (r *run) contactLeaves(leaves *leafSet, p Period, n, all int) error {
+func (r *run) contactLeaves(ctx context.Context, leaves *leafSet, p Period, n, all int) error {
 	by := make([]store.Grouping, len(r.by))
 	for i, g := range r.by {
 		by[i] = store.Grouping(g)
@@ -89,7 +96,7 @@ func (r *run) contactLeaves(leaves *leafSet, p Period, n, all int) error {
 			by[i] = store.ByDay
 		}
 	}
-	return r.st.ContactGroups(r.ctx, r.contactSelection(p), by, func(g store.ContactGroup) error {
+	return r.st.ContactGroups(ctx, r.contactSelection(p), by, func(g store.ContactGroup) error {
 		path := make([]step, len(r.by))
 		for i, by := range r.by {
 			path[i] = r.step(by, g.Keys[i])
@@ -123,6 +130,9 @@ func (r *run) groupDays(by, first string) string {
 // is made once: the same manager is in the path of many rows.
 func (r *run) step(by string, k store.GroupKey) step {
 	at := grouped{by, k}
+	if k.ID != 0 {
+		at.key.Text = "" // the same record has the same name
+	}
 	s, ok := r.steps[at]
 	if !ok {
 		if r.steps == nil {

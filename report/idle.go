@@ -1,6 +1,7 @@
 package report
 
 import (
+	"context"
 	"slices"
 
 	"intouch/store"
@@ -17,10 +18,7 @@ func (r *run) idle(each func(path []step)) error {
 	if err := r.idleManagers(each); err != nil {
 		return err
 	}
-	depth := 0 // of the client
-	for depth < len(r.by) && slices.Contains([]string{"manager", "source", "campaign"}, r.by[depth]) {
-		depth++
-	}
+	depth := r.clientDepth()
 	if depth > 0 && r.by[0] != "manager" && len(r.filter.clients) == 0 {
 		all, err := r.st.Sources(r.ctx)
 		if err != nil {
@@ -32,33 +30,56 @@ func (r *run) idle(each func(path []step)) error {
 			}
 		}
 	}
-	if depth == len(r.by) || r.by[depth] != "client" {
-		return nil
+	if err := r.readClients(r.ctx); err != nil || len(r.clients) == 0 {
+		return err
 	}
 	sources, err := r.sourcesByID()
 	if err != nil {
 		return err
 	}
-	q := store.SaleSelection{Managers: r.filter.managers, Clients: r.filter.clients}
-	if r.Viewer.Role != store.RoleHead {
-		q.Managers = []int64{r.Viewer.ID}
+	managers, err := r.managerNames()
+	if err != nil {
+		return err
 	}
-	return r.st.ClientLines(r.ctx, q, func(l store.ClientLine) error {
-		if !r.ofSource(l.Source.ID) {
-			return nil
+	for _, l := range r.clients {
+		if !r.ofSource(l.Source) {
+			continue
 		}
 		path := make([]step, depth+1)
 		for i, by := range r.by[:depth] {
 			if by == "manager" {
-				path[i] = r.step(by, l.Manager)
+				path[i] = r.step(by, store.GroupKey{ID: l.Manager, Text: managers[l.Manager]})
 			} else {
-				path[i] = r.sourcePath(sources[l.Source.ID], r.by[i:i+1])[0]
+				path[i] = r.sourcePath(sources[l.Source], r.by[i:i+1])[0]
 			}
 		}
 		path[depth] = r.step("client", l.Client)
 		each(path)
+	}
+	return nil
+}
+
+// clientDepth is how many groups stand before the client, if only such of which
+// each client has one; else before what is none of these.
+func (r *run) clientDepth() (depth int) {
+	for depth < len(r.by) && slices.Contains([]string{"manager", "source", "campaign"}, r.by[depth]) {
+		depth++
+	}
+	return depth
+}
+
+// readClients reads the clients that idle gives a row, if it does so: once, and
+// where the figures are read together with them.
+func (r *run) readClients(ctx context.Context) (err error) {
+	if depth := r.clientDepth(); r.clients != nil || r.chosen() || depth == len(r.by) || r.by[depth] != "client" {
 		return nil
-	})
+	}
+	q := store.SaleSelection{Managers: r.filter.managers, Clients: r.filter.clients}
+	if r.Viewer.Role != store.RoleHead {
+		q.Managers = []int64{r.Viewer.ID}
+	}
+	r.clients, err = gather(func(each func(store.ClientLine) error) error { return r.st.ClientLines(ctx, q, each) })
+	return err
 }
 
 // idleManagers calls each for all managers, where the rows are grouped by them

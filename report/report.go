@@ -189,6 +189,7 @@ type run struct {
 	filter    filters
 	exchanges map[[2]string]store.Exchange // by currency and day
 	steps     map[grouped]step             // that were made
+	clients   []store.ClientLine           // of which nothing may be in the report
 	// lacking are the currencies without a rate; failed is why converting ended.
 	lacking map[string]bool
 	failed  error

@@ -31,13 +31,19 @@ type step struct {
 
 // compare is the order of groups within their outer one.
 func (s *step) compare(o *step) int {
-	return cmp.Or(strings.Compare(s.order, o.order), strings.Compare(s.title.Text, o.title.Text), strings.Compare(s.key, o.key))
+	if c := strings.Compare(s.order, o.order); c != 0 {
+		return c
+	}
+	return cmp.Or(strings.Compare(s.title.Text, o.title.Text), strings.Compare(s.key, o.key))
 }
 
 // comparePaths is the order of groups with those paths; an outer one comes
 // before its members.
 func comparePaths(a, b []step) int {
 	for i := range min(len(a), len(b)) {
+		if a[i].key == b[i].key {
+			continue // most often the same manager
+		}
 		if c := a[i].compare(&b[i]); c != 0 {
 			return c
 		}

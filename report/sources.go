@@ -1,6 +1,8 @@
 package report
 
 import (
+	"context"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -146,25 +148,41 @@ func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []
 	for _, s := range all {
 		known[s.ID] = s
 	}
-	q := r.sales(p)
+	q := store.SourceQuestion{SaleSelection: r.sales(p), Sources: r.filter.sources, Expiry: expiry, Currency: r.Currency}
 	q.PerClient = slices.Contains(r.by, "client")
-	from, to := p.Bounds(r.loc)
-	groups, err := gather(func(each func(store.SourceGroup) error) error {
-		return r.st.SourceGroups(r.ctx, q, r.filter.sources, from.Unix(), to.Unix(), expiry, r.Currency, each)
-	})
-	if err != nil {
+	q.Starts, q.Before = p.Bounds(r.loc)
+	var found [store.SourceFigures][]store.SourceGroup
+	reads := []func(context.Context) error{r.readClients}
+	for i := range found {
+		reads = append(reads, func(ctx context.Context) (err error) {
+			found[i], err = gather(func(each func(store.SourceGroup) error) error {
+				return r.st.SourceGroups(ctx, store.SourceFigure(i), q, each)
+			})
+			return err
+		})
+	}
+	if err := r.together(reads...); err != nil {
 		return err
 	}
-	names := map[int64]string{}
+	names := make(map[int64]string, len(r.clients))
+	for _, l := range r.clients {
+		names[l.Client.ID] = l.Client.Text
+	}
 	if q.PerClient {
-		var clients []int64
-		for _, g := range groups {
-			clients = append(clients, g.Client.ID)
+		var unnamed []int64
+		for _, groups := range found {
+			for i := range groups {
+				if _, named := names[groups[i].Client.ID]; !named {
+					unnamed = append(unnamed, groups[i].Client.ID)
+				}
+			}
 		}
-		slices.Sort(clients)
-		if names, err = r.st.ClientNames(r.ctx, slices.Compact(clients)); err != nil {
+		slices.Sort(unnamed)
+		more, err := r.st.ClientNames(r.ctx, slices.Compact(unnamed))
+		if err != nil {
 			return err
 		}
+		maps.Copy(names, more)
 	}
 	path := func(source store.Source, client store.GroupKey) []step {
 		steps := make([]step, len(r.by))
@@ -177,10 +195,13 @@ func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []
 		}
 		return steps
 	}
-	for _, g := range groups {
-		f := fruits{contactsIn: g.ContactsIn, first: g.FirstContacts, won: g.Won, deals: g.Deals, tax: taxed{g.Sold, g.TaxUnknown}}
-		f.revenue, _, f.profit = r.sale(store.ShipmentDoc, g.Revenue, g.Cost, g.CostUnknown, g.Costless, g.Day)
-		each(path(known[g.Source.ID], store.GroupKey{ID: g.Client.ID, Text: names[g.Client.ID]}), &f)
+	for _, groups := range found {
+		for i := range groups {
+			g := &groups[i]
+			f := fruits{contactsIn: g.ContactsIn, first: g.FirstContacts, won: g.Won, deals: g.Deals, tax: taxed{g.Sold, g.TaxUnknown}}
+			f.revenue, _, f.profit = r.sale(store.ShipmentDoc, g.Revenue, g.Cost, g.CostUnknown, g.Costless, g.Day)
+			each(path(known[g.Source.ID], store.GroupKey{ID: g.Client.ID, Text: names[g.Client.ID]}), &f)
+		}
 	}
 	// A campaign costs for all its clients together: it is no one's of them.
 	if len(r.filter.clients) > 0 && !slices.Contains(r.filter.clients, 0) {

@@ -19,14 +19,10 @@ type grouped struct {
 // countedPerson is the person at whom a contact is counted.
 const countedPerson = "(SELECT MIN(cp.person_id) FROM contact_persons cp WHERE cp.contact_id = c.id)"
 
-// clientText is who a contact without a client is with. Read as a column, SQLite
-// would fetch it of every contact, which the index contacts_start saves.
-const clientText = "CASE WHEN c.client_id IS NULL THEN (SELECT x.client_text FROM contacts x WHERE x.id = c.id) ELSE '' END"
-
 func (g Grouping) of(loc *time.Location, from, to time.Time) (grouped, bool) {
 	switch g {
 	case ByClient:
-		return grouped{id: "c.client_id", text: clientText, table: "clients", name: "name"}, true
+		return grouped{id: "c.client_id", table: "clients", name: "name"}, true
 	case ByImportance:
 		return grouped{text: "c.importance"}, true
 	case ByState:
@@ -86,29 +82,57 @@ func (q *ContactSelection) conditions(d dialect) conditions {
 // without contacts is not among them, and its Keys are there only for the call.
 // Days are those of the viewer's zone.
 func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grouping, each func(ContactGroup) error) error {
-	where := q.conditions(s.dialect)
-	clients := len(q.Sources) > 0
-	var keys, names, joins, order []string
 	parts := make([]grouped, len(by))
 	for i, g := range by {
-		part, ok := g.of(q.Viewer.Location(), q.From, q.To)
-		if !ok {
+		var ok bool
+		if parts[i], ok = g.of(q.Viewer.Location(), q.From, q.To); !ok {
 			return fmt.Errorf("contacts are not grouped by %q", g)
 		}
-		parts[i] = part
+	}
+	client := slices.Index(by, ByClient)
+	return s.read(ctx, func(t *tx) error {
+		where, unregistered := q.conditions(s.dialect), false
+		err := t.contactGroups(where, by, parts, len(q.Sources) > 0, func(g ContactGroup) error {
+			if client >= 0 && g.Keys[client].ID == 0 {
+				unregistered = true
+				return nil
+			}
+			return each(g)
+		})
+		if err != nil || !unregistered {
+			return err
+		}
+		// Those without a client are asked for again by whom they are with: to read
+		// and compare that text of every contact would take as long as all the rest.
+		where.add("c.client_id IS NULL")
+		parts[client] = grouped{text: "c.client_text"}
+		return t.contactGroups(where, by, parts, len(q.Sources) > 0, each)
+	})
+}
+
+// contactGroups reads the groups that parts say for by. The client's columns
+// are joined if a part or clients says so.
+func (t *tx) contactGroups(where conditions, by []Grouping, parts []grouped, clients bool, each func(ContactGroup) error) error {
+	var keys, names, joins, order []string
+	var g ContactGroup
+	of, found := make([]GroupKey, len(by)), make([]string, len(by))
+	var into []any
+	for i, part := range parts {
 		clients = clients || part.client
-		for _, key := range []struct{ as, of string }{{"k", part.id}, {"t", part.text}} {
-			if key.of != "" {
-				keys = append(keys, fmt.Sprintf("%s AS %s%d", key.of, key.as, i))
-				order = append(order, fmt.Sprintf("%s%d", key.as, i))
-				names = append(names, fmt.Sprintf("g.%s%d", key.as, i))
+		key := func(as, expression string, dest any) {
+			if expression != "" {
+				as = fmt.Sprintf("%s%d", as, i)
+				keys, order, names, into = append(keys, expression+" AS "+as), append(order, as), append(names, "g."+as), append(into, dest)
 			}
 		}
+		key("k", part.id, idInto{&of[i].ID})
+		key("t", part.text, textInto{&of[i].Text})
 		if part.table != "" {
 			joins = append(joins, fmt.Sprintf(" LEFT JOIN %s n%d ON n%d.id = g.k%d", part.table, i, i, i))
-			names = append(names, fmt.Sprintf("n%d.%s", i, part.name))
+			names, into = append(names, fmt.Sprintf("n%d.%s", i, part.name)), append(into, textInto{&found[i]})
 		}
 	}
+	into = append(into, &g.Contacts, &g.Minutes, &g.Estimated)
 	from := " FROM contacts c"
 	if clients {
 		from += " LEFT JOIN clients cl ON cl.id = c.client_id"
@@ -119,42 +143,25 @@ func (s *Store) ContactGroups(ctx context.Context, q ContactSelection, by []Grou
 		inner += " GROUP BY " + strings.Join(order, ", ")
 	}
 	query := "SELECT " + strings.Join(append(names, "g.contacts", "g.minutes", "g.estimated"), ", ") + " FROM (" + inner + ") g" + strings.Join(joins, "")
-	return s.read(ctx, func(t *tx) error {
-		var g ContactGroup
-		keys, found := make([]GroupKey, len(by)), make([]string, len(by))
-		var into []any
-		for i, p := range parts {
-			if p.id != "" {
-				into = append(into, idInto{&keys[i].ID})
-			}
-			if p.text != "" {
-				into = append(into, textInto{&keys[i].Text})
-			}
-			if p.table != "" {
-				into = append(into, textInto{&found[i]})
+	return t.rows(query, where.args, func(scan func(...any) error) error {
+		clear(of)
+		clear(found)
+		g.Keys = of
+		if err := scan(into...); err != nil {
+			return err
+		}
+		if g.Contacts == 0 {
+			return nil // of no contacts at all, a total is a row too
+		}
+		for i := range by {
+			switch {
+			case by[i] == ByDay:
+				g.Keys[i] = GroupKey{Text: string(dayFrom1970(g.Keys[i].ID))}
+			case found[i] != "":
+				g.Keys[i].Text = found[i]
 			}
 		}
-		into = append(into, &g.Contacts, &g.Minutes, &g.Estimated)
-		return t.rows(query, where.args, func(scan func(...any) error) error {
-			clear(keys)
-			clear(found)
-			g.Keys = keys
-			if err := scan(into...); err != nil {
-				return err
-			}
-			if g.Contacts == 0 {
-				return nil // of no contacts at all, a total is a row too
-			}
-			for i := range by {
-				switch {
-				case by[i] == ByDay:
-					g.Keys[i] = GroupKey{Text: string(dayFrom1970(g.Keys[i].ID))}
-				case found[i] != "":
-					g.Keys[i].Text = found[i]
-				}
-			}
-			return each(g)
-		})
+		return each(g)
 	})
 }
 

@@ -176,7 +176,10 @@ func (s *Store) contactRows(ctx context.Context, viewer Manager, c *conditions, 
 const contactBatch = 2000
 
 // ClientLine is a client with those whose rows it belongs to in a report.
-type ClientLine struct{ Client, Manager, Source GroupKey }
+type ClientLine struct {
+	Client          GroupKey
+	Manager, Source int64 // 0: none
+}
 
 // ClientLines calls each for the clients of a selection, in no order: those that
 // keep a row in a report of which nothing is theirs. Of q only Managers and
@@ -186,10 +189,9 @@ func (s *Store) ClientLines(ctx context.Context, q SaleSelection, each func(Clie
 	c.ids(s.dialect, "cl.manager_id", q.Managers)
 	c.ids(s.dialect, "cl.id", q.Clients)
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT cl.id, cl.name, m.id, m.name, so.id, so.name FROM clients cl LEFT JOIN managers m ON m.id = cl.manager_id
-			LEFT JOIN sources so ON so.id = cl.source_id`+c.where(), c.args, func(scan func(...any) error) error {
+		return t.rows(`SELECT cl.id, cl.name, cl.manager_id, cl.source_id FROM clients cl`+c.where(), c.args, func(scan func(...any) error) error {
 			var l ClientLine
-			if err := scan(&l.Client.ID, &l.Client.Text, idInto{&l.Manager.ID}, textInto{&l.Manager.Text}, idInto{&l.Source.ID}, textInto{&l.Source.Text}); err != nil {
+			if err := scan(&l.Client.ID, &l.Client.Text, idInto{&l.Manager}, idInto{&l.Source}); err != nil {
 				return err
 			}
 			return each(l)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // SourceGroup is what came of a lead source, and where asked with one client.
@@ -66,35 +67,54 @@ const firstContacts = `(SELECT i.client_id, (SELECT MIN(o.start_at) FROM contact
 	FROM contacts i WHERE i.start_at >= $1 AND i.start_at < $2 AND i.state = 'done' AND i.client_id IS NOT NULL GROUP BY i.client_id) x
 	JOIN contacts c ON c.client_id = x.client_id AND c.start_at = x.at AND x.at >= $1`
 
-// SourceGroups calls each for what came of the lead sources in a period, part by
-// part: a source has several groups. expiry is after how many days a source is
-// no longer a reason for a sale; 0: never. from and to are the period's moments.
-func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int64, fromUnix, toUnix int64, expiry int, currency string, each func(SourceGroup) error) error {
-	contactSource, dealSource, saleSource := sourceOfContact(expiry), s.dialect.sourceOfDeal(expiry), s.dialect.sourceOfSale(expiry)
-	parts := []struct {
+// SourceFigure is a part of what came of lead sources. Each is read by itself,
+// so that several can be read at once.
+type SourceFigure int
+
+const (
+	SourceContacts SourceFigure = iota
+	SourceFirstContacts
+	SourceDeals
+	SourceSales
+	SourceFigures // how many there are
+)
+
+// SourceQuestion selects what came of lead sources.
+type SourceQuestion struct {
+	SaleSelection
+	Sources        []int64   // empty: all
+	Starts, Before time.Time // the moments of the period
+	Expiry         int       // after how many days a source is no longer a reason for a sale; 0: never
+	Currency       string    // the house's
+}
+
+// SourceGroups calls each for a part of what came of the lead sources in a
+// period: a source has several groups.
+func (s *Store) SourceGroups(ctx context.Context, figure SourceFigure, q SourceQuestion, each func(SourceGroup) error) error {
+	contacts := func(condition string) func(*conditions) {
+		return func(c *conditions) {
+			c.add("c.start_at >= ?", q.Starts.Unix())
+			c.add("c.start_at < ?", q.Before.Unix())
+			c.add(condition)
+			c.ids(s.dialect, "c.manager_id", q.Managers)
+		}
+	}
+	part := [SourceFigures]struct {
 		source, client, columns, from, group string
 		where                                func(*conditions)
 		into                                 func(*SourceGroup) []any
 	}{
-		{contactSource, "c.client_id", `COUNT(*)`, `contacts c`, ``, func(c *conditions) {
-			c.add("c.start_at >= ?", fromUnix)
-			c.add("c.start_at < ?", toUnix)
-			c.add(contactIn)
-			c.ids(s.dialect, "c.manager_id", q.Managers)
-		}, func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
-		{contactSource, "c.client_id", `COUNT(*)`, firstContacts, ``, func(c *conditions) {
-			c.add("c.start_at >= ?", fromUnix)
-			c.add("c.start_at < ?", toUnix)
-			c.add(firstContact)
-			c.ids(s.dialect, "c.manager_id", q.Managers)
-		}, func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
-		{dealSource, "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {
+		SourceContacts: {sourceOfContact(q.Expiry), "c.client_id", `COUNT(*)`, `contacts c`, ``, contacts(contactIn),
+			func(g *SourceGroup) []any { return []any{&g.ContactsIn} }},
+		SourceFirstContacts: {sourceOfContact(q.Expiry), "c.client_id", `COUNT(*)`, firstContacts, ``, contacts(firstContact),
+			func(g *SourceGroup) []any { return []any{&g.FirstContacts} }},
+		SourceDeals: {s.dialect.sourceOfDeal(q.Expiry), "d.client_id", `COUNT(*)`, `deals d JOIN clients cl ON cl.id = d.client_id`, ``, func(c *conditions) {
 			c.add("d.date >= ?", string(q.From))
 			c.add("d.date <= ?", string(q.To))
 			c.add("d.status <> 'cancelled'")
 			c.ids(s.dialect, documentManager, q.Managers)
 		}, func(g *SourceGroup) []any { return []any{&g.Deals} }},
-		{saleSource, "doc.client_id", `doc.currency, CASE WHEN doc.currency = $OWN THEN '' ELSE doc.date END,
+		SourceSales: {s.dialect.sourceOfSale(q.Expiry), "doc.client_id", `doc.currency, CASE WHEN doc.currency = $OWN THEN '' ELSE doc.date END,
 			CAST(SUM(CASE WHEN doc.kind = 'return' THEN -1 ELSE 1 END * (doc.amount - COALESCE(doc.tax, 0))) AS BIGINT), CAST(SUM(CASE WHEN doc.kind = 'return' THEN -COALESCE(doc.cost, 0) ELSE COALESCE(doc.cost, 0) END) AS BIGINT),
 			CAST(SUM(CASE WHEN doc.cost IS NULL THEN 1 ELSE 0 END) AS BIGINT),
 			CAST(SUM(CASE WHEN doc.cost IS NOT NULL THEN 0 WHEN doc.kind = 'return' THEN -1 ELSE 1 END * (doc.amount - COALESCE(doc.tax, 0))) AS BIGINT),
@@ -108,35 +128,29 @@ func (s *Store) SourceGroups(ctx context.Context, q SaleSelection, sources []int
 			}, func(g *SourceGroup) []any {
 				return []any{&g.Revenue.Currency, &g.Day, &g.Revenue.Minor, &g.Cost, &g.CostUnknown, &g.Costless, &g.Sold, &g.TaxUnknown, &g.Won}
 			}},
+	}[figure]
+	var where conditions
+	part.where(&where)
+	where.ids(s.dialect, part.client, q.Clients)
+	where.ids(s.dialect, part.source, q.Sources)
+	columns, group := part.columns, part.group
+	if strings.Contains(columns, "$OWN") {
+		own := "CAST(" + where.arg(q.Currency) + " AS TEXT)"
+		columns, group = strings.ReplaceAll(columns, "$OWN", own), strings.ReplaceAll(group, "$OWN", own)
 	}
+	client := `0`
+	if q.PerClient {
+		client = part.client
+	}
+	query := `SELECT ` + part.source + `, ` + client + `, ` + columns + ` FROM ` + part.from + where.where() + ` GROUP BY 1, 2` + group
 	return s.read(ctx, func(t *tx) error {
-		for _, p := range parts {
-			var where conditions
-			p.where(&where)
-			where.ids(s.dialect, p.client, q.Clients)
-			where.ids(s.dialect, p.source, sources)
-			columns, group := p.columns, p.group
-			if strings.Contains(columns, "$OWN") {
-				own := "CAST(" + where.arg(currency) + " AS TEXT)"
-				columns, group = strings.ReplaceAll(columns, "$OWN", own), strings.ReplaceAll(group, "$OWN", own)
-			}
-			client := `0`
-			if q.PerClient {
-				client = p.client
-			}
-			query := `SELECT ` + p.source + `, ` + client + `, ` + columns + ` FROM ` + p.from + where.where() + ` GROUP BY 1, 2` + group
-			err := t.rows(query, where.args, func(scan func(...any) error) error {
-				var g SourceGroup
-				if err := scan(append([]any{idInto{&g.Source.ID}, idInto{&g.Client.ID}}, p.into(&g)...)...); err != nil {
-					return err
-				}
-				return each(g)
-			})
-			if err != nil {
+		return t.rows(query, where.args, func(scan func(...any) error) error {
+			var g SourceGroup
+			if err := scan(append([]any{idInto{&g.Source.ID}, idInto{&g.Client.ID}}, part.into(&g)...)...); err != nil {
 				return err
 			}
-		}
-		return nil
+			return each(g)
+		})
 	})
 }
 
