@@ -46,7 +46,7 @@ func (s *Store) ResponseGroups(ctx context.Context, q SaleSelection, from, to ti
 			}
 		},
 	}
-	err = s.exchanged(ctx, q, from, to, r.add)
+	err = s.exchanged(ctx, q, from, to, false, r.add)
 	if err != nil {
 		return err
 	}
@@ -78,20 +78,26 @@ func (s *Store) waits(ctx context.Context, managers []Manager) (func(letter exch
 // exchanged calls each for the done contacts with clients from the period's
 // begin until its letters are answered or given up, in order of time. They are
 // of all managers: a letter to one may be answered by another, and of those
-// that wait only the first is measured, whoever's it is.
-func (s *Store) exchanged(ctx context.Context, q SaleSelection, from, to time.Time, each func(exchanged)) error {
+// that wait only the first is measured, whoever's it is. Their numbers are known
+// only if numbered.
+func (s *Store) exchanged(ctx context.Context, q SaleSelection, from, to time.Time, numbered bool, each func(exchanged)) error {
 	var where conditions
-	where.add("c.state = 'done'")
+	where.add("c.state || '' = 'done'") // SQLite would not see the order of the index behind a state that it knows
 	where.add("c.client_id IS NOT NULL")
 	where.add("c.start_at >= ?", from.Unix())
 	where.add("c.start_at < ?", to.AddDate(0, 0, answerDays).Unix())
 	where.ids(s.dialect, "c.client_id", q.Clients)
-	// All columns are in an index, in this order: nothing is sorted or looked up
-	// but the manager of a client whose letter has none.
+	// All columns are in the index contacts_start, in this order: nothing is sorted
+	// or looked up but the manager of a client whose letter has none, and on
+	// PostgreSQL the number.
+	id := "0"
+	if numbered {
+		id = "c.id"
+	}
 	return s.read(ctx, func(t *tx) error {
-		return t.rows(`SELECT c.id, c.client_id, COALESCE(c.manager_id, (SELECT cl.manager_id FROM clients cl WHERE cl.id = c.client_id), 0), c.start_at,
+		return t.rows(`SELECT `+id+`, c.client_id, COALESCE(c.manager_id, (SELECT cl.manager_id FROM clients cl WHERE cl.id = c.client_id), 0), c.start_at,
 			CASE WHEN c.kind <> 'letter' OR c.direction <> 'in' THEN 0 WHEN c.dismissed THEN 1 ELSE 2 END
-			FROM contacts c`+where.where()+` ORDER BY c.start_at, c.id`, where.args, func(scan func(...any) error) error {
+			FROM contacts c`+where.where()+` ORDER BY c.start_at, c.state, c.kind, c.direction`, where.args, func(scan func(...any) error) error {
 			var e exchanged
 			var at, letter int64
 			if err := scan(&e.id, &e.client, &e.manager, &at, &letter); err != nil {
@@ -143,7 +149,7 @@ func (s *Store) LetterWaits(ctx context.Context, q SaleSelection, from, to time.
 			keep(e, time.Time{})
 		}
 	}}
-	if err := s.exchanged(ctx, q, from, to, r.add); err != nil {
+	if err := s.exchanged(ctx, q, from, to, true, r.add); err != nil {
 		return nil, false, err
 	}
 	r.end()

@@ -248,23 +248,29 @@ type PositionPair struct {
 	Clients         int64
 }
 
+// classified joins to clients cl their newest classification up to a day, a
+// parameter: one look into the index each.
+func (d dialect) classified(as, day string) string {
+	if d == postgresDialect {
+		return `LATERAL (SELECT x.abc, x.stage, x.xyz FROM classifications x WHERE x.client_id = cl.id AND x.day <= ` + day + ` ORDER BY x.day DESC LIMIT 1) ` + as + ` ON TRUE`
+	}
+	return `classifications ` + as + ` ON ` + as + `.client_id = cl.id AND ` + as + `.day = (SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day <= ` + day + `)`
+}
+
 // Positions calls each for where the clients stood at the end of the period
 // and before it, by the newest classification up to each day.
 func (s *Store) Positions(ctx context.Context, q SaleSelection, each func(PositionPair) error) error {
 	var where conditions
 	where.ids(s.dialect, "cl.manager_id", q.Managers)
 	where.ids(s.dialect, "cl.id", q.Clients)
-	upTo := func(day Date) string {
-		return `(SELECT MAX(x.day) FROM classifications x WHERE x.client_id = cl.id AND x.day <= ` + where.arg(string(day)) + `)`
-	}
+	now, former := s.dialect.classified("k", where.arg(string(q.To))), s.dialect.classified("f", where.arg(string(q.From.Add(-1))))
 	position := `COALESCE(f.abc, ''), COALESCE(f.stage, ''), COALESCE(f.xyz, ''), k.abc, k.stage, k.xyz`
 	columns, tail := `cl.manager_id, n.name, 0, '', `+position+`, COUNT(*)`, ` GROUP BY cl.manager_id, n.name, `+position
 	if q.PerClient {
 		columns, tail = `cl.manager_id, n.name, cl.id, cl.name, `+position+`, 1`, ` ORDER BY cl.folded, cl.id`
 	}
 	query := `SELECT ` + columns + ` FROM clients cl LEFT JOIN managers n ON n.id = cl.manager_id
-		JOIN classifications k ON k.client_id = cl.id AND k.day = ` + upTo(q.To) + `
-		LEFT JOIN classifications f ON f.client_id = cl.id AND f.day = ` + upTo(q.From.Add(-1)) + where.where() + tail
+		JOIN ` + now + ` LEFT JOIN ` + former + where.where() + tail
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var p PositionPair
