@@ -131,3 +131,16 @@ func (t *tx) holding(table string, words []string, where *[]string) error {
 	}
 	return rows.Err()
 }
+
+// Forgotten is a text without somebody, and whether it mentioned them.
+func Forgotten(names, emails, phones []string, text string) (string, bool) {
+	m := newMentions(names, emails, phones, "X")
+	return m.replace(text), m.in(text)
+}
+
+// MissedHint reports whether a text mentions somebody and was not found by the
+// quick look.
+func MissedHint(names, emails, phones []string, text string) bool {
+	m := newMentions(names, emails, phones, "X")
+	return (m.stands(text) || m.stands(unfolded(text))) && !m.near(text)
+}
