@@ -101,7 +101,7 @@ func TestAppPassword(t *testing.T) {
 // Who may come in does so where nothing can be written: the use is not noted
 // then.
 func TestAppPassword_fullDisk(t *testing.T) {
-	h := &house{Store: storetest.SQLite(t, store.Options{Render: plain, Now: (&clock{monday()}).now}), t: t, clock: &clock{monday()}}
+	h := &house{Store: storetest.SQLite(t, store.Options{Render: plain, Now: (&clock{t: monday()}).now}), t: t, clock: &clock{t: monday()}}
 	h.fill()
 	_, password, err := h.AddAppPassword(ctx, store.Actor{ManagerID: h.anna.ID}, h.anna.ID, "phone")
 	h.must(err)

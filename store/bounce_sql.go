@@ -17,6 +17,11 @@ func (t *tx) bounce(b *Bounce, at time.Time) error {
 		if err != nil {
 			address = ""
 		}
+		if gone, err := t.erasedSince(address, at); err != nil {
+			return err
+		} else if gone {
+			continue
+		}
 		_, err = t.exec(`INSERT INTO bounces (message_key, address, status, reason, failed, dead, at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 			ON CONFLICT (message_key, address) DO UPDATE SET status = $3, reason = $4, failed = $5, dead = $6, at = $7
 			WHERE bounces.at < $7 OR bounces.at = $7 AND NOT bounces.failed`, // a warning and the end of it within one second

@@ -584,7 +584,7 @@ func TestMerge_big(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	h := &house{Store: storetest.SQLite(t, store.Options{Render: plain, Now: c.now}), t: t, clock: c}
 	h.fill()
 	f := h.folder("anna", "anna", 7)

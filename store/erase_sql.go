@@ -60,18 +60,22 @@ func (t *tx) subject(who string) (sub Subject, err error) {
 			return sub, invalid("person", "is neither a number nor an address: %v", err)
 		}
 		sub.Emails = []string{address}
-		if err := ids(`SELECT person_id FROM person_points WHERE kind = 'email' AND value = $1 ORDER BY person_id`, address); err != nil {
-			return sub, err
+		err = ids(`SELECT person_id FROM person_points WHERE kind = 'email' AND value = $1 ORDER BY person_id`, address)
+		if err == nil && len(sub.Persons) == 0 { // it was taken from who has it in an address book, or had it before a merging
+			err = ids(`SELECT person_id FROM book_entries WHERE person_id IS NOT NULL AND (said LIKE $1 ESCAPE '\' OR kept LIKE $1 ESCAPE '\') ORDER BY person_id`,
+				"%"+likeEscaper.Replace(asJSON(address))+"%")
 		}
-	}
-	for before := -1; before < len(sub.Persons); { // whoever was merged into whom
-		before = len(sub.Persons)
-		err := ids(`SELECT id FROM persons WHERE merged_into IN `+t.s.dialect.ids("$1")+` AND merged_into <> id ORDER BY id`, asJSON(sub.Persons))
 		if err != nil {
 			return sub, err
 		}
-		if before == len(sub.Persons) {
-			break
+	}
+	for before := -1; before < len(sub.Persons); { // whoever was merged with whom
+		before = len(sub.Persons)
+		in, of := t.s.dialect.ids("$1"), asJSON(sub.Persons)
+		err := errors.Join(ids(`SELECT merged_into FROM persons WHERE id IN `+in+` AND merged_into <> id ORDER BY id`, of),
+			ids(`SELECT id FROM persons WHERE merged_into IN `+in+` AND merged_into <> id ORDER BY id`, of))
+		if err != nil {
+			return sub, err
 		}
 	}
 	if err := t.knownBy(&sub); err != nil {
@@ -372,32 +376,45 @@ func (t *tx) about(table moveTable, sub *Subject, look mentions, each func(row [
 	if !searched(table.name, "") {
 		return nil
 	}
-	rows, err := t.QueryContext(t.ctx, table.selects())
-	if err != nil {
-		return err
-	}
-	return readRows(t.ctx, table, rows, func(row []any) error {
-		var where []int
-		named := false
-		for i, c := range table.cols {
-			switch v := row[i].(type) {
-			case string:
-				if searched(table.name, c.name) && look.in(v) {
-					where = append(where, i)
-				}
-			case []byte:
-				if searched(table.name, c.name) && look.in(string(v)) {
-					where = append(where, i)
-				}
-			case int64:
-				named = named || c.name == "person_id" && slices.Contains(sub.Persons, v) || c.name == "id" && table.name == "persons" && slices.Contains(sub.Persons, v)
-			}
-		}
-		if named || len(where) > 0 {
+	return t.eachRow(table, table.selects(), nil, func(row []any) error {
+		where := table.mentioned(row, look)
+		if len(where) > 0 || table.namesOne(row, sub.Persons) {
 			return each(row, where)
 		}
 		return nil
 	})
+}
+
+func (t *tx) eachRow(table moveTable, query string, args []any, each func(row []any) error) error {
+	rows, err := t.QueryContext(t.ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	return readRows(t.ctx, table, rows, each)
+}
+
+// mentioned are the columns of a row in which the subject is mentioned.
+func (t moveTable) mentioned(row []any, look mentions) (where []int) {
+	for i, c := range t.cols {
+		text, isText := row[i].(string)
+		if b, ok := row[i].([]byte); ok {
+			text, isText = string(b), true
+		}
+		if isText && searched(t.name, c.name) && (look.in(text) || t.isMail(i) && look.inMail([]byte(text))) {
+			where = append(where, i)
+		}
+	}
+	return where
+}
+
+// namesOne reports whether a row is one of the persons' or of theirs.
+func (t moveTable) namesOne(row []any, persons []int64) bool {
+	column := "person_id"
+	if t.name == "persons" {
+		column = "id"
+	}
+	id, _ := t.value(row, column).(int64)
+	return slices.Contains(persons, id)
 }
 
 // Erasure is what was done to forget somebody.
@@ -405,7 +422,6 @@ type Erasure struct {
 	Subject  Subject
 	Contacts int // in which they took part; their letters have no text any more
 	Rows     int // others in which they were mentioned
-	Queued   int // mails that wait to be sent, and were not looked into
 }
 
 // maxSweeps bounds how often the database is gone through: what shows a record
@@ -419,34 +435,51 @@ const maxSweeps = 6
 // they were. Nothing brings them back by itself: not a mailbox that is read
 // again, an import or an address book. Errors as FindSubject.
 func (s *Store) Erase(ctx context.Context, actor Actor, who string, as func(number int64) string) (e Erasure, err error) {
-	if _, err := s.sweep(ctx); err != nil { // of one that was cut off
-		return e, err
+	for err = errErasing; errors.Is(err, errErasing); {
+		if _, err := s.sweep(ctx); err != nil { // of one that was cut off, or began just now
+			return e, err
+		}
+		err = s.writeAgain(ctx, func(t *tx) error {
+			e = Erasure{}
+			return t.eraseWho(actor, who, as, &e)
+		})
 	}
-	number := int64(0)
-	err = s.write(ctx, func(t *tx) error {
-		if e.Subject, err = t.subject(who); err != nil {
-			return err
-		}
-		if err := t.row(`SELECT COUNT(*) FROM erased`, nil, &number); err != nil {
-			return err
-		}
-		if number++; len(e.Subject.Persons) > 0 {
-			number = e.Subject.Persons[0]
-		}
-		e.Contacts, err = t.erase(actor, &e.Subject, as(number))
-		if err != nil {
-			return err
-		}
-		if _, err := t.exec(`INSERT INTO settings (name, value) VALUES ($1, $2)`, underErasure, asJSON(erasing{e.Subject, as(number)})); err != nil {
-			return err
-		}
-		return t.row(`SELECT COUNT(*) FROM outbox WHERE state = 'queued'`, nil, &e.Queued)
-	})
 	if err != nil {
 		return e, err
 	}
 	e.Rows, err = s.sweep(ctx)
 	return e, err
+}
+
+// errErasing: another erasure has not ended.
+var errErasing = errors.New("somebody else is being erased")
+
+// eraseWho finds who is meant, forgets what is known of them, and notes whose
+// mentions are to be taken out. No letter is filed and nothing imported
+// meanwhile: what comes before is seen here, and what comes later is told that
+// they were erased.
+func (t *tx) eraseWho(actor Actor, who string, as func(number int64) string, e *Erasure) (err error) {
+	if err := errors.Join(t.alone(importWork), t.filesAlone()); err != nil {
+		return err
+	}
+	if e.Subject, err = t.subject(who); err != nil {
+		return err
+	}
+	number := int64(0)
+	if err := t.row(`SELECT COUNT(*) FROM erased`, nil, &number); err != nil {
+		return err
+	}
+	if number++; len(e.Subject.Persons) > 0 {
+		number = e.Subject.Persons[0]
+	}
+	n, err := t.exec(`INSERT INTO settings (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, underErasure, asJSON(erasing{e.Subject, as(number)}))
+	if err == nil && n == 0 {
+		err = errErasing
+	}
+	if err == nil {
+		e.Contacts, err = t.erase(actor, &e.Subject, as(number))
+	}
+	return err
 }
 
 // underErasure is the setting that keeps whom an erasure that has begun is
@@ -463,9 +496,13 @@ type erasing struct {
 // ends the erasure. CleanUp does it for one that was cut off.
 func (s *Store) sweep(ctx context.Context) (rows int, err error) {
 	var whose erasing
+	var noted string
 	err = s.read(ctx, func(t *tx) error {
-		return t.row(`SELECT value FROM settings WHERE name = $1`, []any{underErasure}, jsonInto{&whose})
+		return t.row(`SELECT value FROM settings WHERE name = $1`, []any{underErasure}, &noted)
 	})
+	if err == nil {
+		err = json.Unmarshal([]byte(noted), &whose)
+	}
 	if err != nil {
 		return 0, ignoreNotFound(err)
 	}
@@ -477,7 +514,7 @@ func (s *Store) sweep(ctx context.Context) (rows int, err error) {
 	for range maxSweeps {
 		found := 0
 		for _, table := range tables {
-			n, err := s.sweepTable(ctx, table, &whose.Subject, look)
+			n, err := s.sweepTable(ctx, table, look)
 			if err != nil {
 				return rows, fmt.Errorf("take the mentions out of %s: %w", table.name, err)
 			}
@@ -487,7 +524,7 @@ func (s *Store) sweep(ctx context.Context) (rows int, err error) {
 		}
 		if rows += found; found == 0 {
 			return rows, s.write(ctx, func(t *tx) error {
-				_, err := t.exec(`DELETE FROM settings WHERE name = $1`, underErasure)
+				_, err := t.exec(`DELETE FROM settings WHERE name = $1 AND value = $2`, underErasure, noted)
 				return err
 			})
 		}
@@ -541,7 +578,7 @@ func (t *tx) erase(actor Actor, sub *Subject, as string) (int, error) {
 	// Within what they took part in, a single word of their name is theirs, too.
 	words := newMentions(ownWords(sub.Names), nil, nil, as)
 	for ids := range slices.Chunk(contacts, cleanBatch) {
-		if err := t.rewordContacts(ids, words); err != nil {
+		if err := errors.Join(t.rewordContacts(ids, words), t.rewordSaid(ids, words)); err != nil {
 			return 0, err
 		}
 	}
@@ -590,14 +627,73 @@ func ownWords(names []string) (words []string) {
 	return words
 }
 
-func (t *tx) lettersAmong(contacts []int64) (letters []int64, err error) {
-	err = t.rows(`SELECT id FROM contacts WHERE message_key <> '' AND id IN `+t.s.dialect.ids("$1")+` ORDER BY id`, []any{asJSON(contacts)}, func(scan func(...any) error) error {
-		var id int64
-		err := scan(&id)
-		letters = append(letters, id)
-		return err
-	})
-	return letters, err
+// lettersAmong are those of the contacts whose text came by mail: letters, their
+// twins at a client that was merged, meetings to which somebody was invited.
+func (t *tx) lettersAmong(contacts []int64) ([]int64, error) {
+	return t.numbers(`SELECT c.id FROM contacts c WHERE c.id IN `+t.s.dialect.ids("$1")+` AND (c.message_key <> ''
+		OR EXISTS (SELECT 1 FROM invitations i WHERE i.contact_id = c.id)
+		OR c.id IN (SELECT CAST(record AS BIGINT) FROM merge_rows WHERE what = 'twins')) ORDER BY c.id`, asJSON(contacts))
+}
+
+// rewordSaid takes a name out of what is kept beside these contacts: their
+// history, what their invitations said, of which the text goes, and what
+// programs are still to be told.
+func (t *tx) rewordSaid(contacts []int64, words mentions) error {
+	in, of := t.s.dialect.ids("$1"), asJSON(contacts)
+	type row struct {
+		key  []any
+		text string
+	}
+	var invited, history, news []row
+	err := errors.Join(
+		t.rows(`SELECT uid, client_id, said FROM invitations WHERE contact_id IN `+in, []any{of}, func(scan func(...any) error) error {
+			var uid string
+			var client int64
+			var what said
+			err := scan(&uid, &client, jsonInto{&what})
+			what.Title, what.Body = words.replace(what.Title), ""
+			invited = append(invited, row{[]any{uid, client}, asJSON(what)})
+			return err
+		}),
+		t.rows(`SELECT id, changes FROM history WHERE what = 'contact' AND what_id IN `+in, []any{of}, func(scan func(...any) error) error {
+			var id int64
+			var text string
+			err := scan(&id, &text)
+			if words.in(text) {
+				history = append(history, row{[]any{id}, words.replace(text)})
+			}
+			return err
+		}),
+		t.rows(`SELECT id, body FROM deliveries`, nil, func(scan func(...any) error) error {
+			var id int64
+			var text string
+			var about struct{ Subject subject }
+			if err := scan(&id, &text); err != nil {
+				return err
+			}
+			if err := json.Unmarshal([]byte(text), &about); err != nil {
+				return err
+			}
+			if about.Subject.Kind == "contact" && slices.Contains(contacts, about.Subject.ID) && words.in(text) {
+				news = append(news, row{[]any{id}, words.replace(text)})
+			}
+			return nil
+		}))
+	for _, c := range []struct {
+		query string
+		rows  []row
+	}{
+		{`UPDATE invitations SET said = $1 WHERE uid = $2 AND client_id = $3`, invited},
+		{`UPDATE history SET changes = $1 WHERE id = $2`, history},
+		{`UPDATE deliveries SET body = $1 WHERE id = $2`, news},
+	} {
+		for _, r := range c.rows {
+			if err == nil {
+				_, err = t.exec(c.query, append([]any{r.text}, r.key...)...)
+			}
+		}
+	}
+	return err
 }
 
 // rewordContacts takes a name out of subjects and texts of contacts.
@@ -629,38 +725,65 @@ func (t *tx) rewordContacts(ids []int64, words mentions) error {
 	return nil
 }
 
+// What is read of a table at once while it is swept, at most: rows, and bytes of
+// those with mentions.
+const (
+	sweepRows  = 5000
+	sweepBytes = 2 << 20
+)
+
 // sweepTable takes the mentions of the subject out of a table, and gives in how
-// many rows there were some. The table is read first, so that others write
+// many rows there were some. It is read in the order of its key, some rows at
+// once and outside the transaction that changes them, so that others write
 // meanwhile.
-func (s *Store) sweepTable(ctx context.Context, table moveTable, sub *Subject, look mentions) (found int, err error) {
+func (s *Store) sweepTable(ctx context.Context, table moveTable, look mentions) (found int, err error) {
+	if !searched(table.name, "") {
+		return 0, nil
+	}
 	type hit struct {
 		row   []any
 		where []int
 	}
-	var hits []hit
-	err = s.read(ctx, func(t *tx) error {
-		return t.about(table, sub, look, func(row []any, where []int) error {
-			if len(where) > 0 {
-				hits = append(hits, hit{slices.Clone(row), where})
+	enough := errors.New("enough of them")
+	for after, more := []any(nil), true; more; {
+		var hits []hit
+		var last []any
+		n, size := 0, int64(0)
+		err := s.read(ctx, func(t *tx) error {
+			query := table.selects() + table.behind(s.dialect, after)
+			if len(table.key) > 0 { // without a key it is small, and read whole
+				query += " LIMIT " + strconv.Itoa(sweepRows)
 			}
-			return nil
-		})
-	})
-	if err != nil {
-		return 0, err
-	}
-	for some := range slices.Chunk(hits, cleanBatch) {
-		if err := s.write(ctx, func(t *tx) error {
-			for _, h := range some {
-				if err := t.reword(&table, h.row, h.where, look); err != nil {
-					return err
+			return t.eachRow(table, query, after, func(row []any) error {
+				n, last = n+1, row
+				if where := table.mentioned(row, look); len(where) > 0 {
+					hits = append(hits, hit{row, where})
+					if size += sizeOf(row); size > sweepBytes && len(table.key) > 0 {
+						return enough
+					}
 				}
-			}
-			return nil
-		}); err != nil {
+				return nil
+			})
+		})
+		if more = errors.Is(err, enough) || len(table.key) > 0 && n == sweepRows; err != nil && !errors.Is(err, enough) {
 			return found, err
 		}
-		found += len(some)
+		if more {
+			after = table.keyValues(last)
+		}
+		for some := range slices.Chunk(hits, cleanBatch) {
+			if err := s.writeAgain(ctx, func(t *tx) error {
+				for _, h := range some {
+					if err := t.reword(&table, h.row, h.where, look); err != nil {
+						return err
+					}
+				}
+				return nil
+			}); err != nil {
+				return found, err
+			}
+			found += len(some)
+		}
 	}
 	return found, nil
 }
@@ -699,11 +822,19 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 			return err
 		}
 	case "deals":
+		t.indexWords(searchedDeal, id, nil)
 		if err := t.touchDeal(id); err != nil {
 			return err
 		}
 	case "deal_events":
 		t.touch(ItemKey{Event: true, ID: id})
+	case "outbox":
+		if i := slices.Index(table.names(), "rcpt_to"); slices.Contains(where, i) { // a mail to whoever is erased
+			if _, err := t.exec(`UPDATE outbox SET state = 'dropped', bytes = $1, rcpt_to = $2 WHERE id = $3`, []byte{}, look.with, id); err != nil {
+				return err
+			}
+			return nil
+		}
 	case "overlays":
 		if item, err := parseItemKey(column("item").(string)); err == nil {
 			t.touch(item)
@@ -737,14 +868,25 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 			return err
 		}
 	}
+	unique, err := t.uniqueColumns(table.name)
+	if err != nil {
+		return err
+	}
 	var set []string
 	for _, i := range where {
 		var v any
 		switch old := row[i].(type) {
 		case string:
 			v = look.replace(old)
+			if slices.Contains(unique, table.cols[i].name) {
+				v = fmt.Sprintf("%s (%s)", v, table.shownKey(row)) // another row may be spelt like that now
+			}
 		case []byte:
-			v = []byte(look.replace(string(old)))
+			if table.isMail(i) {
+				v = look.replaceMail(old)
+			} else {
+				v = []byte(look.replace(string(old)))
+			}
 		}
 		set = append(set, identifier(table.cols[i].name)+" = "+arg(v))
 		is = append(is, identifier(table.cols[i].name)+" = "+arg(row[i])) // else somebody wrote meanwhile: the next time
@@ -752,7 +894,7 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 	if slices.Contains(table.cols, moveColumn{"version", intColumn}) { // whoever edits an older one is told
 		set = append(set, "version = version + 1")
 	}
-	_, err := t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
+	_, err = t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
 	return err
 }
 
@@ -787,6 +929,12 @@ func (t *tx) erasedAt(keys ...string) (at time.Time, err error) {
 		}
 	}
 	return at, nil
+}
+
+// erasedSince reports whether whoever has the address was erased after a moment.
+func (t *tx) erasedSince(address string, moment time.Time) (bool, error) {
+	at, err := t.erasedAt("email " + address)
+	return !at.IsZero() && moment.Before(at), err
 }
 
 // wasErased reports whether the person is one who is not to come back by

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -143,4 +144,12 @@ func Forgotten(names, emails, phones []string, text string) (string, bool) {
 func MissedHint(names, emails, phones []string, text string) bool {
 	m := newMentions(names, emails, phones, "X")
 	return (m.stands(text) || m.stands(unfolded(text))) && !m.near(text)
+}
+
+// BytesLiteral is a byte string within SQL.
+func (s *Store) BytesLiteral(text string) string {
+	if s.dialect == postgresDialect {
+		return fmt.Sprintf("decode('%x', 'hex')", text)
+	}
+	return fmt.Sprintf("X'%x'", text)
 }

@@ -561,11 +561,9 @@ func (t *filing) joinManagers(contactID int64, managers []int64) error {
 func (t *filing) forget(l *FiledLetter) error {
 	var gone []string
 	for _, a := range l.Addresses {
-		at, err := t.erasedAt("email " + a)
-		if err != nil {
+		if is, err := t.erasedSince(a, l.Date); err != nil {
 			return err
-		}
-		if !at.IsZero() && l.Date.Before(at) {
+		} else if is {
 			gone = append(gone, a)
 		}
 	}
@@ -577,6 +575,16 @@ func (t *filing) forget(l *FiledLetter) error {
 	l.Names = maps.Clone(l.Names)
 	maps.DeleteFunc(l.Names, func(a, _ string) bool { return isGone(a) })
 	l.Text, l.FullText, l.Subject, l.bare, l.NewPerson = "", "", "", "", nil
+	if l.Invitation != nil {
+		in := *l.Invitation
+		in.Title, in.Body, in.Attendees = "", "", slices.DeleteFunc(slices.Clone(in.Attendees), isGone)
+		l.Invitation = &in
+	}
+	if l.Dropbox != nil {
+		drop := *l.Dropbox
+		drop.Subject, drop.Note = "", ""
+		l.Dropbox = &drop
+	}
 	return nil
 }
 

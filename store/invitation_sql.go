@@ -314,6 +314,11 @@ func (t *tx) answer(in *Invitation) error {
 		if err != nil || a.Kind != SignAccepted && a.Kind != SignDeclined && a.Kind != SignTentative {
 			continue
 		}
+		if gone, err := t.erasedSince(address, a.Stamp); err != nil {
+			return err
+		} else if gone {
+			continue
+		}
 		n, err := t.exec(`INSERT INTO invitation_answers (uid, address, answer, stamp) VALUES ($1, $2, $3, $4)
 			ON CONFLICT (uid, address) DO UPDATE SET answer = $3, stamp = $4 WHERE invitation_answers.stamp < $4`, uid, clean(address), string(a.Kind), unix(a.Stamp))
 		if err != nil {

@@ -129,6 +129,15 @@ func (t moveTable) names() []string {
 	return names
 }
 
+// keyValues is what a row has in the columns of the key.
+func (t moveTable) keyValues(row []any) []any {
+	key := make([]any, len(t.key))
+	for i, at := range t.key {
+		key[i] = row[at]
+	}
+	return key
+}
+
 // differs says in what another database's table of that name is not the same.
 func (t moveTable) differs(o moveTable) error {
 	if !slices.Equal(t.key, o.key) || !slices.Equal(t.cols, o.cols) {

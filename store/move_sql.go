@@ -173,30 +173,37 @@ func movedRows(t moveTable) string {
 // whose key is given.
 func (m *moveSource) stream(ctx context.Context, t moveTable, after []any, each func(row []any) error) error {
 	q := t.selects() + movedRows(t)
-	if len(t.key) > 0 {
-		names := make([]string, len(t.key))
-		params := make([]string, len(t.key))
-		for i, at := range t.key {
-			names[i], params[i] = identifier(t.cols[at].name), fmt.Sprintf("$%d", i+1)
-			if m.s.dialect == postgresDialect && t.cols[at].kind == textColumn {
-				names[i] += ` COLLATE "C"` // by bytes on both engines
-			}
-		}
-		order := strings.Join(names, ", ")
-		if len(after) > 0 {
-			where := " WHERE "
-			if strings.Contains(q, where) {
-				where = " AND "
-			}
-			q += where + "(" + order + ") > (" + strings.Join(params, ", ") + ")"
-		}
-		q += " ORDER BY " + order
+	rest := t.behind(m.s.dialect, after)
+	if strings.Contains(q, " WHERE ") {
+		rest = strings.Replace(rest, " WHERE ", " AND ", 1)
 	}
+	q += rest
 	rows, err := m.tx.QueryContext(m.tx.ctx, q, after...)
 	if err != nil {
 		return err
 	}
 	return readRows(ctx, t, rows, each)
+}
+
+// behind is the rest of a SELECT: rows in the order of the table's key, from the
+// first one after one whose key is given, in parameters. A table without a key
+// has no order.
+func (t moveTable) behind(d dialect, after []any) string {
+	if len(t.key) == 0 {
+		return ""
+	}
+	names, params := make([]string, len(t.key)), make([]string, len(t.key))
+	for i, at := range t.key {
+		names[i], params[i] = identifier(t.cols[at].name), fmt.Sprintf("$%d", i+1)
+		if d == postgresDialect && t.cols[at].kind == textColumn {
+			names[i] += ` COLLATE "C"` // by bytes on both engines
+		}
+	}
+	order := strings.Join(names, ", ")
+	if len(after) == 0 {
+		return " ORDER BY " + order
+	}
+	return " WHERE (" + order + ") > (" + strings.Join(params, ", ") + ") ORDER BY " + order
 }
 
 // leave locks the outbox of what is now a copy, and lets go of it.
@@ -314,6 +321,23 @@ func (s *Store) moveTables(ctx context.Context) (tables []moveTable, err error) 
 		t.cols = append(t.cols, moveColumn{column, kind})
 	}
 	return tables, rows.Err()
+}
+
+// uniqueColumns are those of a table that stand in a unique index other than
+// its key.
+func (t *tx) uniqueColumns(table string) (columns []string, err error) {
+	q := `SELECT DISTINCT i.name FROM pragma_index_list($1) l, pragma_index_info(l.name) i WHERE l."unique" AND l.origin <> 'pk' AND i.name IS NOT NULL`
+	if t.s.dialect == postgresDialect {
+		q = `SELECT DISTINCT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+			WHERE i.indrelid = to_regclass(quote_ident($1)) AND i.indisunique AND NOT i.indisprimary`
+	}
+	err = t.rows(q, []any{table}, func(scan func(...any) error) error {
+		var name string
+		err := scan(&name)
+		columns = append(columns, name)
+		return err
+	})
+	return columns, err
 }
 
 // sameSchema refuses a database that is not of the schema that this program

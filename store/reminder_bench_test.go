@@ -18,7 +18,7 @@ func BenchmarkRemindersTick(b *testing.B) {
 	if testing.Short() {
 		contacts = 2_000
 	}
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	s := storetest.SQLite(b, store.Options{Render: plain, Now: c.now})
 	must := func(err error) {
 		b.Helper()

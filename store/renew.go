@@ -84,6 +84,9 @@ func (t *tx) touchAll(event bool, query string, args ...any) error {
 // touchClient marks all that shows something of the client: the cards of its
 // persons, what is planned with it, and the events of its deals.
 func (t *tx) touchClient(ids ...int64) error {
+	if len(ids) == 0 {
+		return nil
+	}
 	t.touchCards(ids...)
 	in := t.s.dialect.ids("$1")
 	if err := t.touchAll(false, `SELECT id FROM contacts WHERE client_id IN `+in+` AND state IN ('planned', 'postponed')`, asJSON(ids)); err != nil {

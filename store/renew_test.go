@@ -28,7 +28,7 @@ func TestRenewAll(t *testing.T) {
 		}
 		return b
 	}
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	storetest.Each(t, store.Options{Render: render, Now: c.now}, func(t *testing.T, s *store.Store) {
 		seal = ""
 		h := &house{Store: s, t: t, clock: c}
@@ -113,7 +113,7 @@ func TestRenewAll(t *testing.T) {
 // When a payment becomes overdue, the deal's other entries say so at the same
 // turn: a call about the deal, planned for later.
 func TestTurnStatuses_DebtOfTheDeal(t *testing.T) {
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	render := func(v *store.EntryView) []byte {
 		said := string(plain(v))
 		if v.Debt != nil {

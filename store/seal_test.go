@@ -18,7 +18,7 @@ func TestTokenKeys(t *testing.T) {
 	key := func(digit string) string { return strings.Repeat(digit, 64) }
 	open := func(keys string) *store.Store {
 		t.Helper()
-		opt := store.Options{URL: "sqlite:" + file, Render: plain, Log: slog.New(slog.DiscardHandler), Now: (&clock{monday()}).now}
+		opt := store.Options{URL: "sqlite:" + file, Render: plain, Log: slog.New(slog.DiscardHandler), Now: (&clock{t: monday()}).now}
 		if keys != "" {
 			var err error
 			if opt.TokenKeys, err = store.ReadTokenKeys(keys); err != nil {
@@ -55,7 +55,7 @@ func TestTokenKeys(t *testing.T) {
 
 	// As it was before there was a key.
 	bare := open("")
-	h := &house{Store: bare, t: t, clock: &clock{monday()}}
+	h := &house{Store: bare, t: t, clock: &clock{t: monday()}}
 	h.fill()
 	_, err := bare.SaveMailbox(ctx, "box", "anna")
 	h.must(err)

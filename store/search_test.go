@@ -180,7 +180,7 @@ func TestSearch_Common(t *testing.T) {
 // on.
 func TestIndexWords(t *testing.T) {
 	url := "sqlite:" + filepath.Join(t.TempDir(), "house.db")
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	h := houseIn(t, url, c)
 	h.call("Смета", c.t.Add(time.Hour))
 	found, err := h.Search(ctx, h.boris, "ромашка", 10, true)

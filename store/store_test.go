@@ -18,9 +18,17 @@ import (
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 // clock is the time that a test's store sees.
-type clock struct{ t time.Time }
+type clock struct {
+	t    time.Time
+	tick func() // at each look, where it is set
+}
 
-func (c *clock) now() time.Time { return c.t }
+func (c *clock) now() time.Time {
+	if c.tick != nil {
+		c.tick()
+	}
+	return c.t
+}
 
 // monday is 2026-11-23 10:00 in Moscow.
 func monday() time.Time { return time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC) }
@@ -63,7 +71,7 @@ type house struct {
 var ctx = context.Background()
 
 func each(t *testing.T, fn func(*house)) {
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	storetest.Each(t, store.Options{Render: plain, Now: c.now}, func(t *testing.T, s *store.Store) {
 		c.t = monday()
 		h := &house{Store: s, t: t, clock: c}
@@ -220,7 +228,7 @@ func TestManager(t *testing.T) {
 // bounded. The settings' comparison is no login.
 func TestRefusedLogins(t *testing.T) {
 	var log bytes.Buffer
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	storetest.Each(t, store.Options{Render: plain, Now: c.now, Log: slog.New(slog.NewTextHandler(&log, nil))}, func(t *testing.T, s *store.Store) {
 		c.t = monday()
 		h := &house{Store: s, t: t, clock: c}

@@ -107,7 +107,7 @@ func TestUseToken_NotFound(t *testing.T) {
 // Many connections of two daemons find the token stale at the same moment:
 // one renews.
 func TestUseToken_OnceOnly(t *testing.T) {
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	run := func(t *testing.T, url string) {
 		var stores []*store.Store
 		for range 2 {
@@ -246,7 +246,7 @@ func houseIn(t *testing.T, url string, c *clock) *house {
 
 // What the database does not take is kept and stored when it does again.
 func TestUseToken_DatabaseGone(t *testing.T) {
-	c := &clock{monday()}
+	c := &clock{t: monday()}
 	url := "sqlite:" + t.TempDir() + "/x.db"
 	h := houseIn(t, url, c)
 	p := h.loggedIn()

@@ -91,9 +91,6 @@ func (p *program) personsErase() *cobra.Command {
 				return personFound(err, args[0])
 			}
 			fmt.Fprintf(p.out, "erased: %d persons, %d contacts in which they took part, %d other mentions\n", len(e.Subject.Persons), e.Contacts, e.Rows)
-			if e.Queued > 0 {
-				fmt.Fprintf(p.err, "%d mails wait to be sent and may mention the person: run this again when they have gone\n", e.Queued)
-			}
 			return nil
 		},
 	}
