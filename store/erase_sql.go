@@ -265,7 +265,7 @@ func (s *Store) EachAbout(ctx context.Context, viewer *Manager, sub *Subject, co
 					if isBytes {
 						v = string(b)
 					}
-					if searched(table.name, c.name) && !(isBytes && viewer != nil) {
+					if searched(table.name, c.name) && !(isBytes && viewer != nil) && !table.isMail(i) { // a digest tells of others, too
 						r.Row[c.name] = v
 					}
 				}
