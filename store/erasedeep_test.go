@@ -11,14 +11,15 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"mime/quotedprintable"
 	"net/mail"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"intouch/mailer"
 	"intouch/store"
 )
 
@@ -257,11 +258,8 @@ func TestErase_waitingMails(t *testing.T) {
 		_, err = sheet.Write([]byte("<t>" + fekla + "</t><t>Пафнутий</t>"))
 		h.must(errors.Join(err, w.Close()))
 		compose := func(to mail.Address, subject, text string) store.Mail {
-			id := mailer.MessageID(hex.EncodeToString([]byte(subject))[:20], "vector.test")
-			raw, err := mailer.Compose(mailer.Message{From: mail.Address{Name: "Intouch", Address: "intouch@vector.test"}, To: []mail.Address{to}, Subject: subject, Text: text,
-				HTML: "<p>" + text + "</p>", MessageID: id, Date: monday(),
-				Files: []mailer.File{{Name: "a.xlsx", Type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", Data: workbook.Bytes()}}})
-			h.must(err)
+			id := "<" + hex.EncodeToString([]byte(subject))[:20] + "@vector.test>"
+			raw := mailOf(to, subject, text, workbook.Bytes())
 			return store.Mail{Key: subject, MessageID: id, From: "intouch@vector.test", To: to.Address, Subject: subject, Bytes: raw}
 		}
 		anna := mail.Address{Name: "Анна", Address: "anna@vector.test"}
@@ -301,6 +299,24 @@ func TestErase_waitingMails(t *testing.T) {
 			t.Errorf("a mail to her is %s, of %d bytes: %v", hers.State, len(hers.Bytes), err)
 		}
 	})
+}
+
+// mailOf is a mail as mailer makes them: text, page and a workbook.
+func mailOf(to mail.Address, subject, text string, workbook []byte) []byte {
+	quoted := func(text string) string {
+		var out bytes.Buffer
+		q := quotedprintable.NewWriter(&out)
+		q.Write([]byte(text + "\n"))
+		q.Close()
+		return out.String()
+	}
+	const encoded = "; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+	lines := regexp.MustCompile(`.{1,76}`).ReplaceAllString(base64.StdEncoding.EncodeToString(workbook), "$0\r\n")
+	return []byte("From: Intouch <intouch@vector.test>\r\nTo: " + to.String() + "\r\nSubject: " + strings.ReplaceAll(mime.QEncoding.Encode("utf-8", subject), "?= =?", "?=\r\n =?") +
+		"\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=\"=_m\"\r\n\r\n--=_m\r\nContent-Type: multipart/alternative;\r\n boundary=\"=_a\"\r\n\r\n" +
+		"--=_a\r\nContent-Type: text/plain" + encoded + quoted(text) + "\r\n--=_a\r\nContent-Type: text/html" + encoded + quoted("<p>"+text+"</p>") + "\r\n--=_a--\r\n" +
+		"\r\n--=_m\r\nContent-Type: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet\r\nContent-Transfer-Encoding: base64\r\n" +
+		"Content-Disposition: attachment; filename=a.xlsx\r\n\r\n" + lines + "\r\n--=_m--\r\n")
 }
 
 // readMail is all that a mail says.
