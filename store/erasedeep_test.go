@@ -467,3 +467,12 @@ func TestErase_cutOff(t *testing.T) {
 		h.gone("cleaned up")
 	})
 }
+
+// TestErase_byKey: a part of a table is read by the index of its key.
+func TestErase_byKey(t *testing.T) {
+	each(t, func(h *house) {
+		if sorted, err := h.SortedSweeps(ctx); err != nil || len(sorted) > 0 {
+			t.Errorf("sorted each time: %q %v", sorted, err)
+		}
+	})
+}

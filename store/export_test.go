@@ -153,3 +153,55 @@ func (s *Store) BytesLiteral(text string) string {
 	}
 	return fmt.Sprintf("X'%x'", text)
 }
+
+// SortedSweeps are the tables that are sorted each time a part of them is read
+// while they are swept.
+func (s *Store) SortedSweeps(ctx context.Context) (sorted []string, err error) {
+	tables, err := s.moveTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sorted, s.write(ctx, func(t *tx) error {
+		explain, sort := "EXPLAIN QUERY PLAN ", "TEMP B-TREE"
+		if s.dialect == postgresDialect {
+			explain, sort = "EXPLAIN ", " Sort  (cost" // an incremental one has the first columns in order
+			if _, err := t.exec("SET LOCAL enable_seqscan = off"); err != nil { // small tables
+				return err
+			}
+			if _, err := t.exec("SET LOCAL plan_cache_mode = force_generic_plan"); err != nil {
+				return err
+			}
+		}
+		for _, table := range tables {
+			if len(table.key) == 0 {
+				continue
+			}
+			after := make([]any, len(table.key))
+			for i, at := range table.key {
+				after[i] = map[columnKind]any{intColumn: int64(1), textColumn: "x", boolColumn: true, bytesColumn: []byte("x")}[table.cols[at].kind]
+			}
+			rows, err := t.QueryContext(ctx, explain+table.selects()+table.behind(s.dialect, after)+" LIMIT 9", after...)
+			if err != nil {
+				return err
+			}
+			for rows.Next() {
+				var line string
+				var n any
+				into := []any{&line}
+				if s.dialect == sqliteDialect {
+					into = []any{&n, &n, &n, &line}
+				}
+				if err := rows.Scan(into...); err != nil {
+					return err
+				}
+				if strings.Contains(" "+line, sort) && !strings.Contains(line, "Incremental") {
+					sorted = append(sorted, table.name+": "+line)
+				}
+			}
+			if err := rows.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
