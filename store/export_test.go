@@ -164,7 +164,7 @@ func (s *Store) SortedSweeps(ctx context.Context) (sorted []string, err error) {
 	return sorted, s.write(ctx, func(t *tx) error {
 		explain, sort := "EXPLAIN QUERY PLAN ", "TEMP B-TREE"
 		if s.dialect == postgresDialect {
-			explain, sort = "EXPLAIN ", " Sort  (cost" // an incremental one has the first columns in order
+			explain, sort = "EXPLAIN ", " Sort  (cost"                          // an incremental one has the first columns in order
 			if _, err := t.exec("SET LOCAL enable_seqscan = off"); err != nil { // small tables
 				return err
 			}
