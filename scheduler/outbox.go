@@ -321,7 +321,6 @@ func (c *claim) release(because error) (untried int, err error) {
 
 // settle notes what became of one mail.
 func (o *outbox) settle(c *claim, m store.OutboxMail, sendErr error, total *delivered) error {
-	now := o.st.Now()
 	log := o.log.With("mail_id", m.ID, "key", m.Key, "to", m.To, "tries", m.Tries)
 	var refused *mailer.Refused
 	err := c.settled(m.ID, func(ctx context.Context) error {
@@ -336,12 +335,12 @@ func (o *outbox) settle(c *claim, m store.OutboxMail, sendErr error, total *deli
 			return o.st.MailFailed(ctx, m.ID, sendErr.Error())
 		case errors.Is(sendErr, context.Canceled):
 			total.retried++
-			return o.st.MailRetry(ctx, m.ID, now, m.LastError) // the next start takes it at once
+			return o.st.MailRetry(ctx, m.ID, 0, m.LastError) // the next start takes it at once
 		}
 		total.retried++
-		next := now.Add(retryWait(m.Tries, rand.Float64()))
-		log.Warn("mail will be tried again", "next", next, "err", sendErr)
-		return o.st.MailRetry(ctx, m.ID, next, sendErr.Error())
+		wait := retryWait(m.Tries, rand.Float64())
+		log.Warn("mail will be tried again", "wait", wait.Round(time.Second), "err", sendErr)
+		return o.st.MailRetry(ctx, m.ID, wait, sendErr.Error())
 	})
 	if err != nil {
 		log.Error("outcome of a mail could not be noted", "err", err)

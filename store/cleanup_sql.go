@@ -26,6 +26,8 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 	}{
 		{"ledger", &r.Runs, kept.Ledger,
 			`DELETE FROM runs WHERE (job, owner_id, slot) IN (SELECT job, owner_id, slot FROM runs WHERE started < $1 ORDER BY started LIMIT $2)`},
+		{"reminders", &r.Runs, MinLedger, // they are many, and no clock is put back by more
+			`DELETE FROM runs WHERE (job, owner_id, slot) IN (SELECT job, owner_id, slot FROM runs WHERE job = 'reminders' AND outcome = 'told' AND started < $1 LIMIT $2)`},
 		{"outbox", &r.Mails, kept.Mails,
 			`DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE state IN ('sent', 'failed', 'dropped') AND created < $1 ORDER BY id LIMIT $2)`},
 		{"senders", &r.Senders, kept.Senders,

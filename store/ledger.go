@@ -11,7 +11,7 @@ type Run struct {
 	Slot     string
 	Started  time.Time
 	Finished time.Time
-	Outcome  string // "queued" in the outbox, "empty", "off" (not wanted), "done", "failed"
+	Outcome  string // "queued" in the outbox, "empty", "off" (not wanted), "done", "failed", "told" (a reminder)
 	Detail   string
 }
 

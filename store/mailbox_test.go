@@ -217,14 +217,14 @@ func TestOutbox(t *testing.T) {
 		if len(again) != 1 || again[0].ID != got[1].ID || again[0].Tries != 2 || string(again[0].Bytes) != "x" {
 			h.t.Fatalf("%+v", again)
 		}
-		h.must(h.MailRetry(ctx, again[0].ID, h.clock.t.Add(time.Hour), "450 later"))
+		h.must(h.MailRetry(ctx, again[0].ID, time.Hour, "450 later"))
 		if next, err := h.NextMail(ctx); err != nil || !next.Equal(h.clock.t.Add(time.Hour)) {
 			h.t.Error(next, err)
 		}
 		if n, err := h.RetryMails(ctx, []int64{again[0].ID}); err != nil || n != 1 {
 			h.t.Errorf("%d mails that wait queued anew, %v", n, err)
 		}
-		h.must(h.MailRetry(ctx, again[0].ID, h.clock.t.Add(time.Hour), "450 later"))
+		h.must(h.MailRetry(ctx, again[0].ID, time.Hour, "450 later"))
 		h.must(h.MailFailed(ctx, again[0].ID, "550 no"))
 		sum, err := h.Outbox(ctx, 10)
 		h.must(err)

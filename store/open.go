@@ -54,9 +54,12 @@ func Open(ctx context.Context, opt Options) (*Store, error) {
 
 // connect opens the pools of connections and leaves the database as it is.
 func connect(ctx context.Context, opt Options) (*Store, error) {
+	if opt.Host == nil {
+		opt.Host = time.Now
+	}
 	byServer := opt.Now == nil
 	if byServer {
-		opt.Now = time.Now
+		opt.Now = opt.Host
 	}
 	if opt.Log == nil {
 		opt.Log = slog.Default()
@@ -98,7 +101,7 @@ func connect(ctx context.Context, opt Options) (*Store, error) {
 		s.r = s.w
 		s.streams = make(chan struct{}, opt.Connections/2)
 		if byServer {
-			s.server = &serverClock{host: time.Now}
+			s.server = &serverClock{host: opt.Host}
 			s.opt.Now = s.server.now
 			err = s.server.look(ctx, s.w)
 		}

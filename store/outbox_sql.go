@@ -83,9 +83,9 @@ func (s *Store) RanAt(ctx context.Context, job string, ownerID int64, slot strin
 	return at, err
 }
 
-// Runs lists the newest runs.
+// Runs lists the newest runs, without what managers were reminded of.
 func (s *Store) Runs(ctx context.Context, limit int) (out []Run, err error) {
-	return s.runs(ctx, "started >= $1 ORDER BY started DESC, job, owner_id LIMIT $2", 0, limit)
+	return s.runs(ctx, "outcome <> $1 ORDER BY started DESC, job, owner_id LIMIT $2", told, limit)
 }
 
 // FailedRuns lists the newest runs that have failed since then.
@@ -172,20 +172,20 @@ func (s *Store) MailSent(ctx context.Context, id int64) error {
 	})
 }
 
-// MailRetry notes a try that may succeed later.
-func (s *Store) MailRetry(ctx context.Context, id int64, next time.Time, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET next_try = $2, claimed_until = 0, last_error = $3 WHERE id = $1`, id, next.Unix(), clip(clean(reason), 1000))
+// MailRetry notes a try that may succeed after a wait.
+func (s *Store) MailRetry(ctx context.Context, id int64, wait time.Duration, reason string) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.mailOutcome(`UPDATE outbox SET next_try = $2, claimed_until = 0, last_error = $3 WHERE id = $1`, id, t.now.Add(wait).Unix(), clip(clean(reason), 1000))
+	})
 }
 
 // MailFailed notes that the mail will not be tried again: from now on NextTry is
 // when that was decided. One that somebody dropped while it was tried stays
 // dropped.
 func (s *Store) MailFailed(ctx context.Context, id int64, reason string) error {
-	return s.mailOutcome(ctx, `UPDATE outbox SET state = CASE state WHEN 'dropped' THEN state ELSE 'failed' END, claimed_until = 0, last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), s.now().Unix())
-}
-
-func (s *Store) mailOutcome(ctx context.Context, query string, args ...any) error {
-	return s.write(ctx, func(t *tx) error { return t.mailOutcome(query, args...) })
+	return s.write(ctx, func(t *tx) error {
+		return t.mailOutcome(`UPDATE outbox SET state = CASE state WHEN 'dropped' THEN state ELSE 'failed' END, claimed_until = 0, last_error = $2, next_try = $3 WHERE id = $1`, id, clip(clean(reason), 1000), t.now.Unix())
+	})
 }
 
 func (t *tx) mailOutcome(query string, args ...any) error {

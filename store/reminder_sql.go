@@ -183,7 +183,8 @@ const reminded = 100
 
 // Remind takes the reminders of a manager that are due, oldest first, and
 // queues the mail that compose makes of those that are still worth it, in one
-// transaction: none goes twice, and none is lost. What was done, cancelled or
+// transaction with the ledger's row of each: none goes twice, whatever the clock
+// does, and none is lost. What was done, cancelled or
 // moved meanwhile, and what has passed while nobody looked, is left out. It
 // returns how many went into the mail and whether there may be more; compose is
 // not called for none, and may give nil.
@@ -240,6 +241,13 @@ func (s *Store) Remind(ctx context.Context, m Manager, compose func([]Reminder) 
 			if !rings || a.At.After(t.minuteEnds()) || !a.useful(row.at, t.now, m.Location()) {
 				continue
 			}
+			first, err := t.firstTelling(row.key, &m, a)
+			if err != nil {
+				return err
+			}
+			if !first {
+				continue
+			}
 			reminder, err := r.reminder(it, &m, a)
 			if err != nil {
 				return err
@@ -257,6 +265,19 @@ func (s *Store) Remind(ctx context.Context, m Manager, compose func([]Reminder) 
 		return t.putMail(*mail)
 	})
 	return n, more, err
+}
+
+// told is the outcome of a reminder in the ledger, which has too many of them to
+// list them among the runs.
+const told = "told"
+
+// firstTelling writes an alarm of an item into the ledger; false: its manager
+// was reminded of it already, while a clock was ahead that was put back since.
+func (t *tx) firstTelling(k ItemKey, m *Manager, a Alarm) (bool, error) {
+	slot := k.String() + " at " + a.When.Begins(m.Location()).UTC().Format(time.RFC3339) + ", alarm " + a.At.UTC().Format(time.RFC3339)
+	n, err := t.exec(`INSERT INTO runs (job, owner_id, slot, started, finished, outcome, detail) VALUES ('reminders', $1, $2, $3, $3, $4, '') ON CONFLICT (job, owner_id, slot) DO NOTHING`,
+		m.ID, slot, t.now.Unix(), told)
+	return n > 0, err
 }
 
 // reminder is the item with what the mail says of it.

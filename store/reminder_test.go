@@ -327,3 +327,58 @@ func TestRemind_WhileImporting(t *testing.T) {
 		h.expect("once", h.reminded(h.anna))
 	})
 }
+
+// A clock that was ahead reminds early. When it is right again, an edit works
+// out what rings next, and nobody is told a second time of the same; what was
+// moved meanwhile is another.
+func TestRemind_clockPutBack(t *testing.T) {
+	each(t, func(h *house) {
+		actor := store.Actor{ManagerID: h.anna.ID, Origin: store.FromWeb}
+		start := time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC) // 12:00
+		c, moved := h.normal("call", start), h.normal("moved", start)
+		edit := func(c store.Contact, e store.ContactEdit) {
+			t.Helper()
+			_, err := h.EditContact(ctx, actor, c.ID, 0, e)
+			h.must(err)
+		}
+		h.at(24, 11, 50)
+		h.expect("by a clock that is ahead", h.reminded(h.anna), "call 24T11:45", "moved 24T11:45")
+		h.at(24, 11, 0)
+		body, later := "more", store.Span{Start: start.Add(time.Hour), End: start.Add(2 * time.Hour)}
+		edit(c, store.ContactEdit{Body: &body})
+		edit(moved, store.ContactEdit{When: &later})
+		h.at(24, 11, 45)
+		h.expect("when it is time", h.reminded(h.anna))
+		h.at(24, 12, 45)
+		h.expect("what was moved", h.reminded(h.anna), "moved 24T12:45")
+
+		// The other way: a clock behind that works out what was told.
+		edit(moved, store.ContactEdit{Body: &body})
+		h.at(24, 12, 40)
+		edit(moved, store.ContactEdit{Subject: &body})
+		h.at(24, 12, 46)
+		h.expect("by a clock that was behind", h.reminded(h.anna))
+	})
+}
+
+// What was told stays out of the list of runs, and is forgotten when no clock
+// comes back to it.
+func TestRemind_ledger(t *testing.T) {
+	each(t, func(h *house) {
+		h.normal("call", time.Date(2026, 11, 24, 9, 0, 0, 0, time.UTC))
+		h.at(24, 11, 45)
+		h.expect("on time", h.reminded(h.anna), "call 24T11:45")
+		if told, err := h.RunsOf(ctx, "reminders", time.Time{}); err != nil || len(told) != 1 {
+			t.Errorf("%v in the ledger: %v", told, err)
+		}
+		if runs, err := h.Runs(ctx, 10); err != nil || len(runs) != 0 {
+			t.Errorf("%v are shown: %v", runs, err)
+		}
+		h.clock.t = h.clock.t.Add(store.MinLedger + time.Hour)
+		_, err := h.CleanUp(ctx, store.Kept{})
+		h.must(err)
+		if told, err := h.RunsOf(ctx, "reminders", time.Time{}); err != nil || len(told) != 0 {
+			t.Errorf("%v is kept: %v", told, err)
+		}
+	})
+}

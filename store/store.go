@@ -41,6 +41,8 @@ type Options struct {
 	// Now is the clock. When nil, that of the host, and on PostgreSQL that of
 	// the database (clock.go). Tests set it.
 	Now func() time.Time
+	// Host is the host's clock; time.Now when nil. That of a test may be wrong.
+	Host func() time.Time
 	// Log receives what the operator should know; slog.Default when nil.
 	Log *slog.Logger
 	// MinutesPerLetter is the estimate of a letter's time spent (rules.md

@@ -38,10 +38,10 @@ func TestMain(m *testing.M) {
 	os.Exit(storetest.Main(m))
 }
 
-// followClock sets the clock as far off as a file says, whenever it changes.
+// followClock sets the host's clock as far off as a file says, whenever it changes.
 func followClock(file string) {
 	var off atomic.Int64
-	clock = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+	hostClock = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
 	go func() {
 		for ; ; time.Sleep(100 * time.Millisecond) {
 			text, err := os.ReadFile(file)

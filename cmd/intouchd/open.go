@@ -31,9 +31,10 @@ func (p *program) open(ctx context.Context) (*Config, *store.Store, error) {
 	return cfg, st, nil
 }
 
-// clock is what the records take for now. The daemon that a test starts may be
-// ahead of its time.
-var clock = time.Now
+// clock is what the records take for now; nil: the store knows whose clock
+// counts. The daemon that a test starts may be ahead of its time, or have a host
+// whose clock is wrong.
+var clock, hostClock func() time.Time
 
 // openStore opens the database with the calendar's renderer, and tells it who
 // we are, since a changed list of own domains changes what is internal mail.
@@ -74,6 +75,7 @@ func storeOptions(cfg *Config, log *slog.Logger) store.Options {
 		Currency:         cfg.Currency,
 		Holidays:         cfg.Holidays,
 		Now:              clock,
+		Host:             hostClock,
 	}
 }
 
