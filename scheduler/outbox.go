@@ -67,7 +67,11 @@ func (o *outbox) follow(ctx context.Context) {
 	for {
 		changed := o.st.Changed() // before looking, so that nothing slips between
 		wait := time.Duration(askAgain)
-		next, err := o.st.NextMail(ctx)
+		err := o.st.WakeMails(ctx, longWait)
+		var next time.Time
+		if err == nil {
+			next, err = o.st.NextMail(ctx)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return

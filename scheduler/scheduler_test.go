@@ -770,3 +770,47 @@ func TestRetryWait(t *testing.T) {
 		}
 	}
 }
+
+// A clock that was ahead queued mails, and is put back while the outbox is
+// looked at, or before: they go out, once.
+func TestOutbox_clockPutBack(t *testing.T) {
+	c := morningClock()
+	storetest.Each(t, store.Options{Now: c.now, Render: blank}, func(t *testing.T, st *store.Store) {
+		p := newPost()
+		addr, stop := p.start(t, "127.0.0.1:0")
+		defer stop()
+		s := newScheduler(t, st, &mailer.Config{Addr: addr, Security: mailer.Insecure})
+		ahead := func(to string) {
+			c.add(3 * time.Hour)
+			enqueue(t, st, to)
+			c.add(-3 * time.Hour)
+		}
+		sent := func(n int64) {
+			t.Helper()
+			for {
+				changed := st.Changed()
+				if box, err := st.Outbox(t.Context(), 0); err != nil {
+					t.Fatal(err)
+				} else if box.Sent == n {
+					return
+				}
+				<-changed
+			}
+		}
+		ahead("a@vector.test")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		sent(1)
+		ahead("b@vector.test")
+		enqueue(t, st, "c@vector.test")
+		sent(3)
+		cancel()
+		<-done
+		for id, n := range p.ids {
+			if n != 1 {
+				t.Errorf("%s came %d times", id, n)
+			}
+		}
+	})
+}

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math"
 	"sync"
 	"time"
 )
@@ -47,6 +48,20 @@ func (c *serverClock) look(ctx context.Context, db interface {
 	defer c.mu.Unlock()
 	c.said, c.at = said, c.host()
 	return nil
+}
+
+// unknownNewest is later than any time: an earlier process may have written by a
+// clock that was ahead.
+const unknownNewest = math.MaxInt64
+
+// noteTime remembers the newest time by which something was written, so that it
+// is seen when the clock is put back (WakeMails).
+func (s *Store) noteTime(now time.Time) {
+	for at := now.Unix(); ; {
+		if was := s.newest.Load(); at <= was || s.newest.CompareAndSwap(was, at) {
+			return
+		}
+	}
 }
 
 // lookAtClock makes the transaction's time the database's at this moment,

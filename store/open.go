@@ -74,6 +74,7 @@ func connect(ctx context.Context, opt Options) (*Store, error) {
 		opt.Currency = "RUB"
 	}
 	s := &Store{opt: opt, log: opt.Log, logins: newLoginCache(), patience: streamPatience}
+	s.newest.Store(unknownNewest)
 	var err error
 	switch {
 	case strings.HasPrefix(opt.URL, "sqlite:"):

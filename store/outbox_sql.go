@@ -286,6 +286,24 @@ func (s *Store) OutboxMail(ctx context.Context, id int64) (m OutboxMail, err err
 	return m, err
 }
 
+// WakeMails makes due, where the clock was put back, what waits for a time that
+// only one that was ahead has given it: what was not tried yet, and what waits
+// for longer than any mail does. What is being delivered is left alone.
+func (s *Store) WakeMails(ctx context.Context, longest time.Duration) error {
+	if s.now().Unix() >= s.newest.Load() {
+		return nil
+	}
+	err := s.write(ctx, func(t *tx) error {
+		s.newest.Store(t.now.Unix())
+		_, err := t.exec(`UPDATE outbox SET next_try = $1 WHERE state = 'queued' AND claimed_until = 0 AND next_try > $1 AND (tries = 0 OR next_try > $2)`, t.now.Unix(), t.now.Add(longest).Unix())
+		return err
+	})
+	if err != nil {
+		s.newest.Store(unknownNewest) // again
+	}
+	return err
+}
+
 // RetryMails tries mails that wait or that were refused now and, once more,
 // for as long as new ones. How many; others are left alone, as are those that a
 // daemon is delivering at this moment: they would go out twice.

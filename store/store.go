@@ -75,6 +75,7 @@ type Store struct {
 	mailKey     MailKey // set when the store is opened
 	gathering   gathering
 	answers     atomic.Int64 // Idempotency-Keys looked up
+	newest      atomic.Int64 // time of a transaction that wrote
 	changed     notifier
 	unsaved     unsavedTokens
 	health      health
@@ -216,6 +217,7 @@ func (s *Store) writeOnce(ctx context.Context, fn func(*tx) error) error {
 	}
 	defer t.Rollback() // no effect after Commit
 	x := &tx{Tx: t, s: s, ctx: ctx, now: s.now()}
+	s.noteTime(x.now)
 	if s.dialect == sqliteDialect {
 		// Its driver starts a goroutine for each statement that can be
 		// cancelled: 4 % of a first pass. No statement waits for another

@@ -48,7 +48,6 @@ type soakHouse struct {
 	busy    map[string]*sync.Mutex // by what a fault is about: two faults of one thing would undo each other
 	clocks  atomic.Bool            // clocks go wrong in this round
 	wrong   windows                // when they were
-	rounds  []time.Time            // when each began; in the end of one no mail waits
 	steady  atomic.Bool            // the first daemon is not killed any more, so that its memory can be watched
 }
 
