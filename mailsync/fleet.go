@@ -69,7 +69,11 @@ func (sy *Syncer) follow(ctx context.Context, held []store.Lease, followers map[
 			f.stop()
 			ending = append(ending, f)
 			delete(followers, name)
-			sy.opt.Log.Info("mailbox is left to another daemon", "mailbox", name)
+			if _, still := now[name]; still {
+				sy.opt.Log.Warn("the mailbox's lease was changed by somebody else, it is taken anew", "mailbox", name)
+			} else {
+				sy.opt.Log.Info("mailbox is left to another daemon", "mailbox", name)
+			}
 		}
 	}
 	for _, f := range ending {

@@ -149,7 +149,14 @@ func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 	pause = pause/2 + rand.N(pause/2+1)
 	m.log.Warn("mailbox failed", "err", brief(err), "retry_in", pause.Round(time.Millisecond))
 	if id != 0 {
-		if err := m.st.MailboxOutcome(ctx, id, brief(err)); err != nil && ctx.Err() == nil {
+		switch err := m.st.MailboxOutcome(ctx, id, brief(err)); {
+		case err == nil || ctx.Err() != nil || errors.Is(err, store.ErrFenced):
+		case errors.Is(err, store.ErrNotFound): // somebody deleted it: the next try makes it anew
+			m.log.Error("the mailbox is gone from the database and is read anew")
+			m.mu.Lock()
+			m.row, m.nobodys = store.Mailbox{}, 0
+			m.mu.Unlock()
+		default:
 			m.log.Error("could not note the mailbox's failure", "err", err)
 		}
 	}

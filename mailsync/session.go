@@ -161,7 +161,7 @@ func secure(ctx context.Context, conn net.Conn, host string, cfg *Config) (net.C
 	}
 	secured := tls.Client(conn, tlsConfig)
 	if err := secured.HandshakeContext(ctx); err != nil {
-		return nil, &stepError{"TLS handshake", err}
+		return nil, &stepError{"TLS handshake with " + host, err}
 	}
 	if cfg.TLS == StartTLS {
 		// The library waits for a greeting, which came in the clear.

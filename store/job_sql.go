@@ -101,14 +101,16 @@ func (s *Store) TakeAsked(ctx context.Context) (names []string, err error) {
 }
 
 // HoldJob keeps others from running a job of the house for a while; false:
-// another holds it. Who runs for longer holds it again, with again set.
+// another holds it. Who runs for longer holds it again, with again set. What is
+// held for much longer was held by a clock that was ahead, and counts for nothing.
 func (s *Store) HoldJob(ctx context.Context, name string, lease time.Duration, again bool) (held bool, err error) {
 	err = s.write(ctx, func(t *tx) error {
 		_, err := t.exec(`INSERT INTO jobs (name, schedule) VALUES ($1, '') ON CONFLICT (name) DO NOTHING`, name)
 		if err != nil {
 			return err
 		}
-		n, err := t.exec(`UPDATE jobs SET held_until = $2 WHERE name = $1 AND (held_until <= $3 OR $4)`, name, t.now.Add(lease).Unix(), t.now.Unix(), again)
+		n, err := t.exec(`UPDATE jobs SET held_until = $2 WHERE name = $1 AND (held_until <= $3 OR held_until > $4 OR $5)`,
+			name, t.now.Add(lease).Unix(), t.now.Unix(), t.now.Add(2*lease).Unix(), again)
 		held = n > 0
 		return err
 	})

@@ -69,7 +69,9 @@ func (s *Store) HoldMailboxes(ctx context.Context, daemon string, names []string
 	return held, err
 }
 
-// stayAlive says that a daemon is alive, and forgets those that are not.
+// stayAlive says that a daemon is alive, and forgets those that are not. Nobody
+// is for longer than LeaseLife: what says so was written by a clock that was
+// ahead, or by hand, and would keep its mailboxes from all others until then.
 func (t *tx) stayAlive(daemon string, names []string) error {
 	until := t.now.Add(LeaseLife).Unix()
 	n, err := t.exec(`UPDATE daemons SET until = $2 WHERE id = $1`, daemon, until)
@@ -81,6 +83,9 @@ func (t *tx) stayAlive(daemon string, names []string) error {
 		if _, err := t.exec(`INSERT INTO daemons (id, until, mailboxes, mailboxes_hash) VALUES ($1, $2, $3, $4)`, daemon, until, list, fmt.Sprintf("%x", sha256.Sum256([]byte(list)))); err != nil {
 			return err
 		}
+	}
+	if _, err = t.exec(`UPDATE daemons SET until = $1 WHERE until > $2`, until, t.now.Add(2*LeaseLife).Unix()); err != nil {
+		return err
 	}
 	_, err = t.exec(`DELETE FROM daemons WHERE until < $1`, t.now.Unix())
 	return err

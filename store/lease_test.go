@@ -191,3 +191,74 @@ func TestStore_HoldMailboxes_wrongClock(t *testing.T) {
 		t.Errorf("after a write its time is wrong by %v", d)
 	}
 }
+
+// Whatever somebody did to the leases by hand, or a clock that was ahead, a
+// daemon that is alive soon has its mailboxes again, under a token that fences
+// what was begun under the old one.
+func TestStore_HoldMailboxes_broken(t *testing.T) {
+	var now time.Time
+	storetest.Each(t, store.Options{Now: func() time.Time { return now }}, func(t *testing.T, st *store.Store) {
+		now = time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+		// hold lets the daemon say for a minute that it is alive.
+		hold := func() (held []store.Lease) {
+			t.Helper()
+			for end := now.Add(2 * store.LeaseLife); now.Before(end); now = now.Add(store.LeaseBeat) {
+				var err error
+				if held, err = st.HoldMailboxes(t.Context(), "me", []string{"box"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			return held
+		}
+		far := now.AddDate(10, 0, 0).Unix()
+		for _, c := range []struct {
+			what    string
+			queries []string
+			fenced  bool // what was begun before may not be written
+		}{
+			{"a daemon that nobody knows", []string{`UPDATE mailboxes SET lease_owner = 'nobody'`}, true},
+			{"a daemon with a time far ahead", []string{`UPDATE mailboxes SET lease_owner = 'ahead'`,
+				fmt.Sprintf(`INSERT INTO daemons (id, until, mailboxes, mailboxes_hash) VALUES ('ahead', %d, '["box"]', 'x')`, far)}, true},
+			{"another token", []string{`UPDATE mailboxes SET lease_token = lease_token + 7`}, true},
+			{"all daemons deleted", []string{`DELETE FROM daemons`}, false},
+			{"the mailbox deleted", []string{`DELETE FROM mailboxes`}, true},
+		} {
+			before := hold()
+			if len(before) != 1 {
+				t.Fatalf("before %s: %v", c.what, before)
+			}
+			if err := st.Exec(t.Context(), c.queries...); err != nil {
+				t.Fatal(err)
+			}
+			if held := hold(); len(held) != 1 {
+				t.Errorf("%s: the mailbox is nobody's", c.what)
+			}
+			box, err := st.SaveMailbox(t.Context(), "box", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := st.MailboxOutcome(store.WithLease(t.Context(), before[0]), box.ID, nil); errors.Is(err, store.ErrFenced) != c.fenced {
+				t.Errorf("%s: a write that began before: %v", c.what, err)
+			}
+		}
+	})
+}
+
+// A job that a clock that was ahead holds for years is done all the same.
+func TestStore_HoldJob_ahead(t *testing.T) {
+	now := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	storetest.Each(t, store.Options{Now: func() time.Time { return now }}, func(t *testing.T, st *store.Store) {
+		hold := func(want bool) {
+			t.Helper()
+			if held, err := st.HoldJob(t.Context(), "audit", time.Minute, false); err != nil || held != want {
+				t.Errorf("held: %v, %v", held, err)
+			}
+		}
+		right := now
+		now = now.AddDate(1, 0, 0)
+		hold(true)
+		now = right
+		hold(true)
+		hold(false)
+	})
+}

@@ -108,12 +108,10 @@ func (s *Store) MailboxStates(ctx context.Context) (out []MailboxState, err erro
 func (s *Store) MailboxOutcome(ctx context.Context, mailboxID int64, outcome error) error {
 	return s.writeFenced(ctx, func(t *tx) error {
 		if outcome == nil {
-			_, err := t.exec(`UPDATE mailboxes SET last_success = $1, last_error = '', error_since = 0, failed_at = 0 WHERE id = $2`, t.now.Unix(), mailboxID)
-			return err
+			return t.mailOutcome(`UPDATE mailboxes SET last_success = $1, last_error = '', error_since = 0, failed_at = 0 WHERE id = $2`, t.now.Unix(), mailboxID)
 		}
-		_, err := t.exec(`UPDATE mailboxes SET last_error = $1, error_since = CASE WHEN error_since = 0 OR failed_at = 0 THEN $2 ELSE error_since END, failed_at = $2 WHERE id = $3`,
+		return t.mailOutcome(`UPDATE mailboxes SET last_error = $1, error_since = CASE WHEN error_since = 0 OR failed_at = 0 THEN $2 ELSE error_since END, failed_at = $2 WHERE id = $3`,
 			clip(clean(outcome.Error()), 1000), t.now.Unix(), mailboxID)
-		return err
 	})
 }
 
