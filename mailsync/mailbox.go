@@ -81,6 +81,11 @@ func (m *mailbox) run(ctx context.Context) {
 		if errors.Is(err, errRecheck) {
 			continue
 		}
+		if errors.Is(err, store.ErrFenced) { // at the next beat it is left, or taken anew
+			m.log.Warn("nothing is written: the lease is not this daemon's any more")
+			pause(ctx, 2*store.LeaseBeat)
+			continue
+		}
 		pause(ctx, m.failed(ctx, err))
 	}
 }
@@ -150,7 +155,7 @@ func (m *mailbox) failed(ctx context.Context, err error) time.Duration {
 	m.log.Warn("mailbox failed", "err", brief(err), "retry_in", pause.Round(time.Millisecond))
 	if id != 0 {
 		switch err := m.st.MailboxOutcome(ctx, id, brief(err)); {
-		case err == nil || ctx.Err() != nil || errors.Is(err, store.ErrFenced):
+		case err == nil || ctx.Err() != nil:
 		case errors.Is(err, store.ErrNotFound): // somebody deleted it: the next try makes it anew
 			m.log.Error("the mailbox is gone from the database and is read anew")
 			m.mu.Lock()

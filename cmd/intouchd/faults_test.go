@@ -228,7 +228,7 @@ folders = ["INBOX"]
 		if err := office.Put("anna", "INBOX", fmt.Appendf(nil, "From: olga@romashka.test\r\nTo: anna@vector.test\r\nSubject: x\r\nMessage-ID: <%03d@x.test>\r\n\r\nhello\r\n", letters)); err != nil {
 			t.Fatal(err)
 		}
-		within(t, 90*time.Second, "a letter is filed after "+after, func() bool {
+		within(t, 3*time.Minute, "a letter is filed after "+after, func() bool {
 			var n int
 			err := db.QueryRow(`SELECT COUNT(*) FROM letters WHERE message_id LIKE $1 OR message_key LIKE $1`, fmt.Sprintf("%%%03d@x.test%%", letters)).Scan(&n)
 			if err != nil {
