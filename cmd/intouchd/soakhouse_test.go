@@ -421,7 +421,7 @@ func (h *soakHouse) faultsOf() (kinds []soakFault) {
 	}
 	for i, d := range h.daemons {
 		steadfast := i == 0 && len(h.daemons) > 1 // once its memory is watched
-		add("kill", d.name, 5, func(r *rand.Rand) error {
+		add("kill", d.name, 10, func(r *rand.Rand) error {
 			if steadfast && h.steady.Load() {
 				return errNotNow
 			}
