@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -98,28 +97,21 @@ func (s *Store) CheckDevice(ctx context.Context, login, password, remote string)
 		}
 	}
 	var p AppPassword
-	var m Manager
-	err := s.read(ctx, func(t *tx) error {
-		list, err := t.appPasswords("hash = $1 AND manager_id = (SELECT id FROM managers WHERE login = $2)", tokenHash(bare), login)
-		if err != nil {
-			return err
-		}
-		if len(list) == 0 {
-			return ErrNotFound
-		}
-		p = list[0]
-		m, err = t.manager("m.login = $1", login)
-		return err
+	var found managerRows
+	err := s.glances(ctx, `SELECT `+managerColumns+`, p.id, p.revoked, p.used FROM `+managerTables+`
+		JOIN app_passwords p ON p.manager_id = m.id WHERE p.hash = $1 AND m.login = $2 ORDER BY a.position`, []any{tokenHash(bare), login}, func(scan func(...any) error) error {
+		return found.take(scan, &p.ID, timeInto{&p.Revoked}, timeInto{&p.Used})
 	})
 	switch {
-	case errors.Is(err, ErrNotFound): // a login's own password may look like that, too
-		return s.CheckLogin(ctx, login, password, remote)
 	case err != nil:
 		return Manager{}, fmt.Errorf("check app password: %w", err)
+	case len(found) == 0: // a login's own password may look like that, too
+		return s.CheckLogin(ctx, login, password, remote)
 	case !p.Revoked.IsZero():
 		s.refused(login, remote, "app password was revoked")
 		return Manager{}, ErrBadLogin
 	}
+	m := found[0]
 	if told {
 		s.logins.put(k, "", now)
 		s.logins.read(k, at, m)

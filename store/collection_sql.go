@@ -114,49 +114,57 @@ func (t *tx) makeCalendars(m Manager, defaults []defaultCalendar) error {
 	return nil
 }
 
-// collections reads calendars by order; names are the owner's own, else the
-// default in the owner's language.
-func (t *tx) collections(where string, args ...any) ([]Collection, error) {
-	var out []Collection
-	err := t.rows(`SELECT k.id, k.manager_id, k.slug, k.kind, k.filter, k.component, k.name, k.color, k.position, k.description,
+// collectionQuery reads calendars by order.
+func collectionQuery(where string) string {
+	return `SELECT k.id, k.manager_id, k.slug, k.kind, k.filter, k.component, k.name, k.color, k.position, k.description,
 		k.time_zone, k.props, k.change, k.epoch, k.oldest, o.language, shown.name
 		FROM collections k JOIN managers o ON o.id = k.manager_id LEFT JOIN managers shown ON shown.id = k.shows
-		WHERE `+where+` ORDER BY k.position, k.id`, args, func(scan func(...any) error) error {
-		var c Collection
-		var lang Language
-		var shown string
-		if err := scan(&c.ID, &c.ManagerID, &c.Slug, &c.Kind, jsonInto{&c.Filter}, &c.Component, textInto{&c.Name}, textInto{&c.Color}, &c.Order,
-			textInto{&c.Description}, &c.TimeZone, jsonInto{&c.Props}, &c.Change, &c.Epoch, &c.Oldest, &lang, textInto{&shown}); err != nil {
-			return err
+		WHERE ` + where + ` ORDER BY k.position, k.id`
+}
+
+// collectionRows are calendars as they are read.
+type collectionRows []Collection
+
+// take reads a row of collectionQuery. Names are the owner's own, else the
+// default in the owner's language.
+func (all *collectionRows) take(scan func(...any) error) error {
+	var c Collection
+	var lang Language
+	var shown string
+	if err := scan(&c.ID, &c.ManagerID, &c.Slug, &c.Kind, jsonInto{&c.Filter}, &c.Component, textInto{&c.Name}, textInto{&c.Color}, &c.Order,
+		textInto{&c.Description}, &c.TimeZone, jsonInto{&c.Props}, &c.Change, &c.Epoch, &c.Oldest, &lang, textInto{&shown}); err != nil {
+		return err
+	}
+	if c.Color == "" {
+		c.Color = c.defaultColor()
+	}
+	if c.Name == "" {
+		switch c.Kind {
+		case StatusCalendar:
+			c.Name = Word(lang, "status."+c.Slug)
+		case TodoList:
+			c.Name = Word(lang, "todo")
+		case TeamCalendar:
+			c.Name = shown
+		default: // a label that its maker gave no name
+			c.Name = c.Slug
 		}
-		if c.Color == "" {
-			c.Color = c.defaultColor()
-		}
-		if c.Name == "" {
-			switch c.Kind {
-			case StatusCalendar:
-				c.Name = Word(lang, "status."+c.Slug)
-			case TodoList:
-				c.Name = Word(lang, "todo")
-			case TeamCalendar:
-				c.Name = shown
-			default: // a label that its maker gave no name
-				c.Name = c.Slug
-			}
-		}
-		out = append(out, c)
-		return nil
-	})
-	return out, err
+	}
+	*all = append(*all, c)
+	return nil
+}
+
+func (t *tx) collections(where string, args ...any) ([]Collection, error) {
+	var all collectionRows
+	err := t.rows(collectionQuery(where), args, all.take)
+	return all, err
 }
 
 // Collections of a manager's home, by order.
-func (s *Store) Collections(ctx context.Context, managerID int64) (out []Collection, err error) {
-	err = s.read(ctx, func(t *tx) error {
-		out, err = t.collections("k.manager_id = $1", managerID)
-		return err
-	})
-	return out, err
+func (s *Store) Collections(ctx context.Context, managerID int64) ([]Collection, error) {
+	var all collectionRows
+	err := s.glances(ctx, collectionQuery("k.manager_id = $1"), []any{managerID}, all.take)
+	return all, err
 }
 
 // Collection by its slug in a manager's home; ErrNotFound.
@@ -173,11 +181,11 @@ func (s *Store) Collection(ctx context.Context, managerID int64, slug string) (c
 			}
 		}()
 	}
-	err = s.read(ctx, func(t *tx) error {
-		c, err = t.collection("k.manager_id = $1 AND k.slug = $2", managerID, slug)
-		return err
-	})
-	return c, err
+	var found collectionRows
+	if err := s.glances(ctx, collectionQuery("k.manager_id = $1 AND k.slug = $2"), []any{managerID, slug}, found.take); err != nil {
+		return c, err
+	}
+	return found.one()
 }
 
 func (t *tx) collection(where string, args ...any) (Collection, error) {
@@ -185,10 +193,14 @@ func (t *tx) collection(where string, args ...any) (Collection, error) {
 	if err != nil {
 		return Collection{}, err
 	}
-	if len(found) == 0 {
+	return collectionRows(found).one()
+}
+
+func (all collectionRows) one() (Collection, error) {
+	if len(all) == 0 {
 		return Collection{}, ErrNotFound
 	}
-	return found[0], nil
+	return all[0], nil
 }
 
 // maxProps bounds the dead properties that one collection keeps, in bytes.

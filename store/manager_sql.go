@@ -50,28 +50,40 @@ func (t *tx) manager(where string, args ...any) (Manager, error) {
 	return all[0], nil
 }
 
+// What is read of managers, of each as many rows as addresses, one after the other.
+const (
+	managerColumns = `m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, m.reminders, m.work_hours, a.address`
+	managerTables  = `managers m LEFT JOIN manager_addresses a ON a.manager_id = m.id`
+)
+
+// managerRows are managers as they are read.
+type managerRows []Manager
+
+// take reads a row of managerColumns and what follows them.
+func (all *managerRows) take(scan func(...any) error, more ...any) error {
+	var m Manager
+	var address, hours string
+	if err := scan(append([]any{&m.ID, textInto{&m.ExternalID}, &m.Login, &m.Name, &m.Role, &m.TimeZone, &m.Language,
+		timeInto{&m.Created}, &m.Version, jsonInto{&m.Reminders}, &hours, textInto{&address}}, more...)...); err != nil {
+		return err
+	}
+	m.WorkHours, _ = ParseWorkHours(hours) // "" is none
+	if n := len(*all); n == 0 || (*all)[n-1].ID != m.ID {
+		*all = append(*all, m)
+	}
+	if address != "" {
+		last := &(*all)[len(*all)-1]
+		last.Emails = append(last.Emails, address)
+	}
+	return nil
+}
+
 func (t *tx) managers(where string, args ...any) ([]Manager, error) {
-	var out []Manager
-	err := t.rows(`SELECT m.id, m.external_id, m.login, m.name, m.role, m.time_zone, m.language, m.created, m.version, m.reminders, m.work_hours, a.address
-		FROM managers m LEFT JOIN manager_addresses a ON a.manager_id = m.id
-		WHERE `+where+` ORDER BY m.name, m.id, a.position`, args, func(scan func(...any) error) error {
-		var m Manager
-		var address, hours string
-		if err := scan(&m.ID, textInto{&m.ExternalID}, &m.Login, &m.Name, &m.Role, &m.TimeZone, &m.Language,
-			timeInto{&m.Created}, &m.Version, jsonInto{&m.Reminders}, &hours, textInto{&address}); err != nil {
-			return err
-		}
-		m.WorkHours, _ = ParseWorkHours(hours) // "" is none
-		if len(out) == 0 || out[len(out)-1].ID != m.ID {
-			out = append(out, m)
-		}
-		if address != "" {
-			last := &out[len(out)-1]
-			last.Emails = append(last.Emails, address)
-		}
-		return nil
+	var all managerRows
+	err := t.rows(`SELECT `+managerColumns+` FROM `+managerTables+` WHERE `+where+` ORDER BY m.name, m.id, a.position`, args, func(scan func(...any) error) error {
+		return all.take(scan)
 	})
-	return out, err
+	return all, err
 }
 
 // houseHours takes a manager's own working hours away.
