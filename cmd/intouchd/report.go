@@ -102,7 +102,7 @@ func checkReportFormat(format string, excel bool) error {
 
 // runReport computes a report as of now and writes it to stdout.
 func (p *program) runReport(ctx context.Context, st *store.Store, cfg *Config, req report.Request, format string, excel bool) error {
-	req.Now, req.Currency, req.People = clock(), cfg.Currency, format == "vcard"
+	req.Now, req.Currency, req.People = st.Now(), cfg.Currency, format == "vcard"
 	table, err := report.Run(ctx, st, req)
 	var wrong *report.Invalid
 	if errors.As(err, &wrong) {

@@ -94,7 +94,7 @@ func (p *program) savedAdd() *cobra.Command {
 				return err
 			}
 			var wrong *report.Invalid
-			_, err = report.Asked(cmd.Context(), st, report.Request{Name: edit.Report, Viewer: m, Now: clock(), Currency: cfg.Currency, Params: edit.Params})
+			_, err = report.Asked(cmd.Context(), st, report.Request{Name: edit.Report, Viewer: m, Now: st.Now(), Currency: cfg.Currency, Params: edit.Params})
 			if errors.As(err, &wrong) {
 				return usage("report saved add: %v", wrong)
 			} else if err != nil {
