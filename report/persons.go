@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-vcard"
 
@@ -34,6 +35,10 @@ func (r *run) persons() (*Table, error) {
 	}
 	t := &Table{Columns: []Column{r.column("persons", Count), r.column("client", Text), r.column("position", Text), r.column("emails", Text), r.column("phones", Text),
 		r.column("birthday", Day), r.column("last", Moment), r.column("manager", Text)}}
+	// On a page the last contacts are read of those persons alone whom it shows:
+	// until then each has the own number there.
+	const last = 6
+	q.NoLast = 0 < r.Most && r.Most <= maxRowsAtOnce && q.Before.IsZero() && q.Since.IsZero()
 	all := r.listing(t)
 	err := r.st.PersonLines(r.ctx, q, func(l store.PersonLine) error {
 		p := &l.Person
@@ -60,12 +65,12 @@ func (r *run) persons() (*Table, error) {
 				emails[i] = r.t("bounced", address)
 			}
 		}
-		last := none()
-		if !l.Last.IsZero() {
-			last = Value{N: l.Last.Unix()}
+		lastContact := moment(l.Last)
+		if q.NoLast {
+			lastContact = Value{N: p.ID}
 		}
 		all.add(leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
-			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), last, text(l.Manager.Text)}})
+			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), lastContact, text(l.Manager.Text)}})
 		if r.People {
 			t.People = append(t.People, l)
 		}
@@ -74,10 +79,33 @@ func (r *run) persons() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := all.rows("person"); err != nil {
+	if err := all.rows("person"); err != nil || !q.NoLast {
+		return t, err
+	}
+	var shown []int64
+	for i := range t.Rows {
+		if t.Rows[i].Leaf {
+			shown = append(shown, t.Rows[i].Values[last].N)
+		}
+	}
+	at, err := r.st.LastContacts(r.ctx, shown)
+	if err != nil {
 		return nil, err
 	}
+	for i := range t.Rows {
+		if t.Rows[i].Leaf {
+			t.Rows[i].Values[last] = moment(at[t.Rows[i].Values[last].N])
+		}
+	}
 	return t, nil
+}
+
+// moment is a point in time; zero: there was none.
+func moment(at time.Time) Value {
+	if at.IsZero() {
+		return none()
+	}
+	return Value{N: at.Unix()}
 }
 
 // WriteVCard writes the persons of the report persons as vCard 4.0 (RFC 6350).

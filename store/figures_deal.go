@@ -74,6 +74,7 @@ type PersonSelection struct {
 	Since       time.Time           // the last contact was not before it
 	Birthday    int                 // in so many days from today, today included; 0: any
 	Born        time.Month          // of the birthday; 0: any
+	NoLast      bool                // PersonLine.Last is not told, if it selects nothing: LastContacts does for few of them
 }
 
 // PersonLine is a person with what a list of persons says of the client.

@@ -307,9 +307,11 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 		if err != nil {
 			return err
 		}
-		all, last, err := t.withContacts(&q, all)
-		if err != nil {
-			return err
+		var last map[int64]int64
+		if !q.NoLast || !q.Before.IsZero() || !q.Since.IsZero() {
+			if all, last, err = t.withContacts(&q, all); err != nil {
+				return err
+			}
 		}
 		for ids := range slices.Chunk(all, personBatch) { // so many whole ones are held at a time
 			if err := t.personLines(ids, last, each); err != nil {
@@ -318,6 +320,22 @@ func (s *Store) PersonLines(ctx context.Context, q PersonSelection, each func(Pe
 		}
 		return nil
 	})
+}
+
+// LastContacts tells when the last done contact began in which each of some
+// persons took part; those without one are not among them.
+func (s *Store) LastContacts(ctx context.Context, persons []int64) (map[int64]time.Time, error) {
+	told := make(map[int64]time.Time, len(persons))
+	err := s.read(ctx, func(t *tx) error {
+		last, err := t.lastContacts(persons)
+		for _, id := range persons {
+			if at, known := last[id]; known {
+				told[id] = fromUnix(at)
+			}
+		}
+		return err
+	})
+	return told, err
 }
 
 // PersonPage gives a page of what PersonLines gives, those behind the person
