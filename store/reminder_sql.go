@@ -36,9 +36,9 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 			if err != nil {
 				return err
 			}
-			// Not the minute in which this transaction began: what rang since,
-			// while it waited or worked, has no row any more and is not due again.
-			after := minuteEnds(t.s.now())
+			// What rang since this transaction began may be due again: the ledger
+			// knows that it was told (firstTelling).
+			after := t.minuteEnds()
 			alarm, had := was[id]
 			if had && alarm <= after.Unix() {
 				after = time.Unix(alarm-1, 0)
@@ -60,10 +60,8 @@ func (r *renewal) reminders(it *Item, k ItemKey) error {
 
 // minuteEnds is the last second of this minute: what rings in it leaves when it
 // begins.
-func (t *tx) minuteEnds() time.Time { return minuteEnds(t.now) }
-
-func minuteEnds(now time.Time) time.Time {
-	return now.Truncate(time.Minute).Add(time.Minute - time.Second)
+func (t *tx) minuteEnds() time.Time {
+	return t.now.Truncate(time.Minute).Add(time.Minute - time.Second)
 }
 
 // remindable reports whether there may be anything to be reminded of.
