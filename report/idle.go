@@ -59,8 +59,8 @@ func (r *run) idle(each func(path []step)) error {
 	return nil
 }
 
-// clientDepth is how many groups stand before the client, if only such of which
-// each client has one; else before what is none of these.
+// clientDepth is how many groups come first of which each client has one: the
+// client, where it is next, can be placed without a record.
 func (r *run) clientDepth() (depth int) {
 	for depth < len(r.by) && slices.Contains([]string{"manager", "source", "campaign"}, r.by[depth]) {
 		depth++
@@ -71,9 +71,10 @@ func (r *run) clientDepth() (depth int) {
 // readClients reads the clients that idle gives a row, if it does so: once, and
 // where the figures are read together with them.
 func (r *run) readClients(ctx context.Context) (err error) {
-	if depth := r.clientDepth(); r.clients != nil || r.chosen() || depth == len(r.by) || r.by[depth] != "client" {
+	if depth := r.clientDepth(); r.asked || r.chosen() || depth == len(r.by) || r.by[depth] != "client" {
 		return nil
 	}
+	r.asked = true
 	q := store.SaleSelection{Managers: r.filter.managers, Clients: r.filter.clients}
 	if r.Viewer.Role != store.RoleHead {
 		q.Managers = []int64{r.Viewer.ID}

@@ -36,7 +36,7 @@ func (r *run) persons() (*Table, error) {
 	t := &Table{Columns: []Column{r.column("persons", Count), r.column("client", Text), r.column("position", Text), r.column("emails", Text), r.column("phones", Text),
 		r.column("birthday", Day), r.column("last", Moment), r.column("manager", Text)}}
 	// On a page the last contacts are read of those persons alone whom it shows:
-	// until then each has the own number there.
+	// until then each has the own number there, which is never added up.
 	const last = 6
 	q.NoLast = 0 < r.Most && r.Most <= maxRowsAtOnce && q.Before.IsZero() && q.Since.IsZero()
 	all := r.listing(t)
@@ -109,8 +109,7 @@ func moment(at time.Time) Value {
 }
 
 // WriteVCard writes the persons of the report persons as vCard 4.0 (RFC 6350).
-// Run
-// must have been asked for the People. *Invalid: the report has no persons.
+// Run must have been asked for the People. *Invalid: the report has no persons.
 func (t *Table) WriteVCard(w io.Writer) error {
 	if t.Name != personsReport.name {
 		return invalid("only the report %s is written as vCard", personsReport.name)

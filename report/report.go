@@ -189,7 +189,8 @@ type run struct {
 	filter    filters
 	exchanges map[[2]string]store.Exchange // by currency and day
 	steps     map[grouped]step             // that were made
-	clients   []store.ClientLine           // of which nothing may be in the report
+	clients   []store.ClientLine           // that keep a row though nothing is theirs
+	asked     bool                         // they are read
 	// lacking are the currencies without a rate; failed is why converting ended.
 	lacking map[string]bool
 	failed  error

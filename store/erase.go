@@ -11,6 +11,8 @@ import (
 	"sync"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Subject is somebody who asks what is known of them, or to be forgotten: the
@@ -75,7 +77,7 @@ func newMentions(names, emails, phones []string, with string) mentions {
 	}
 	var any []string
 	for _, n := range names {
-		n = strings.TrimFunc(clean(n), func(r rune) bool { return !isWordRune(r) })
+		n = strings.TrimFunc(norm.NFC.String(clean(n)), func(r rune) bool { return !isWordRune(r) })
 		words := strings.Fields(n)
 		if len(words) == 0 {
 			continue

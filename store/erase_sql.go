@@ -400,7 +400,10 @@ func (t moveTable) mentioned(row []any, look mentions) (where []int) {
 		if b, ok := row[i].([]byte); ok {
 			text, isText = string(b), true
 		}
-		if isText && searched(t.name, c.name) && (look.in(text) || t.isMail(i) && look.inMail([]byte(text))) {
+		if !isText || !searched(t.name, c.name) {
+			continue
+		}
+		if t.isMail(i) && look.inMail([]byte(text)) || !t.isMail(i) && look.in(text) {
 			where = append(where, i)
 		}
 	}
@@ -582,6 +585,9 @@ func (t *tx) erase(actor Actor, sub *Subject, as string) (int, error) {
 			return 0, err
 		}
 	}
+	if err := t.rewordNews(contacts, words); err != nil {
+		return 0, err
+	}
 	for _, q := range []string{
 		`UPDATE contact_persons SET address = '' WHERE person_id IN `,
 		`DELETE FROM person_points WHERE person_id IN `,
@@ -636,15 +642,14 @@ func (t *tx) lettersAmong(contacts []int64) ([]int64, error) {
 }
 
 // rewordSaid takes a name out of what is kept beside these contacts: their
-// history, what their invitations said, of which the text goes, and what
-// programs are still to be told.
+// history, and what their invitations said, of which the text goes.
 func (t *tx) rewordSaid(contacts []int64, words mentions) error {
 	in, of := t.s.dialect.ids("$1"), asJSON(contacts)
 	type row struct {
 		key  []any
 		text string
 	}
-	var invited, history, news []row
+	var invited, history []row
 	err := errors.Join(
 		t.rows(`SELECT uid, client_id, said FROM invitations WHERE contact_id IN `+in, []any{of}, func(scan func(...any) error) error {
 			var uid string
@@ -663,21 +668,6 @@ func (t *tx) rewordSaid(contacts []int64, words mentions) error {
 				history = append(history, row{[]any{id}, words.replace(text)})
 			}
 			return err
-		}),
-		t.rows(`SELECT id, body FROM deliveries`, nil, func(scan func(...any) error) error {
-			var id int64
-			var text string
-			var about struct{ Subject subject }
-			if err := scan(&id, &text); err != nil {
-				return err
-			}
-			if err := json.Unmarshal([]byte(text), &about); err != nil {
-				return err
-			}
-			if about.Subject.Kind == "contact" && slices.Contains(contacts, about.Subject.ID) && words.in(text) {
-				news = append(news, row{[]any{id}, words.replace(text)})
-			}
-			return nil
 		}))
 	for _, c := range []struct {
 		query string
@@ -685,12 +675,38 @@ func (t *tx) rewordSaid(contacts []int64, words mentions) error {
 	}{
 		{`UPDATE invitations SET said = $1 WHERE uid = $2 AND client_id = $3`, invited},
 		{`UPDATE history SET changes = $1 WHERE id = $2`, history},
-		{`UPDATE deliveries SET body = $1 WHERE id = $2`, news},
 	} {
 		for _, r := range c.rows {
 			if err == nil {
 				_, err = t.exec(c.query, append([]any{r.text}, r.key...)...)
 			}
+		}
+	}
+	return err
+}
+
+// rewordNews takes a name out of what programs are still to be told of these
+// contacts.
+func (t *tx) rewordNews(contacts []int64, words mentions) error {
+	bodies := map[int64]string{}
+	err := t.rows(`SELECT id, body FROM deliveries`, nil, func(scan func(...any) error) error {
+		var id int64
+		var text string
+		if err := scan(&id, &text); err != nil || !words.in(text) {
+			return err
+		}
+		var about struct{ Subject subject }
+		if err := json.Unmarshal([]byte(text), &about); err != nil {
+			return err
+		}
+		if about.Subject.Kind == "contact" && slices.Contains(contacts, about.Subject.ID) {
+			bodies[id] = words.replace(text)
+		}
+		return nil
+	})
+	for id, text := range bodies {
+		if err == nil {
+			_, err = t.exec(`UPDATE deliveries SET body = $1 WHERE id = $2`, text, id)
 		}
 	}
 	return err
@@ -830,7 +846,7 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 		t.touch(ItemKey{Event: true, ID: id})
 	case "outbox":
 		if i := slices.Index(table.names(), "rcpt_to"); slices.Contains(where, i) { // a mail to whoever is erased
-			if _, err := t.exec(`UPDATE outbox SET state = 'dropped', bytes = $1, rcpt_to = $2 WHERE id = $3`, []byte{}, look.with, id); err != nil {
+			if _, err := t.exec(`UPDATE outbox SET state = CASE state WHEN 'queued' THEN 'dropped' ELSE state END, bytes = $1, rcpt_to = $2 WHERE id = $3`, []byte{}, look.with, id); err != nil {
 				return err
 			}
 			return nil

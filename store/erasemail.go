@@ -85,6 +85,17 @@ func (m mentions) field(name, value string) (string, bool) {
 		return value, false
 	}
 	switch name {
+	case "message-id", "in-reply-to", "references":
+		return value, false // as those columns
+	case "content-type", "content-disposition":
+		kind, params, err := mime.ParseMediaType(value)
+		if err != nil {
+			return kind, true
+		}
+		for key, text := range params {
+			params[key] = m.replace(text)
+		}
+		return mime.FormatMediaType(kind, params), true
 	case "from", "to", "cc", "sender", "reply-to":
 		all, err := mail.ParseAddressList(value)
 		if err != nil {

@@ -97,7 +97,7 @@ func (s *Store) exchanged(ctx context.Context, q SaleSelection, from, to time.Ti
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(`SELECT `+id+`, c.client_id, COALESCE(c.manager_id, (SELECT cl.manager_id FROM clients cl WHERE cl.id = c.client_id), 0), c.start_at,
 			CASE WHEN c.kind <> 'letter' OR c.direction <> 'in' THEN 0 WHEN c.dismissed THEN 1 ELSE 2 END
-			FROM contacts c`+where.where()+` ORDER BY c.start_at, c.state, c.kind, c.direction`, where.args, func(scan func(...any) error) error {
+			FROM contacts c`+where.where()+` ORDER BY c.start_at, c.state, c.kind, c.direction, c.client_id, c.manager_id`, where.args, func(scan func(...any) error) error {
 			var e exchanged
 			var at, letter int64
 			if err := scan(&e.id, &e.client, &e.manager, &at, &letter); err != nil {

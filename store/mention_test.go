@@ -11,7 +11,7 @@ import (
 // TestMentions: somebody is found as programs and people write them, and
 // nobody else is.
 func TestMentions(t *testing.T) {
-	names, emails, phones := []string{"Фёкла Жужелицына", `Пётр "Вано" О’Брайен`, "Андрей Бойко & Ко"}, []string{"fekla@romashka.test"}, []string{"+7 916 555-33-10"}
+	names, emails, phones := []string{"Фёкла Жужелицына", `Пётр "Вано" О’Брайен`, "Андрей Бойко & Ко", "Сергеи\u0306 Бое\u0308в"}, []string{"fekla@romashka.test"}, []string{"+7 916 555-33-10"}
 	quoted := func(s string) string {
 		b, _ := json.Marshal(s)
 		return string(b)
@@ -25,6 +25,7 @@ func TestMentions(t *testing.T) {
 		`SUMMARY:Фёкла\nЖужелицына`:                              `SUMMARY:X`,
 		"SUMMARY:Фёкла Жуже\r\n лицына":                          "SUMMARY:X",
 		"Фе\u0308кла Жужелицына":                                 "X",
+		"пишет Сергей Боёв":                                      "пишет X",
 		"Андреи\u0306 Боико":                                     "Андреи\u0306 Боико",
 		quoted("пишет\nfekla@romashka.test"):                     quoted("пишет\nX"),
 		quoted("Ф <fekla@romashka.test>"):                        quoted("Ф <X>"),
