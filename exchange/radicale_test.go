@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"intouch/store"
+	"intouch/store/porttest"
 )
 
 // radicale starts Debian's CardDAV server with a user and gives its address.
@@ -28,12 +29,7 @@ func radicale(t *testing.T) string {
 		}
 		t.Skip("SKIPPED, NOT PROVED: radicale is not installed (apt-get install radicale)")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
+	addr := porttest.Addr(t)
 	dir := t.TempDir()
 	users := filepath.Join(dir, "users")
 	if err := os.WriteFile(users, []byte("anna:correct horse\n"), 0o600); err != nil {

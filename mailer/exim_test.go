@@ -22,6 +22,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"intouch/store/porttest"
 )
 
 // Exim from Debian takes our mails over TLS after a login, defers, refuses,
@@ -64,7 +66,7 @@ func TestExim(t *testing.T) {
 		return path
 	}
 	lmtp := startLMTP(t)
-	starttls, implicit := freeAddr(t), freeAddr(t)
+	starttls, implicit := porttest.Addr(t), porttest.Addr(t)
 	port := func(addr string) string { _, p, _ := net.SplitHostPort(addr); return p }
 	config := write("exim.conf", []byte(strings.NewReplacer(
 		"DIR", dir, "STARTTLS", port(starttls), "IMPLICIT", port(implicit), "LMTP", port(lmtp.addr),
@@ -219,17 +221,6 @@ func missing(t *testing.T, what string) {
 		t.Fatal(what)
 	}
 	t.Skip("SKIPPED WITHOUT A REAL MAIL SERVER: " + what)
-}
-
-// freeAddr is an address on which nobody listens now.
-func freeAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func waitFor(t *testing.T, addr string) {

@@ -27,6 +27,7 @@ import (
 
 	"intouch/mailsync/mailtest"
 	"intouch/store"
+	"intouch/store/porttest"
 )
 
 // cyrusDir is where .ci/packages unpacks Debian's cyrus-imapd: the package
@@ -187,13 +188,11 @@ func startCyrus(t testing.TB, users ...string) *cyrus {
 // freePort is a port of loopback that nobody had a moment ago.
 func freePort(t testing.TB) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := porttest.Find()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
+	return strconv.Itoa(port)
 }
 
 // config is the settings of a user's mailbox, over TLS.

@@ -22,6 +22,7 @@ import (
 
 	"intouch/mailer/smtptest"
 	"intouch/mailsync/mailtest"
+	"intouch/store/porttest"
 	"intouch/store/storetest"
 )
 
@@ -297,9 +298,9 @@ func newSoakHouse(t *testing.T, seed uint64, sqlite bool, built string) *soakHou
 	t.Cleanup(func() { h.db.Close() })
 
 	h.direct = filepath.Join(h.dir, "direct.toml")
-	must(os.WriteFile(h.direct, []byte(h.settings(h.url, smtptest.FreeAddr(t), h.dovecot.TLSAddr, h.postfix.Plain)), 0o600))
+	must(os.WriteFile(h.direct, []byte(h.settings(h.url, porttest.Addr(t), h.dovecot.TLSAddr, h.postfix.Plain)), 0o600))
 	for i := range count {
-		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: smtptest.FreeAddr(t), trust: h.dovecot.CertFile}
+		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: porttest.Addr(t), trust: h.dovecot.CertFile}
 		d.config, d.log = filepath.Join(h.dir, d.name+".toml"), filepath.Join(h.dir, d.name+".log")
 		if i == count-1 { // this very binary, whose clock can be set
 			d.binary, d.clock = os.Args[0], filepath.Join(h.dir, d.name+".clock")

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"intouch/store/porttest"
 )
 
 // Postfix is a running instance. It takes mail for everybody and throws it
@@ -67,7 +69,7 @@ func StartPostfix(t testing.TB, certFile, keyFile string) *Postfix {
 		path := filepath.Join(dir, d)
 		err = errors.Join(err, os.MkdirAll(path, 0o711), os.Chown(path, uid, -1))
 	}
-	p := &Postfix{Plain: FreeAddr(t), StartTLS: FreeAddr(t), TLS: FreeAddr(t), Kept: dir + "/kept", dir: dir, home: home, log: dir + "/mail.log"}
+	p := &Postfix{Plain: porttest.Addr(t), StartTLS: porttest.Addr(t), TLS: porttest.Addr(t), Kept: dir + "/kept", dir: dir, home: home, log: dir + "/mail.log"}
 	ports := p.Plain + " inet n - n - - smtpd\n"
 	if certFile != "" {
 		ports += p.StartTLS + " inet n - n - - smtpd -o smtpd_tls_security_level=encrypt\n" + p.TLS + " inet n - n - - smtpd -o smtpd_tls_wrappermode=yes -o smtpd_tls_security_level=encrypt\n"
@@ -134,17 +136,6 @@ func (p *Postfix) Taken(t testing.TB) map[string]int {
 		}
 	}
 	return ids
-}
-
-// FreeAddr is an address on which nobody listens now.
-func FreeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	return fmt.Sprint(ln.Addr())
 }
 
 const mainCf = `

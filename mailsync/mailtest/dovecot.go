@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"intouch/store/porttest"
 )
 
 //go:embed dovecot.conf
@@ -100,12 +102,9 @@ func StartDovecotWith(t testing.TB, more func(dir string) string) *Dovecot {
 	must(os.WriteFile(filepath.Join(dir, "key.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}), 0o600))
 	var ports []string
 	for range 2 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		port, err := porttest.Find()
 		must(err)
-		defer ln.Close()
-		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		ports = append(ports, port)
-		ln.Close()
+		ports = append(ports, strconv.Itoa(port))
 	}
 	conf := strings.NewReplacer("@DIR@", dir, "@PORT@", ports[0], "@TLSPORT@", ports[1]).Replace(dovecotConf)
 	must(os.WriteFile(filepath.Join(dir, "dovecot.conf"), []byte(conf+more(dir)), 0o644))

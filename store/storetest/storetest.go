@@ -8,7 +8,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -22,6 +21,7 @@ import (
 	"time"
 
 	"intouch/store"
+	"intouch/store/porttest"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 )
@@ -171,7 +171,7 @@ func NewCluster(dir string, settings ...string) (*Cluster, error) {
 	if out, err := run.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	port, err := freePort()
+	port, err := porttest.Find()
 	if err != nil {
 		return nil, err
 	}
@@ -248,13 +248,4 @@ func program(name string) (string, error) {
 		return p, nil
 	}
 	return "", errors.New(name + " is not installed (Debian: apt-get install postgresql)")
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
