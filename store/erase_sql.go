@@ -766,7 +766,7 @@ func (s *Store) sweepTable(ctx context.Context, table moveTable, look mentions) 
 		var last []any
 		n, size := 0, int64(0)
 		err := s.read(ctx, func(t *tx) error {
-			query := table.selects() + table.behind(s.dialect, after)
+			query := table.selects() + table.behind(s.dialect, false, after)
 			if len(table.key) > 0 { // without a key it is small, and read whole
 				query += " LIMIT " + strconv.Itoa(sweepRows)
 			}
@@ -789,8 +789,12 @@ func (s *Store) sweepTable(ctx context.Context, table moveTable, look mentions) 
 		}
 		for some := range slices.Chunk(hits, cleanBatch) {
 			if err := s.writeAgain(ctx, func(t *tx) error {
+				unique, err := t.uniqueColumns(table.name)
+				if err != nil {
+					return err
+				}
 				for _, h := range some {
-					if err := t.reword(&table, h.row, h.where, look); err != nil {
+					if err := t.reword(&table, unique, h.row, h.where, look); err != nil {
 						return err
 					}
 				}
@@ -804,8 +808,9 @@ func (s *Store) sweepTable(ctx context.Context, table moveTable, look mentions) 
 	return found, nil
 }
 
-// reword takes the mentions out of one row, and marks what shows it.
-func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) error {
+// reword takes the mentions out of one row, and marks what shows it. unique are
+// the columns in which another row may not be the same (uniqueColumns).
+func (t *tx) reword(table *moveTable, unique []string, row []any, where []int, look mentions) error {
 	column := func(name string) any { return table.value(row, name) }
 	id, _ := column("id").(int64)
 	switch table.name {
@@ -884,10 +889,6 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 			return err
 		}
 	}
-	unique, err := t.uniqueColumns(table.name)
-	if err != nil {
-		return err
-	}
 	var set []string
 	for _, i := range where {
 		var v any
@@ -910,7 +911,7 @@ func (t *tx) reword(table *moveTable, row []any, where []int, look mentions) err
 	if slices.Contains(table.cols, moveColumn{"version", intColumn}) { // whoever edits an older one is told
 		set = append(set, "version = version + 1")
 	}
-	_, err = t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
+	_, err := t.exec(`UPDATE `+identifier(table.name)+` SET `+strings.Join(set, ", ")+` WHERE `+match(), args...)
 	return err
 }
 

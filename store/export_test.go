@@ -180,7 +180,7 @@ func (s *Store) SortedSweeps(ctx context.Context) (sorted []string, err error) {
 			for i, at := range table.key {
 				after[i] = map[columnKind]any{intColumn: int64(1), textColumn: "x", boolColumn: true, bytesColumn: []byte("x")}[table.cols[at].kind]
 			}
-			rows, err := t.QueryContext(ctx, explain+table.selects()+table.behind(s.dialect, after)+" LIMIT 9", after...)
+			rows, err := t.QueryContext(ctx, explain+table.selects()+table.behind(s.dialect, false, after)+" LIMIT 9", after...)
 			if err != nil {
 				return err
 			}

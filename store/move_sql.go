@@ -172,12 +172,8 @@ func movedRows(t moveTable) string {
 // stream reads a table in the order of its key, from the first row after one
 // whose key is given.
 func (m *moveSource) stream(ctx context.Context, t moveTable, after []any, each func(row []any) error) error {
-	q := t.selects() + movedRows(t)
-	rest := t.behind(m.s.dialect, after)
-	if strings.Contains(q, " WHERE ") {
-		rest = strings.Replace(rest, " WHERE ", " AND ", 1)
-	}
-	q += rest
+	some := movedRows(t)
+	q := t.selects() + some + t.behind(m.s.dialect, some != "", after)
 	rows, err := m.tx.QueryContext(m.tx.ctx, q, after...)
 	if err != nil {
 		return err
@@ -186,9 +182,9 @@ func (m *moveSource) stream(ctx context.Context, t moveTable, after []any, each 
 }
 
 // behind is the rest of a SELECT: rows in the order of the table's key, from the
-// first one after one whose key is given, in parameters. A table without a key
-// has no order.
-func (t moveTable) behind(d dialect, after []any) string {
+// first one after one whose key is given, in parameters. filtered says that it
+// has a WHERE. A table without a key has no order.
+func (t moveTable) behind(d dialect, filtered bool, after []any) string {
 	if len(t.key) == 0 {
 		return ""
 	}
@@ -203,7 +199,11 @@ func (t moveTable) behind(d dialect, after []any) string {
 	if len(after) == 0 {
 		return " ORDER BY " + order
 	}
-	return " WHERE (" + order + ") > (" + strings.Join(params, ", ") + ") ORDER BY " + order
+	where := " WHERE ("
+	if filtered {
+		where = " AND ("
+	}
+	return where + order + ") > (" + strings.Join(params, ", ") + ") ORDER BY " + order
 }
 
 // leave locks the outbox of what is now a copy, and lets go of it.
