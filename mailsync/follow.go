@@ -70,8 +70,6 @@ func (m *mailbox) follow(ctx context.Context, s *session, name string) (err erro
 			f, _, err = m.readFolder(ctx, s, name, &c, -1)
 		case len(s.news) > 0:
 			_, err = m.catchUp(ctx, s, f, &c, -1)
-		default:
-			err = m.decideAnew(ctx, s, f, &c)
 		}
 		if err == nil {
 			err = m.settled(ctx, name, &c)

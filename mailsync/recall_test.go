@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -220,6 +221,46 @@ func TestSyncer_Run_RegisteredInARow(t *testing.T) {
 	if n := lines.count("looked up the past letters") - before; n < 1 || n > 4 {
 		t.Errorf("looked up %d times for 12 clients", n)
 	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// A letter that another process wants decided anew is looked at without a
+// change in this one, and without its folder being asked for by itself.
+func TestSyncer_Run_RecalledElsewhere(t *testing.T) {
+	srv := newMemServer(t, nil)
+	u := srv.addUser(t, "anna", "INBOX", "Sent")
+	deliver(t, u, "INBOX", plainLetter(1, bob, anna, "first", "hello"), letterDay)
+	file := filepath.Join(t.TempDir(), "intouch.db")
+	st, other := newStoreAt(t, file), newStoreAt(t, file)
+	cfg := boxConfig(srv.Addr, "anna")
+	cfg.Manager = "anna"
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	opt := testOptions(t)
+	opt.Silence = 300 * time.Millisecond
+	go func() { ended <- New(st, []Config{cfg}, opt).Run(ctx) }()
+	eventually(t, "the first pass", func() bool { return subjects(t, st) == "first" })
+	states, err := other.MailboxStates(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox, err := other.OpenFolder(ctx, states[0].ID, "INBOX", letters(t, other)[0].UIDValidity)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.RecallMissing(ctx, inbox, []uint32{1}); err != nil {
+		t.Fatal(err)
+	}
+	if ids, err := other.RecalledMailboxes(ctx); err != nil || !slices.Equal(ids, []int64{states[0].ID}) {
+		t.Errorf("recalled in %v, %v", ids, err)
+	}
+	eventually(t, "the letter to be decided anew", func() bool {
+		ids, err := other.RecalledMailboxes(ctx)
+		return err == nil && len(ids) == 0
+	})
 	cancel()
 	if err := <-ended; err != nil {
 		t.Error(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -207,11 +208,13 @@ const registering = 30 * time.Second
 // watch nudges the mailboxes when somebody was registered: their past letters
 // are to be captured in seconds. Where one follows the other, as a program of
 // others sends its clients, they are looked up together when it is done, or
-// else each of them has all mailboxes searched. What another process registers
-// the mailboxes see by themselves, when they renew IDLE.
+// else each of them has all mailboxes searched. It also nudges those with
+// letters that another mailbox's capture, or another process, wants decided
+// anew. It asks for all of them: with 20,000 folders that each ask for
+// themselves, a fleet at rest did little else.
 func (sy *Syncer) watch(ctx context.Context) {
 	told, before := int64(-1), int64(-1) // registrations: looked up, and seen the last time
-	var since time.Time
+	var since, recalled time.Time
 	for ctx.Err() == nil {
 		changed := sy.st.Changed()
 		last, err := sy.st.LastRegistration(ctx)
@@ -233,10 +236,32 @@ func (sy *Syncer) watch(ctx context.Context) {
 			pause(ctx, time.Second)
 			continue
 		}
+		if time.Since(recalled) >= sy.opt.Silence {
+			sy.nudgeRecalled(ctx)
+			recalled = time.Now()
+		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
 			pause(ctx, time.Second) // not with every batch of a first pass
+		case <-time.After(sy.opt.Silence): // another process changes, too
+		}
+	}
+}
+
+// nudgeRecalled makes the mailboxes look that have letters to be decided anew.
+// What fails is asked again; the store tells of its troubles.
+func (sy *Syncer) nudgeRecalled(ctx context.Context) {
+	ids, err := sy.st.RecalledMailboxes(ctx)
+	if err != nil || len(ids) == 0 {
+		return
+	}
+	for _, m := range sy.boxes {
+		m.mu.Lock()
+		id := m.row.ID
+		m.mu.Unlock()
+		if _, ok := slices.BinarySearch(ids, id); ok {
+			m.nudge()
 		}
 	}
 }

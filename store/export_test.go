@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +21,12 @@ func MergedTables() []string {
 
 // Schemas are the versions of the schema, from the first.
 func Schemas(ctx context.Context) (versions []int64, err error) {
-	s, err := connect(ctx, Options{URL: "sqlite::memory:"})
+	dir, err := os.MkdirTemp("", "schemas")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := connect(ctx, Options{URL: "sqlite:" + filepath.Join(dir, "empty.db")})
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -118,17 +119,23 @@ func (s *Store) MailboxOutcome(ctx context.Context, mailboxID int64, outcome err
 // OpenFolder gives the folder's cursor for that UIDVALIDITY. A changed one
 // starts a new cursor: the letters are then recognised by their keys.
 func (s *Store) OpenFolder(ctx context.Context, mailboxID int64, name string, uidValidity uint32) (f Folder, err error) {
-	name = clip(clean(name), 1000)
+	f = Folder{MailboxID: mailboxID, Name: clip(clean(name), 1000), UIDValidity: uidValidity}
+	cursor := []any{&f.ID, &f.First, &f.Last, &f.ModSeq}
+	// Each folder is opened every few minutes, and hardly ever anew.
+	err = s.glance(ctx, `SELECT id, first_uid, last_uid, mod_seq FROM folders WHERE mailbox_id = $1 AND name = $2 AND uid_validity = $3`,
+		[]any{mailboxID, f.Name, int64(uidValidity)}, cursor...)
+	if !errors.Is(err, ErrNotFound) {
+		return f, err
+	}
 	err = s.writeFenced(ctx, func(t *tx) error {
-		f = Folder{MailboxID: mailboxID, Name: name, UIDValidity: uidValidity}
 		// Whoever is registered by now is known to all that is read from here on.
 		_, err := t.exec(`INSERT INTO folders (mailbox_id, name, uid_validity, registered) VALUES ($1, $2, $3, (SELECT COALESCE(MAX(id), 0) FROM registrations))
 			ON CONFLICT (mailbox_id, name) DO UPDATE SET uid_validity = $3, first_uid = 1, last_uid = 0, mod_seq = 0, registered = excluded.registered
-			WHERE folders.uid_validity <> $3`, mailboxID, name, int64(uidValidity))
+			WHERE folders.uid_validity <> $3`, mailboxID, f.Name, int64(uidValidity))
 		if err != nil {
 			return err
 		}
-		return t.row(`SELECT id, first_uid, last_uid, mod_seq FROM folders WHERE mailbox_id = $1 AND name = $2`, []any{mailboxID, name}, &f.ID, &f.First, &f.Last, &f.ModSeq)
+		return t.row(`SELECT id, first_uid, last_uid, mod_seq FROM folders WHERE mailbox_id = $1 AND name = $2`, []any{mailboxID, f.Name}, cursor...)
 	})
 	return f, err
 }

@@ -28,8 +28,7 @@ const fewRegistrations = 25
 
 // FolderNews asks what is to be decided anew in a folder.
 func (s *Store) FolderNews(ctx context.Context, f Folder) (n News, err error) {
-	// Each folder asks this whenever it renews IDLE, and there is hardly ever
-	// anything.
+	// There is hardly ever anything.
 	var registered, newest int64
 	err = s.glance(ctx, `SELECT registered, EXISTS (SELECT 1 FROM recalls r WHERE r.folder_id = folders.id AND r.uid_validity = folders.uid_validity),
 		COALESCE((SELECT MAX(id) FROM registrations), 0) FROM folders WHERE id = $1`, []any{f.ID}, &registered, &n.Recalls, &newest)
@@ -67,6 +66,18 @@ func (s *Store) FolderNews(ctx context.Context, f Folder) (n News, err error) {
 func (s *Store) LastRegistration(ctx context.Context) (n int64, err error) {
 	err = s.glance(ctx, `SELECT MAX(id) FROM registrations`, nil, idInto{&n})
 	return n, err
+}
+
+// RecalledMailboxes are those with letters to be decided anew, in ascending order.
+func (s *Store) RecalledMailboxes(ctx context.Context) (ids []int64, err error) {
+	err = s.glances(ctx, `SELECT id FROM mailboxes m WHERE EXISTS (SELECT 1 FROM folders f JOIN recalls r ON r.folder_id = f.id AND r.uid_validity = f.uid_validity
+		WHERE f.mailbox_id = m.id) ORDER BY id`, nil, func(scan func(...any) error) error {
+		var id int64
+		err := scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
 }
 
 // Recall marks letters of a folder to be decided anew: of uids those that may
