@@ -98,10 +98,10 @@ func (sy *Syncer) follow(ctx context.Context, held []store.Lease, followers map[
 // live follows a mailbox and does what else is to be done for it, until ctx
 // ends.
 func (m *mailbox) live(ctx context.Context) {
-	var all sync.WaitGroup
-	all.Go(func() { m.run(ctx) })
 	if m.cfg.SentCopy {
-		all.Go(func() { m.copySent(ctx) })
+		var copying sync.WaitGroup
+		copying.Go(func() { m.copySent(ctx) })
+		defer copying.Wait()
 	}
-	all.Wait()
+	m.run(ctx)
 }

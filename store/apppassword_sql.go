@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
+	"time"
 )
 
 // AddAppPassword makes one for a manager's device and tells it, this once.
@@ -116,15 +118,62 @@ func (s *Store) CheckDevice(ctx context.Context, login, password, remote string)
 		s.logins.put(k, "", now)
 		s.logins.read(k, at, m)
 	}
-	if now.Sub(p.Used) < appUsed {
-		return m, nil
-	}
-	err = s.write(ctx, func(t *tx) error {
-		_, err := t.exec(`UPDATE app_passwords SET used = $1, used_from = $2 WHERE id = $3`, now.Truncate(appUsed).Unix(), clip(remote, 60), p.ID)
-		return err
-	})
-	if err != nil { // a full disk keeps nobody from reading a calendar
-		s.log.Warn("the use of an app password was not noted", "login", login, "err", err)
+	if now.Sub(p.Used) >= appUsed {
+		s.noteUse(p.ID, deviceUse{at: now.Truncate(appUsed), from: clip(remote, 60)})
 	}
 	return m, nil
+}
+
+// deviceUses are uses of app passwords to be noted, by id. No device waits for
+// that, and those that come meanwhile are written together: at each full hour
+// all devices of a fleet come.
+type deviceUses struct {
+	mu      sync.Mutex
+	waiting map[int64]deviceUse // not nil: they are being written
+	writing sync.WaitGroup
+}
+
+type deviceUse struct {
+	at   time.Time
+	from string
+}
+
+func (s *Store) noteUse(id int64, use deviceUse) {
+	u := &s.uses
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.waiting == nil {
+		u.waiting = map[int64]deviceUse{}
+		u.writing.Go(s.writeUses)
+	}
+	u.waiting[id] = use
+}
+
+// writeUses writes what waits until nothing does.
+func (s *Store) writeUses() {
+	u := &s.uses
+	for {
+		u.mu.Lock()
+		uses := u.waiting
+		if u.waiting = nil; len(uses) > 0 {
+			u.waiting = map[int64]deviceUse{}
+		}
+		u.mu.Unlock()
+		if len(uses) == 0 {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		err := s.write(ctx, func(t *tx) error {
+			for _, id := range sortedKeys(uses) { // in one order, whatever others write
+				if _, err := t.exec(`UPDATE app_passwords SET used = $1, used_from = $2 WHERE id = $3`, uses[id].at.Unix(), uses[id].from, id); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		cancel()
+		if err != nil { // a full disk keeps nobody from reading a calendar
+			s.log.Warn("the use of app passwords was not noted", "passwords", len(uses), "err", err)
+		}
+	}
 }

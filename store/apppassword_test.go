@@ -40,6 +40,7 @@ func TestAppPassword(t *testing.T) {
 		if err := device("boris", password); !errors.Is(err, store.ErrBadLogin) {
 			t.Errorf("it opens another's calendars: %v", err)
 		}
+		h.AwaitUses()
 		list, err := h.AppPasswords(ctx, h.anna.ID)
 		h.must(err)
 		if len(list) != 1 || list[0].UsedFrom != "10.0.0.1" || !list[0].Used.Equal(monday().Truncate(time.Hour)) {
@@ -109,6 +110,7 @@ func TestAppPassword_fullDisk(t *testing.T) {
 	m, err := h.CheckDevice(ctx, "anna", password, "10.0.0.1")
 	h.must(err)
 	h.same("who", m.ID, h.anna.ID)
+	h.AwaitUses()
 	list, err := h.AppPasswords(ctx, h.anna.ID)
 	h.must(err)
 	if !list[0].Used.IsZero() {

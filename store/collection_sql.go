@@ -128,7 +128,8 @@ type collectionRows []Collection
 // take reads a row of collectionQuery. Names are the owner's own, else the
 // default in the owner's language.
 func (all *collectionRows) take(scan func(...any) error) error {
-	var c Collection
+	*all = append(*all, Collection{})
+	c := &(*all)[len(*all)-1]
 	var lang Language
 	var shown string
 	if err := scan(&c.ID, &c.ManagerID, &c.Slug, &c.Kind, jsonInto{&c.Filter}, &c.Component, textInto{&c.Name}, textInto{&c.Color}, &c.Order,
@@ -150,7 +151,6 @@ func (all *collectionRows) take(scan func(...any) error) error {
 			c.Name = c.Slug
 		}
 	}
-	*all = append(*all, c)
 	return nil
 }
 

@@ -41,6 +41,9 @@ func Schemas(ctx context.Context) (versions []int64, err error) {
 	return versions, nil
 }
 
+// AwaitUses waits until the uses of app passwords are noted.
+func (s *Store) AwaitUses() { s.uses.writing.Wait() }
+
 // MakeSchema makes the database of a program that knew that version.
 func MakeSchema(ctx context.Context, url string, version int64) error {
 	s, err := connect(ctx, Options{URL: url})

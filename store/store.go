@@ -74,6 +74,7 @@ type Store struct {
 	refusals    refusals
 	mailKey     MailKey // set when the store is opened
 	gathering   gathering
+	uses        deviceUses
 	answers     atomic.Int64 // Idempotency-Keys looked up
 	newest      atomic.Int64 // time of a transaction that wrote
 	changed     notifier
@@ -474,6 +475,7 @@ func (s *Store) Ping(ctx context.Context) error {
 
 // Close closes both pools.
 func (s *Store) Close() error {
+	s.uses.writing.Wait()
 	if g := &s.generations; g.db != nil {
 		g.mu.Lock()
 		g.close()

@@ -23,6 +23,9 @@ import (
 // TestMain lets a test run this very binary as intouchd, so that signals and
 // exit codes are the real ones.
 func TestMain(m *testing.M) {
+	if program := os.Getenv(slowSyncVariable); program != "" {
+		becomeSlow(program)
+	}
 	if ahead, err := time.ParseDuration(os.Getenv("INTOUCHD_AHEAD")); err == nil {
 		clock = func() time.Time { return time.Now().Add(ahead) }
 	}

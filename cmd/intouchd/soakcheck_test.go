@@ -504,7 +504,7 @@ func (e *soakEntry) due(h *soakHouse, name string, by time.Time) bool {
 // databaseFaults is how often something noted may have been lost with the
 // database.
 func (s *soak) databaseFaults() (n int) {
-	for _, name := range []string{"refuse database", "restart PostgreSQL", "hang PostgreSQL", "terminate backends", "read-only database", "closed database", "slow commits", "disk full", "database locked", "cut"} {
+	for _, name := range []string{"refuse database", "restart PostgreSQL", "hang PostgreSQL", "terminate backends", "read-only database", "closed database", "slow commits", "slow fsync", "disk full", "database locked", "cut"} {
 		n += s.h.faults.of(name)
 	}
 	return n

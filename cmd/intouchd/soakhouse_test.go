@@ -163,6 +163,8 @@ type soakDaemon struct {
 	clock    string // a file with how far its clock is off; "" for a binary whose clock is the machine's
 	log      string
 	trust    string
+	sync     *slowSync // nil: it writes no file of its own
+	t        testing.TB
 	cmd      *exec.Cmd
 	ended    chan struct{}
 	startups int
@@ -178,7 +180,13 @@ func (d *soakDaemon) start() error {
 	d.cmd.Env = append(os.Environ(), "INTOUCHD_RUN_MAIN=1", "INTOUCHD_CLOCK="+d.clock, "SSL_CERT_FILE="+d.trust)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := d.cmd.Start(); err != nil {
+	started := func() {}
+	if d.sync != nil {
+		started = d.sync.wrap(d.t, d.cmd)
+	}
+	err = d.cmd.Start()
+	started()
+	if err != nil {
 		return err
 	}
 	d.startups++
@@ -300,7 +308,10 @@ func newSoakHouse(t *testing.T, seed uint64, sqlite bool, built string) *soakHou
 	h.direct = filepath.Join(h.dir, "direct.toml")
 	must(os.WriteFile(h.direct, []byte(h.settings(h.url, porttest.Addr(t), h.dovecot.TLSAddr, h.postfix.Plain)), 0o600))
 	for i := range count {
-		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: porttest.Addr(t), trust: h.dovecot.CertFile}
+		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: porttest.Addr(t), trust: h.dovecot.CertFile, t: t}
+		if sqlite {
+			d.sync = &slowSync{}
+		}
 		d.config, d.log = filepath.Join(h.dir, d.name+".toml"), filepath.Join(h.dir, d.name+".log")
 		if i == count-1 { // this very binary, whose clock can be set
 			d.binary, d.clock = os.Args[0], filepath.Join(h.dir, d.name+".clock")
@@ -488,6 +499,15 @@ func (h *soakHouse) faultsOf() (kinds []soakFault) {
 		add("disk full", "database", 2, h.fillDisk)
 	}
 	if h.sqlite {
+		add("slow fsync", "fsync", 2, func(r *rand.Rand) error {
+			s := h.daemons[0].sync
+			before := s.slowed.Load()
+			s.delay.Store(int64(between(r, 20*time.Millisecond, time.Second)))
+			time.Sleep(between(r, 500*time.Millisecond, 4*time.Second))
+			s.delay.Store(0)
+			h.faults.add("fsync slowed", int(s.slowed.Load()-before))
+			return nil
+		})
 		add("database locked", "database", 2, func(r *rand.Rand) error {
 			tx, err := h.db.Begin()
 			if err != nil {
