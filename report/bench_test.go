@@ -150,7 +150,8 @@ func (h *benchHouse) fill(b *testing.B, driver, source string, day func(expr str
 			SELECT i, 'u' || i, CASE i % 8 WHEN 7 THEN 'call' ELSE 'letter' END, CASE WHEN i % 2 = 0 OR i % 20 = 1 THEN 'in' ELSE 'out' END, CASE WHEN ` + at + fmt.Sprintf(` > %d`, now) + ` THEN 'planned' ELSE 'done' END,
 			'normal', 1 + i / 2 * 7919 % 20000, 2 + (1 + i / 2 * 7919 % 20000) % 100, CASE (i + i / 40000) % 50 WHEN 0 THEN 1 + i % 20 ELSE NULL END,
 			'Subject ' || i, 'subject ' || i, 'm' || i, CASE WHEN i % 8 = 7 OR ` + at + fmt.Sprintf(` > %d`, now) + ` THEN '' ELSE 'm' || i END, '` + text + `', ` + at + `, ` + at + `, 5, TRUE, 'mail', 0, 0 FROM n`},
-		{contacts, `INSERT INTO contact_managers (contact_id, manager_id) SELECT i, 2 + (1 + i / 2 * 7919 % 20000) % 100 FROM n`},
+		{1, `INSERT INTO contact_managers (contact_id, manager_id, client_id, start_at, listed) SELECT id, manager_id, client_id, start_at,
+			CASE WHEN state = 'planned' THEN 'open' WHEN message_key = '' THEN 'done' END FROM contacts`},
 		{contacts, `INSERT INTO contact_persons (contact_id, person_id) SELECT i, 1 + i / 2 * 7919 % 20000 + 20000 * (i / 40000 % 2) FROM n`},
 		{deals, `INSERT INTO deals (id, external_id, number, date, client_id, manager_id, amount, currency, cost, created, changed)
 			SELECT i, 'd' || i, 'D' || i, ` + ordered + `, ` + client + `, ` + manager + `, 100000 + i % 9999, 'RUB', 60000, 0, 0 FROM n`},

@@ -157,24 +157,42 @@ func (t *tx) seesClient(viewer Manager, c Client) error {
 	return t.row(`SELECT 1 FROM clients cl WHERE cl.id = $1 AND `+clientSeenBy("$2"), []any{c.ID, viewer.ID}, &one)
 }
 
-// clientSeenBy is the condition of seesClient on one "clients cl" or few, for the manager
-// that the parameter names. A client's contacts are fewer than a manager's: all
-// of the manager's are gone through only for a client with very many. The sign
-// + keeps SQLite from going through all deals of the manager.
+// clientSeenBy is the condition of seesClient on "clients cl", for the manager
+// that the parameter names.
 func clientSeenBy(param string) string {
 	return strings.ReplaceAll(`(cl.manager_id = {me}
-		OR EXISTS (SELECT 1 FROM deals d WHERE d.client_id = cl.id AND +d.manager_id = {me})
-		OR EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.manager_id = {me} AND cm.contact_id IN (SELECT id FROM contacts WHERE client_id = cl.id ORDER BY start_at DESC LIMIT 1000))
-		OR EXISTS (SELECT 1 FROM contacts WHERE client_id = cl.id LIMIT 1 OFFSET 1000)
-			AND EXISTS (SELECT 1 FROM contact_managers cm JOIN contacts c ON c.id = cm.contact_id WHERE cm.manager_id = {me} AND c.client_id = cl.id))`, "{me}", param)
+		OR EXISTS (SELECT 1 FROM contact_managers cm WHERE cm.manager_id = {me} AND cm.client_id = cl.id)
+		OR EXISTS (SELECT 1 FROM deals d WHERE d.manager_id = {me} AND d.client_id = cl.id))`, "{me}", param)
 }
 
-// clientsSeenBy is the condition of seesClient on "clients cl" of a list, for
-// the manager that the parameter names: it begins with what the manager took
-// part in, once, and not with each client.
-func clientsSeenBy(param string) string {
-	return `(cl.manager_id = ` + param + ` OR cl.id IN (SELECT c.client_id FROM contact_managers cm CROSS JOIN contacts c WHERE c.id = cm.contact_id AND cm.manager_id = ` + param + ` AND c.client_id IS NOT NULL)
-		OR cl.id IN (SELECT d.client_id FROM deals d WHERE d.manager_id = ` + param + `))`
+// fewClients is how many clients a manager may know of so that a list begins
+// with them: of more the first of all are soon found in the list's order.
+const fewClients = 1000
+
+// seenClients adds the condition of seesClient on "clients cl" of a list.
+func (t *tx) seenClients(c *conditions, viewer Manager) error {
+	if viewer.Role == RoleHead {
+		return nil
+	}
+	ids, err := t.numbers(`SELECT id FROM clients WHERE manager_id = $1 LIMIT $2`, viewer.ID, fewClients)
+	for _, table := range []string{"contact_managers", "deals"} {
+		if err != nil {
+			return err
+		}
+		var more []int64
+		// From one client to the next: it may have thousands of contacts.
+		more, err = t.numbers(`WITH RECURSIVE took (id) AS (SELECT CAST(0 AS BIGINT) UNION ALL
+			SELECT (SELECT MIN(client_id) FROM `+table+` WHERE manager_id = $1 AND client_id > took.id) FROM took WHERE took.id IS NOT NULL)
+			SELECT id FROM took WHERE id > 0 LIMIT $2`, viewer.ID, fewClients)
+		ids = append(ids, more...)
+	}
+	slices.Sort(ids)
+	if ids = append([]int64{}, slices.Compact(ids)...); len(ids) < fewClients {
+		c.add("cl.id IN "+t.s.dialect.ids("?"), asJSON(ids))
+	} else {
+		c.add(clientSeenBy(c.arg(viewer.ID)))
+	}
+	return err
 }
 
 // classesShown is how much of a client's history its page shows.

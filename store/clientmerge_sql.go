@@ -151,7 +151,7 @@ func (t *tx) mergeClients(actor Actor, keptID, goneID int64) (m Merge, err error
 			return m, err
 		}
 	}
-	if err := t.touchMoved(m.ID); err != nil {
+	if err := errors.Join(t.relistMoved(m.ID), t.touchMoved(m.ID)); err != nil {
 		return m, err
 	}
 	if err := t.mergeFields(m.ID, kept, gone, did); err != nil {
@@ -190,6 +190,11 @@ func (t *tx) takeInvitations(merge, kept, gone int64) error {
 func (t *tx) touchMoved(merge int64) error {
 	return t.touchAll(false, `SELECT CAST(r.record AS BIGINT) FROM merge_rows r WHERE r.merge_id = $1 AND r.what = 'contacts'
 		AND EXISTS (SELECT 1 FROM entries e WHERE e.item = 'c' || r.record AND NOT e.gone)`, merge)
+}
+
+// relistMoved is relist for the contacts of a merge.
+func (t *tx) relistMoved(merge int64) error {
+	return t.relist(`(SELECT CAST(record AS BIGINT) FROM merge_rows WHERE merge_id = $1 AND what = 'contacts')`, merge)
 }
 
 // mergeFields takes the gone client's own row away and gives the one that
@@ -404,7 +409,7 @@ func (t *tx) unmerge(actor Actor, m Merge, did mergeDid) error {
 			return err
 		}
 	}
-	if err := t.partTwins(m.ID); err != nil {
+	if err := errors.Join(t.relistMoved(m.ID), t.partTwins(m.ID)); err != nil {
 		return err
 	}
 	if err := errors.Join(t.giveBack(m.ID, "invitations"), t.giveBack(m.ID, "invitation_occurrences")); err != nil {

@@ -77,7 +77,7 @@ func (im *Import) putContact(row ContactRow) (RowChange, error) {
 			return "", err
 		}
 		for _, m := range draft.Managers {
-			if err := t.addManager(id, m); err != nil {
+			if _, err := t.addManager(id, m); err != nil {
 				return "", err
 			}
 		}

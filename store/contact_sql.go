@@ -177,7 +177,7 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	c.ID = id
 	t.touchCards(c.ClientID)
 	for _, m := range c.Managers {
-		if err := t.addManager(c.ID, m); err != nil {
+		if _, err := t.addManager(c.ID, m); err != nil {
 			return err
 		}
 	}
@@ -189,8 +189,21 @@ func (t *tx) insertContact(c *Contact, component Component) error {
 	return nil
 }
 
-func (t *tx) addManager(contactID, managerID int64) error {
-	_, err := t.exec(`INSERT INTO contact_managers (contact_id, manager_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, contactID, managerID)
+// listedAs are what contact_managers keeps of a contact c.
+const listedAs = `c.client_id, c.start_at, CASE WHEN c.state IN ('planned', 'postponed') THEN 'open' WHEN c.state = 'done' AND c.message_key = '' THEN 'done' END`
+
+// addManager tells how many managers it added, 1 or 0. The contact is locked:
+// whoever changes it meanwhile must see the new row, see relist.
+func (t *tx) addManager(contactID, managerID int64) (int64, error) {
+	return t.exec(`INSERT INTO contact_managers (contact_id, manager_id, client_id, start_at, listed)
+		SELECT c.id, $2, `+listedAs+` FROM contacts c WHERE c.id = $1`+t.s.dialect.forUpdate()+` ON CONFLICT DO NOTHING`, contactID, managerID)
+}
+
+// relist must follow whatever changes the client, begin, state or message_key of
+// contacts: it copies them. ids is a subselect of the contacts' ids.
+func (t *tx) relist(ids string, args ...any) error {
+	_, err := t.exec(`UPDATE contact_managers SET (client_id, start_at, listed) = (SELECT `+listedAs+` FROM contacts c WHERE c.id = contact_managers.contact_id)
+		WHERE contact_id IN `+ids, args...)
 	return err
 }
 
@@ -314,6 +327,9 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 		unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last), c.Recurrence, c.Minutes, c.Estimated,
 		unix(c.Completed), unix(c.PostponedT), t.now.Unix(), c.ID)
 	if err != nil {
+		return err
+	}
+	if err := t.relist("($1)", c.ID); err != nil {
 		return err
 	}
 	verb := editVerb(old.State, c.State, d)

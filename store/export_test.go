@@ -70,6 +70,12 @@ func (s *Store) Exec(ctx context.Context, queries ...string) error {
 	})
 }
 
+// Count is the number that a query gives.
+func (s *Store) Count(ctx context.Context, query string) (n int, err error) {
+	err = s.glance(ctx, query, nil, &n)
+	return n, err
+}
+
 // SetHostClock makes the host's clock of a store on PostgreSQL wrong by what
 // off says. Like one that was set by hand it has no monotonic reading.
 func (s *Store) SetHostClock(off func() time.Duration) {

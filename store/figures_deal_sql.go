@@ -273,10 +273,7 @@ func (q *ItemSelection) conditions(d dialect, limit int) (ofContacts, ofEvents i
 	states := statesOf(&q.Filter)
 	// Whole days lie in the zone of the one who looks, not where they are stored.
 	begins := []any{q.From.Add(-24 * time.Hour).Unix(), q.To.Add(24 * time.Hour).Unix()}
-	contactIn := "c.state IN " + states + " AND c.start_at <> 0 AND c.start_at >= ? AND c.start_at < ?"
-	if q.Filter.NoLetters {
-		contactIn += " AND c.message_key = ''"
-	}
+	inPeriod := " AND start_at <> 0 AND start_at >= ? AND start_at < ?"
 	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
 	eventIn := "e.state IN " + states + " AND " + eventDay + " >= ? AND " + eventDay + " <= ?"
 	deal := "e.deal_id"
@@ -284,16 +281,19 @@ func (q *ItemSelection) conditions(d dialect, limit int) (ofContacts, ofEvents i
 		deal = "+e.deal_id" // a manager's done events are more than the house's of a month
 	}
 	var contacts conditions
+	if q.Filter.NoLetters {
+		contacts.add("c.message_key = ''")
+	}
 	contacts.ids(d, "c.client_id", q.Filter.Clients)
 	events := conditions{parts: []string{"d.status <> 'cancelled'"}}
 	events.ids(d, "d.client_id", q.Filter.Clients)
 	whose := ofEach(q.Viewer, q.Managers)
 	for _, managers := range whose {
-		contacts.contactsOf(d, "+c.id", managers, contactIn, begins...)
+		contacts.contactsOf(d, managers, &q.Filter, inPeriod, begins...)
 		events.eventsOf(d, deal, managers, eventIn, days...)
 	}
 	if len(whose) == 0 {
-		contacts.add(contactIn, begins...)
+		contacts.add("c.state IN "+states+inPeriod, begins...)
 		events.add(eventIn, days...)
 	}
 	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where() + fmt.Sprintf(" ORDER BY c.start_at, c.id LIMIT %d", limit+1), contacts.args},
@@ -398,8 +398,8 @@ func (t *tx) withContacts(q *PersonSelection, all []int64) ([]int64, map[int64]i
 // is known of them and of their clients, 0 for all; c are further conditions.
 func (t *tx) selectedPersons(q *PersonSelection, c conditions, limit int) (ids []int64, err error) {
 	c.add("p.merged_into IS NULL")
-	if q.Viewer.Role != RoleHead {
-		c.add(clientsSeenBy(c.arg(q.Viewer.ID)))
+	if err := t.seenClients(&c, q.Viewer); err != nil {
+		return nil, err
 	}
 	d := t.s.dialect
 	c.ids(d, "cl.manager_id", q.Managers)

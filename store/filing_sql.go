@@ -548,7 +548,7 @@ func (t *filing) knowPerson(n *NewPerson) {
 
 func (t *filing) joinManagers(contactID int64, managers []int64) error {
 	for _, m := range managers {
-		if err := t.addManager(contactID, m); err != nil {
+		if _, err := t.addManager(contactID, m); err != nil {
 			return err
 		}
 	}

@@ -266,7 +266,7 @@ func newWords(body, old, new string) string {
 func (t *tx) joinMeeting(contactID int64, managers []int64) error {
 	joined := false
 	for _, m := range managers {
-		n, err := t.exec(`INSERT INTO contact_managers (contact_id, manager_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, contactID, m)
+		n, err := t.addManager(contactID, m)
 		if err != nil {
 			return err
 		}

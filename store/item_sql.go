@@ -208,7 +208,7 @@ func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 		}
 		states := statesOf(&q.Filter)
 		var c conditions
-		c.contactsOf(s.dialect, "c.id", whose, "c.state IN "+states)
+		c.contactsOf(s.dialect, whose, &q.Filter, "")
 		contacts, err := t.contacts(c.where()+" ORDER BY c.start_at DESC LIMIT 5000", c.args...)
 		if err != nil {
 			return err
@@ -244,19 +244,30 @@ func statesOf(f *Filter) string {
 	return "('planned', 'postponed')"
 }
 
-// contactsOf adds that a contact c is one of those selected by where that the
-// managers took part in. They are found from indexes alone before anything of
-// them is read: in another order the whole house's are. from is "c.id", or
-// "+c.id" where where selects fewer than the managers have: SQLite starts
-// nowhere from a column behind a plus.
-func (c *conditions) contactsOf(d dialect, from string, managers []int64, where string, args ...any) {
-	c.add("c.id IN (SELECT c.id FROM contacts c WHERE "+where+" AND "+from+" IN (SELECT contact_id FROM contact_managers WHERE manager_id IN "+d.ids("?")+"))",
-		append(slices.Clone(args), asJSON(managers))...)
+// contactsOf adds that a contact c is one that the managers took part in, of a
+// state that the filter can match, and that begins is true, a further condition
+// on start_at that begins with AND, "" for none. They are found from indexes
+// alone before anything of them is read.
+func (c *conditions) contactsOf(d dialect, managers []int64, f *Filter, begins string, args ...any) {
+	took, whose := "(SELECT contact_id FROM contact_managers WHERE manager_id IN "+d.ids("?"), asJSON(managers)
+	switch done := slices.Contains(f.Statuses, StatusDone); {
+	case !done:
+		c.add("c.id IN "+took+" AND listed = 'open'"+begins+")", append([]any{whose}, args...)...)
+	case f.NoLetters:
+		c.add("c.id IN "+took+" AND listed IN ('open', 'done')"+begins+")", append([]any{whose}, args...)...)
+	default:
+		from := "c.id"
+		if begins != "" {
+			from = "+c.id" // a manager's letters are more than the house's of a month: SQLite does not start from them
+		}
+		c.add("c.id IN (SELECT c.id FROM contacts c WHERE c.state IN "+statesOf(f)+begins+" AND "+from+" IN "+took+"))", append(slices.Clone(args), whose)...)
+	}
 }
 
 // eventsOf adds that a deal event e is one of those selected by where, and of a
-// deal of the managers. It is found as contactsOf finds contacts, from
-// "e.deal_id" or "+e.deal_id".
+// deal of the managers. They are found from indexes alone. from is "e.deal_id",
+// or "+e.deal_id" where where selects fewer than the managers have: SQLite starts
+// nowhere from a column behind a plus.
 func (c *conditions) eventsOf(d dialect, from string, managers []int64, where string, args ...any) {
 	deals, of := dealsOf(d, managers, "")
 	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE "+where+" AND "+from+" IN "+deals+")", append(slices.Clone(args), of...)...)

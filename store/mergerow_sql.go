@@ -49,7 +49,8 @@ func (r clientTable) give(t *tx, to, from int64, where string, args ...any) erro
 var clientRest = []string{
 	"clients", "client_points", "classifications", // mergeFields
 	"book_changes", "card_marks", // logs, told by touchCards
-	"merges", // the trace
+	"contact_managers", // relistMoved
+	"merges",           // the trace
 }
 
 // noteRow writes down one row of a merge, 0: none; a row that is noted already

@@ -324,6 +324,9 @@ func (t *tx) unregister(actor Actor, m Merge, did mergeDid) (stays bool, err err
 		if err != nil || n == 0 {
 			return err
 		}
+		if err := t.relist("($1)", c.ID); err != nil {
+			return err
+		}
 		if err := t.remember(actor, "contact", c.ID, "changed", changes{"client": {idText(m.ClientID), ""}}); err != nil {
 			return err
 		}

@@ -126,10 +126,11 @@ func (t *tx) selected(viewer Manager, sel Selection, loc *time.Location, after i
 	if sel.LastContactBefore != "" {
 		where = append(where, lastContact+" < "+arg(sel.LastContactBefore.In(loc).Unix()))
 	}
-	if viewer.Role != RoleHead {
-		me := arg(viewer.ID)
-		where = append(where, `(cl.manager_id = `+me+` OR cl.id IN (SELECT c.client_id FROM contacts c JOIN contact_managers cm ON cm.contact_id = c.id WHERE cm.manager_id = `+me+`))`)
+	seen := conditions{args: args}
+	if err := t.seenClients(&seen, viewer); err != nil {
+		return nil, err
 	}
+	where, args = append(where, seen.parts...), seen.args
 	if after != 0 {
 		where = append(where, `(cl.folded, cl.id) > (SELECT a.folded, a.id FROM clients a WHERE a.id = `+arg(after)+`)`)
 	}

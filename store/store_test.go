@@ -77,7 +77,21 @@ func each(t *testing.T, fn func(*house)) {
 		h := &house{Store: s, t: t, clock: c}
 		h.fill()
 		fn(h)
+		if !t.Failed() {
+			h.sameListed()
+		}
 	})
+}
+
+// sameListed: whatever was done, contact_managers says of a contact what the
+// contact does.
+func (h *house) sameListed() {
+	h.t.Helper()
+	n, err := h.Count(ctx, `SELECT COUNT(*) FROM contact_managers cm JOIN contacts c ON c.id = cm.contact_id 
+		WHERE COALESCE(cm.client_id, 0) <> COALESCE(c.client_id, 0) OR cm.start_at <> c.start_at OR COALESCE(cm.listed, '') <> CASE
+			WHEN c.state IN ('planned', 'postponed') THEN 'open' WHEN c.state = 'done' AND c.message_key = '' THEN 'done' ELSE '' END`)
+	h.must(err)
+	h.same("rows of contact_managers that differ from their contact", n, 0)
 }
 
 func (h *house) must(err error) {

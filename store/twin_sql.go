@@ -62,6 +62,9 @@ func (t *tx) joinTwins(merge, kept, gone int64) error {
 		t.now.Unix(), asJSON(order)); err != nil {
 		return err
 	}
+	if err := t.relist(t.s.dialect.ids("$1"), asJSON(order)); err != nil {
+		return err
+	}
 	if err := t.joinMembers(merge, twins, order, stay); err != nil {
 		return err
 	}
@@ -129,7 +132,7 @@ func (t *tx) joinMembers(merge int64, twins map[int64]twin, gone, stay []int64) 
 
 // joinManager adds a manager to a contact, and notes that the merge did it.
 func (t *tx) joinManager(merge, contact, manager int64) error {
-	n, err := t.exec(`INSERT INTO contact_managers (contact_id, manager_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`, contact, manager)
+	n, err := t.addManager(contact, manager)
 	if err != nil || n == 0 {
 		return err
 	}
@@ -167,6 +170,9 @@ func (t *tx) partTwins(merge int64) error {
 		return err
 	})
 	if err != nil || len(back) == 0 {
+		return err
+	}
+	if err := t.relist(t.s.dialect.ids("$1"), asJSON(back)); err != nil {
 		return err
 	}
 	if err := t.partMembers(merge); err != nil {

@@ -142,6 +142,9 @@ func (t *tx) linkContact(actor Actor, merge int64, c Contact, client Client) (bo
 		client.ID, ref(c.ManagerID), string(c.Importance), t.now.Unix(), c.ID); err != nil {
 		return false, err
 	}
+	if err := t.relist("($1)", c.ID); err != nil {
+		return false, err
+	}
 	var parties []string
 	if err := t.row(`SELECT parties FROM letter_texts WHERE message_key = $1`, []any{c.MessageKey}, jsonInto{&parties}); ignoreNotFound(err) != nil {
 		return false, err
