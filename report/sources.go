@@ -152,7 +152,7 @@ func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []
 	q.PerClient = slices.Contains(r.by, "client")
 	q.Starts, q.Before = p.Bounds(r.loc)
 	var found [store.SourceFigures][]store.SourceGroup
-	reads := []func(context.Context) error{r.readClients}
+	var reads []func(context.Context) error
 	for i := range found {
 		reads = append(reads, func(ctx context.Context) (err error) {
 			found[i], err = gather(func(each func(store.SourceGroup) error) error {
@@ -161,7 +161,7 @@ func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []
 			return err
 		})
 	}
-	if err := r.together(reads...); err != nil {
+	if err := r.together(append(reads, r.readClients)...); err != nil {
 		return err
 	}
 	names := make(map[int64]string, len(r.clients))

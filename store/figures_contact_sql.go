@@ -122,7 +122,12 @@ func (t *tx) contactGroups(where conditions, by []Grouping, parts []grouped, cli
 		key := func(as, expression string, dest any) {
 			if expression != "" {
 				as = fmt.Sprintf("%s%d", as, i)
-				keys, order, names, into = append(keys, expression+" AS "+as), append(order, as), append(names, "g."+as), append(into, dest)
+				keys, names, into = append(keys, expression+" AS "+as), append(names, "g."+as), append(into, dest)
+				if by[i] == ByClient || by[i] == ByPerson {
+					order = slices.Insert(order, 0, as) // there are most of them: to sort by these first takes less
+				} else {
+					order = append(order, as)
+				}
 			}
 		}
 		key("k", part.id, idInto{&of[i].ID})

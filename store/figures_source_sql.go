@@ -68,14 +68,14 @@ const firstContacts = `(SELECT i.client_id, (SELECT MIN(o.start_at) FROM contact
 	JOIN contacts c ON c.client_id = x.client_id AND c.start_at = x.at AND x.at >= $1`
 
 // SourceFigure is a part of what came of lead sources. Each is read by itself,
-// so that several can be read at once.
+// so that several can be read at once: those that take longest come first.
 type SourceFigure int
 
 const (
-	SourceContacts SourceFigure = iota
+	SourceSales SourceFigure = iota
+	SourceContacts
 	SourceFirstContacts
 	SourceDeals
-	SourceSales
 	SourceFigures // how many there are
 )
 

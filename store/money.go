@@ -63,11 +63,12 @@ func minorUnits(s string, d decimal.Decimal, currency string) (Money, error) {
 
 // Plain is the sum with a point and two decimals, "1234.56", for machines.
 func (m Money) Plain() string {
-	sign, v := "", m.Minor
-	if v < 0 {
-		sign, v = "-", -v
+	var room [24]byte
+	to, v := room[:0], uint64(m.Minor)
+	if m.Minor < 0 {
+		to, v = append(to, '-'), -v
 	}
-	return fmt.Sprintf("%s%d.%02d", sign, v/100, v%100)
+	return string(append(strconv.AppendUint(to, v/100, 10), '.', byte('0'+v/10%10), byte('0'+v%10)))
 }
 
 // Format is the sum as people of that language write it: "1 234 567,00 ₽",
