@@ -197,7 +197,7 @@ var benchReports = []benchReport{
 	{"contacts", "contacts", "by=manager", false, "2026-07-01", "2026-09-30", 1.5, ""},
 	{"contacts per client and kind", "contacts", "by=manager,client,kind", false, "2026-07-01", "2026-09-30", 1.5, ""},
 	{"sources", "sources", "by=source", false, "2026-07-01", "2026-09-30", 1.5, ""},
-	{"sources per client", "sources", "by=source,client", true, "2026-07-01", "2026-09-30", 1.5, ""},
+	{"sources per client", "sources", "by=source,client", false, "2026-07-01", "2026-09-30", 1.5, ""},
 	{"managers", "managers", "", false, "2026-07-01", "2026-09-30", 1.5, ""},
 	{"managers per client", "managers", "by=manager,client", true, "2026-07-01", "2026-09-30", 1.5, ""},
 	{"managers, a year", "managers", "", false, "2025-10-01", "2026-09-30", 3, ""},
@@ -283,7 +283,7 @@ func (r *benchReport) plain(b *testing.B) string {
 	}
 	if r.from != "" {
 		from, to := Period{store.Date(r.from), store.Date(r.to)}.Bounds(benchZone)
-		query = strings.NewReplacer(":from", "'"+r.from+"'", ":to", "'"+r.to+"'", ":start", fmt.Sprint(from.Unix()), ":end", fmt.Sprint(to.Unix())).Replace(query)
+		query = strings.NewReplacer(":now", fmt.Sprint(benchNow.Unix()), ":today", "'"+benchNow.Format(time.DateOnly)+"'", ":from", "'"+r.from+"'", ":to", "'"+r.to+"'", ":start", fmt.Sprint(from.Unix()), ":end", fmt.Sprint(to.Unix())).Replace(query)
 	}
 	return query
 }
