@@ -39,7 +39,7 @@ func (r *run) calendar() (*Table, error) {
 	}
 	all := r.listing(t)
 	for n, p := range periods {
-		more, err := r.calendarOf(p, names, func(item leaf) { all.addOf(n, item) })
+		more, err := r.calendarOf(p, names, func(item *record) { all.addOf(n, item) })
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ func (r *run) calendar() (*Table, error) {
 }
 
 // calendarOf gives each item of a period, in its groups; more: there are others.
-func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (more bool, err error) {
+func (r *run) calendarOf(p Period, names map[int64]string, each func(*record)) (more bool, err error) {
 	f := &r.filter
 	q := store.ItemSelection{Viewer: r.Viewer, Managers: f.managers, Filter: store.Filter{Statuses: f.statuses, Importances: f.importances, Clients: f.clients}}
 	q.From, q.To = p.Bounds(r.loc)
@@ -86,7 +86,7 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(leaf)) (mor
 }
 
 // calendarItem gives an item that the request selects, in its groups.
-func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(leaf)) {
+func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(*record)) {
 	f := &r.filter
 	class, kind := it.Class, ""
 	if it.Contact != nil {
@@ -130,9 +130,9 @@ func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(lea
 	}
 	what, sum, moved, url := r.itemTitle(it)
 	order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
-	record := recordStep(it.Key().ID, what, order)
-	record.key += string(it.Type)
-	each(leaf{path: append(path, record), status: it.Status, url: url, values: []Value{
+	own := recordStep(it.Key().ID, what, order)
+	own.key += string(it.Type)
+	each(&record{path: path, own: own, status: it.Status, url: url, values: []Value{
 		count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
 		text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
 }

@@ -46,14 +46,14 @@ func (r *run) classification() (*Table, error) {
 		column.Behind.Set("relation", string(rel))
 		t.Columns = append(t.Columns, column)
 	}
-	var leaves leafSet
+	leaves := leafSet{}
 	periods, err := r.periods()
 	if err != nil {
 		return nil, err
 	}
 	tally := func(found []store.PositionPair, side int) {
 		for _, p := range found {
-			path := make([]step, len(r.by))
+			path := make([]*step, len(r.by))
 			for i, g := range r.by {
 				path[i] = r.positionStep(g, &p)
 			}
@@ -77,10 +77,10 @@ func (r *run) classification() (*Table, error) {
 		tally(then, i+1)
 	}
 	width := len(t.Columns) * len(periods)
-	if err := r.idle(func(path []step) { leaves.keep(path, width) }); err != nil {
+	if err := r.idle(func(path []*step) { leaves.keep(path, width) }); err != nil {
 		return nil, err
 	}
-	t.Rows, t.Total = rollUp(&leaves)
+	t.Rows, t.Total = rollUp(leaves)
 	r.shares(t, 0, 1)
 	r.compare(t)
 	if len(found) == 0 {
@@ -118,7 +118,7 @@ func some(n int64, yes bool) Value {
 }
 
 // positionStep is the group of a client's position.
-func (r *run) positionStep(by string, p *store.PositionPair) step {
+func (r *run) positionStep(by string, p *store.PositionPair) *step {
 	switch by {
 	case "abc":
 		return r.step(by, store.GroupKey{Text: p.Now.ABC})
@@ -127,9 +127,7 @@ func (r *run) positionStep(by string, p *store.PositionPair) step {
 	case "stage":
 		return r.step(by, store.GroupKey{Text: p.Now.Stage})
 	case "relation":
-		rel := string(p.Now.Since(p.Former))
-		order := map[string]string{"improved": "0", "worsened": "1", "unchanged": "2", "new": "3"}[rel]
-		return step{key: rel, title: text(r.t("column." + rel)), order: order, filter: by, value: rel}
+		return r.step(by, store.GroupKey{Text: string(p.Now.Since(p.Former))})
 	}
 	return r.step("manager", p.Manager)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,10 +46,10 @@ func (r *run) contacts() (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	var leaves leafSet
+	leaves := leafSet{}
 	err = r.together(func(ctx context.Context) error {
 		for i, p := range periods {
-			if err := r.contactLeaves(ctx, &leaves, p, i, len(periods)); err != nil {
+			if err := r.contactLeaves(ctx, leaves, p, i, len(periods)); err != nil {
 				return err
 			}
 		}
@@ -58,10 +59,10 @@ func (r *run) contacts() (*Table, error) {
 		return nil, err
 	}
 	width := len(t.Columns) * len(periods)
-	if err := r.idle(func(path []step) { leaves.keep(path, width) }); err != nil {
+	if err := r.idle(func(path []*step) { leaves.keep(path, width) }); err != nil {
 		return nil, err
 	}
-	t.Rows, t.Total = rollUp(&leaves)
+	t.Rows, t.Total = rollUp(leaves)
 	r.shares(t, 0, 1)
 	r.shares(t, 2, 3)
 	r.compare(t)
@@ -88,7 +89,7 @@ func (r *run) shares(t *Table, of, into int) {
 
 // contactLeaves adds the figures of the n-th of all periods to the innermost
 // groups.
-func (r *run) contactLeaves(ctx context.Context, leaves *leafSet, p Period, n, all int) error {
+func (r *run) contactLeaves(ctx context.Context, leaves leafSet, p Period, n, all int) error {
 	by := make([]store.Grouping, len(r.by))
 	for i, g := range r.by {
 		by[i] = store.Grouping(g)
@@ -96,16 +97,10 @@ func (r *run) contactLeaves(ctx context.Context, leaves *leafSet, p Period, n, a
 			by[i] = store.ByDay
 		}
 	}
+	path := make([]*step, len(r.by))
 	return r.st.ContactGroups(ctx, r.contactSelection(p), by, func(g store.ContactGroup) error {
-		path := make([]step, len(r.by))
 		for i, by := range r.by {
 			path[i] = r.step(by, g.Keys[i])
-			if by == "person" {
-				path[i].filter = "counted"
-			}
-			if by == "day" || by == "week" || by == "month" {
-				path[i].filter, path[i].value = days, r.groupDays(by, path[i].key)
-			}
 		}
 		figures := []Value{count(g.Contacts), {}, minutes(g.Minutes, g.Estimated), {}}
 		l := leaves.keep(path, len(figures)*all)
@@ -128,17 +123,21 @@ func (r *run) groupDays(by, first string) string {
 
 // step is a group's key as a row shows it, with the filter that selects it. It
 // is made once: the same manager is in the path of many rows.
-func (r *run) step(by string, k store.GroupKey) step {
+func (r *run) step(by string, k store.GroupKey) *step {
+	if by == "week" || by == "month" {
+		k.Text = string(groupDay(by, store.Date(k.Text)))
+	}
 	at := grouped{by, k}
 	if k.ID != 0 {
 		at.key.Text = "" // the same record has the same name
 	}
-	s, ok := r.steps[at]
-	if !ok {
+	s := r.steps[at]
+	if s == nil {
 		if r.steps == nil {
-			r.steps = map[grouped]step{}
+			r.steps = map[grouped]*step{}
 		}
-		s = r.makeStep(by, k)
+		made := r.makeStep(by, k)
+		s = &made
 		r.steps[at] = s
 	}
 	return s
@@ -181,10 +180,21 @@ func (r *run) makeStep(by string, k store.GroupKey) step {
 	case "stage":
 		return word(store.Word(r.lang, "stage."+k.Text), slices.Index(allStages, k.Text))
 	case "day", "week", "month":
-		d := groupDay(by, store.Date(k.Text))
-		return step{key: string(d), title: dayGroup(voice{r.lang}.dayTitle(by, d), d), order: string(d)}
+		d := store.Date(k.Text)
+		s := step{key: k.Text, title: dayGroup(voice{r.lang}.dayTitle(by, d), d), order: k.Text, filter: days, value: r.groupDays(by, k.Text)}
+		if slices.Contains(r.report.filters, by) {
+			s.filter, s.value, s.order = by, cmp.Or(k.Text, "none"), cmp.Or(k.Text, "9999")
+		}
+		return s
+	case "relation":
+		order := map[string]string{"improved": "0", "worsened": "1", "unchanged": "2", "new": "3"}[k.Text]
+		return step{key: k.Text, title: text(r.t("column." + k.Text)), order: order, filter: by, value: k.Text}
 	}
-	s := step{key: fmt.Sprintf("%d %s", k.ID, k.Text), title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: fmt.Sprintf("#%d", k.ID)}
+	id := strconv.FormatInt(k.ID, 10)
+	s := step{key: id + " " + k.Text, title: text(k.Text), order: "0" + strings.ToLower(k.Text), filter: by, value: "#" + id}
+	if by == "person" {
+		s.filter = "counted"
+	}
 	if k.ID != 0 {
 		return s
 	}

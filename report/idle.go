@@ -11,7 +11,7 @@ import (
 // them (rules.md section 6.6): all managers or lead sources where the rows are
 // grouped by these first, and all clients where only these stand before them.
 // The groups within are not known then, so a path may end early.
-func (r *run) idle(each func(path []step)) error {
+func (r *run) idle(each func(path []*step)) error {
 	if r.chosen() {
 		return nil
 	}
@@ -45,12 +45,12 @@ func (r *run) idle(each func(path []step)) error {
 		if !r.ofSource(l.Source) {
 			continue
 		}
-		path := make([]step, depth+1)
+		path := make([]*step, depth+1)
 		for i, by := range r.by[:depth] {
 			if by == "manager" {
 				path[i] = r.step(by, store.GroupKey{ID: l.Manager, Text: managers[l.Manager]})
 			} else {
-				path[i] = r.sourcePath(sources[l.Source], r.by[i:i+1])[0]
+				path[i] = r.sourceStep(by, sources[l.Source])
 			}
 		}
 		path[depth] = r.step("client", l.Client)
@@ -85,7 +85,7 @@ func (r *run) readClients(ctx context.Context) (err error) {
 
 // idleManagers calls each for all managers, where the rows are grouped by them
 // first.
-func (r *run) idleManagers(each func(path []step)) error {
+func (r *run) idleManagers(each func(path []*step)) error {
 	if len(r.by) == 0 || r.by[0] != "manager" || len(r.filter.clients) > 0 || r.chosen() {
 		return nil
 	}
@@ -95,7 +95,7 @@ func (r *run) idleManagers(each func(path []step)) error {
 	}
 	for _, m := range all {
 		if passes(r.filter.managers, m.ID) && r.Viewer.Sees(m.ID) {
-			each([]step{r.step("manager", store.GroupKey{ID: m.ID, Text: m.Name})})
+			each([]*step{r.step("manager", store.GroupKey{ID: m.ID, Text: m.Name})})
 		}
 	}
 	return nil
@@ -122,14 +122,18 @@ func (r *run) sourcesByID() (map[int64]store.Source, error) {
 }
 
 // sourcePath are the groups of a lead source by campaign and source.
-func (r *run) sourcePath(s store.Source, by []string) []step {
-	path := make([]step, len(by))
+func (r *run) sourcePath(s store.Source, by []string) []*step {
+	path := make([]*step, len(by))
 	for i, g := range by {
-		if g == "campaign" {
-			path[i] = r.step(g, store.GroupKey{Text: s.Campaign})
-		} else {
-			path[i] = r.step(g, store.GroupKey{ID: s.ID, Text: s.Name})
-		}
+		path[i] = r.sourceStep(g, s)
 	}
 	return path
+}
+
+// sourceStep is the group of a lead source by campaign or source.
+func (r *run) sourceStep(by string, s store.Source) *step {
+	if by == "campaign" {
+		return r.step(by, store.GroupKey{Text: s.Campaign})
+	}
+	return r.step(by, store.GroupKey{ID: s.ID, Text: s.Name})
 }

@@ -12,21 +12,26 @@ import (
 
 // grouping is the path of a record into its groups; key tells that of a
 // grouping. Days, weeks and months are those of the key "day".
-func (r *run) grouping(key func(by string) store.GroupKey) []step {
-	path := make([]step, len(r.by), len(r.by)+1)
+func (r *run) grouping(key func(by string) store.GroupKey) []*step {
+	path := make([]*step, len(r.by))
 	for i, by := range r.by {
 		switch by {
 		case "day", "week", "month":
 			path[i] = r.step(by, key("day"))
-			path[i].filter, path[i].value = by, path[i].key
-			if path[i].key == "" {
-				path[i].value, path[i].order = "none", "9999"
-			}
 		default:
 			path[i] = r.step(by, key(by))
 		}
 	}
 	return path
+}
+
+// record is one record on its way into a listing.
+type record struct {
+	path   []*step // of its groups
+	own    step
+	values []Value
+	status store.Status
+	url    string
 }
 
 // listing makes the rows of a table from records as they come, each in its
@@ -35,15 +40,14 @@ func (r *run) grouping(key func(by string) store.GroupKey) []step {
 type listing struct {
 	r       *run
 	t       *Table
-	groups  tree[columns, *columns] // of a comparison the figures of each period, side by side
-	leaves  map[string]*leafGroup   // by the keys of their paths
+	groups  tree[columns, *columns]     // of a comparison the figures of each period, side by side
+	leaves  map[[maxBy]*step]*leafGroup // by their paths
 	blocks  blocks
 	first   []packed
 	records int
 	last    *packed // none behind it is kept
 	zero    []bool  // by column: some record has a sum of nothing
-	path    []byte  // these three are used again and again
-	key     []byte
+	key     []byte  // these two are used again and again
 	record  packing
 }
 
@@ -53,7 +57,7 @@ const maxRowsAtOnce = 2000
 
 func (r *run) listing(t *Table) *listing {
 	t.listing = true
-	return &listing{r: r, t: t, leaves: map[string]*leafGroup{}, zero: make([]bool, len(t.Columns))}
+	return &listing{r: r, t: t, leaves: map[[maxBy]*step]*leafGroup{}, zero: make([]bool, len(t.Columns))}
 }
 
 // side are values of the n-th period of a comparison, among those of the others.
@@ -69,12 +73,12 @@ func (l *listing) side(n int, values []Value) *columns {
 
 // addOf takes a record of the n-th period: of another one than the report's own
 // only its groups have figures.
-func (l *listing) addOf(n int, record leaf) {
+func (l *listing) addOf(n int, record *record) {
 	if n == 0 {
 		l.add(record)
 		return
 	}
-	l.groups.add(record.path[:len(record.path)-1], l.side(n, record.values))
+	l.groups.add(record.path, l.side(n, record.values))
 }
 
 // columns are figures that simply add up.
@@ -95,17 +99,16 @@ func (c *columns) add(o *columns) {
 
 func (c *columns) values() []Value { return *c }
 
-// add takes the next record; its own step is the last one of its path.
-func (l *listing) add(record leaf) {
-	own := len(record.path) - 1
+// add takes the next record.
+func (l *listing) add(record *record) {
+	path, self := record.path, &record.own
 	if l.r.rows { // the records alone are asked for
-		record.path, own = record.path[own:], 0
+		path = nil
 	}
-	l.groups.add(record.path[:own], l.side(0, record.values))
+	l.groups.add(path, l.side(0, record.values))
 	l.records++
-	self := &record.path[own]
 	l.key = append(append(append(append(append(l.key[:0], self.order...), 0), self.title.Text...), 0), self.key...)
-	of := l.group(record.path[:own])
+	of := l.group(path)
 	if l.last != nil && l.compare(of, l.key, *l.last) > 0 {
 		return
 	}
@@ -129,15 +132,13 @@ func (l *listing) add(record leaf) {
 }
 
 // group is the innermost group with that path.
-func (l *listing) group(path []step) *leafGroup {
-	l.path = l.path[:0]
-	for i := range path {
-		l.path = append(append(l.path, path[i].key...), 0)
-	}
-	of := l.leaves[string(l.path)]
+func (l *listing) group(path []*step) *leafGroup {
+	var key [maxBy]*step
+	copy(key[:], path)
+	of := l.leaves[key]
 	if of == nil {
 		of = &leafGroup{path: path}
-		l.leaves[string(l.path)] = of
+		l.leaves[key] = of
 	}
 	return of
 }
@@ -180,7 +181,7 @@ func (l *listing) rows(kind string) error {
 		r.by = nil
 	}
 	total := slices.Clone(l.groups.values())
-	if err := r.idleManagers(func(path []step) { l.groups.add(path, l.side(0, t.nothing())) }); err != nil {
+	if err := r.idleManagers(func(path []*step) { l.groups.add(path, l.side(0, t.nothing())) }); err != nil {
 		return err
 	}
 	for _, g := range r.by {
@@ -205,12 +206,12 @@ func (l *listing) rows(kind string) error {
 	}
 	next := 0
 	// members are the records of a group, which come in the order of groups.
-	members := func(keys []string) []packed {
+	members := func(steps []*step) []packed {
 		from := next
 		for ; next < len(l.first); next++ {
 			of := l.first[next].group.path
-			for i, key := range keys {
-				if of[i].key != key {
+			for i, s := range steps {
+				if of[i] != s {
 					return l.first[from:next]
 				}
 			}
@@ -226,11 +227,11 @@ func (l *listing) rows(kind string) error {
 	if len(r.by) == 0 {
 		t.members = members(nil)
 	}
-	keys := make([]string, len(r.by))
-	l.groups.rows(nil, func(row Row, key string) {
+	path := make([]*step, len(r.by))
+	l.groups.rows(nil, func(row Row, of *step) {
 		row.Leaf, row.Values = false, figures(row.Values)
-		if keys[len(row.Path)-1] = key; len(row.Path) == len(keys) {
-			row.members = members(keys)
+		if path[len(row.Path)-1] = of; len(row.Path) == len(path) {
+			row.members = members(path)
 		}
 		t.Rows = append(t.Rows, row)
 	})
@@ -249,8 +250,8 @@ func (t *Table) nothing() []Value {
 	return all
 }
 
-// recordStep is a record as the innermost step of its path, in that order
-// among the others.
+// recordStep is a record as a step within its groups, in that order among the
+// others.
 func recordStep(id int64, title, order string) step {
 	return step{key: strconv.FormatInt(id, 10), title: text(title), order: order}
 }

@@ -353,11 +353,11 @@ func (r *run) managers() (*Table, error) {
 		return nil, err
 	}
 	var whole tree[sides[performance, *performance], *sides[performance, *performance]]
-	hidden := map[string]bool{} // of these a manager sees the average alone
-	add := func(n int, p *performance, m store.GroupKey, below ...step) {
+	hidden := map[*step]bool{} // of these a manager sees the average alone
+	add := func(n int, p *performance, m store.GroupKey, below ...*step) {
 		of := r.step("manager", m)
-		hidden[of.key] = !r.Viewer.Sees(m.ID)
-		whole.give(append([]step{of}, below...), side[performance, *performance](n, len(periods), p))
+		hidden[of] = !r.Viewer.Sees(m.ID)
+		whole.give(append([]*step{of}, below...), side[performance, *performance](n, len(periods), p))
 	}
 	for _, m := range everyone { // a manager with no sales, or no contacts, keeps a row
 		if passes(r.filter.managers, m.ID) {
@@ -385,7 +385,7 @@ func (r *run) managers() (*Table, error) {
 		for o, p := range found {
 			m := store.GroupKey{ID: o.Manager, Text: managerNames[o.Manager]}
 			if perClient {
-				add(n, p, m, r.makeStep("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
+				add(n, p, m, r.step("client", store.GroupKey{ID: o.Client, Text: clientNames[o.Client]}))
 			} else {
 				add(n, p, m)
 			}
@@ -394,10 +394,10 @@ func (r *run) managers() (*Table, error) {
 	}
 	total := whole.values()
 	managers := int64(len(whole.inner))
-	maps.DeleteFunc(whole.inner, func(key string, _ *tree[sides[performance, *performance], *sides[performance, *performance]]) bool {
-		return hidden[key]
+	maps.DeleteFunc(whole.inner, func(of *step, _ *tree[sides[performance, *performance], *sides[performance, *performance]]) bool {
+		return hidden[of]
 	})
-	whole.rows(nil, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
+	whole.rows(nil, func(row Row, _ *step) { t.Rows = append(t.Rows, row) })
 	head := r.Viewer.Role == store.RoleHead
 	if head && len(t.Rows) > 0 {
 		t.Total = total

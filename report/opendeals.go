@@ -56,8 +56,7 @@ func (r *run) openDeals() (*Table, error) {
 			return store.GroupKey{Text: d.Stage}
 		})
 		order := fmt.Sprintf("%d %s %s", status.Rank(), orLast(day), d.Deal.Date)
-		all.add(leaf{
-			path:   append(path, recordStep(d.Deal.ID, r.t("deal no", d.Deal.Number), order)),
+		all.add(&record{path: path, own: recordStep(d.Deal.ID, r.t("deal no", d.Deal.Number), order),
 			values: append(r.dealFigures(d), r.nextEvent(next)...), status: status, url: fmt.Sprintf("/deals/%d", d.Deal.ID)})
 		return nil
 	})

@@ -20,7 +20,7 @@ type packed struct {
 
 // leafGroup is an innermost group of a listing.
 type leafGroup struct {
-	path []step
+	path []*step
 	rank int // its place among all of them; set when they are sorted
 }
 

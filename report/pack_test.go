@@ -34,7 +34,7 @@ func longList(t *testing.T, records int, grouped bool) *Table {
 		}
 		status := r.statusWord(store.StatusCurrent)
 		status.Estimated, status.FirstDay = n%2 == 0, int32(n)
-		all.add(leaf{path: append(path, recordStep(int64(n), fmt.Sprintf("№ %d\n", n), fmt.Sprintf("%05d", n))), status: store.StatusCurrent, url: fmt.Sprintf("/deals/%d", n),
+		all.add(&record{path: path, own: recordStep(int64(n), fmt.Sprintf("№ %d\n", n), fmt.Sprintf("%05d", n)), status: store.StatusCurrent, url: fmt.Sprintf("/deals/%d", n),
 			values: []Value{count(1), day("2026-11-25"), sum, paid, status}})
 	}
 	if err := all.rows("deal"); err != nil {

@@ -69,7 +69,7 @@ func (r *run) persons() (*Table, error) {
 		if q.NoLast {
 			lastContact = Value{N: p.ID}
 		}
-		all.add(leaf{path: append(path, recordStep(p.ID, p.Name, "")), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
+		all.add(&record{path: path, own: recordStep(p.ID, p.Name, ""), url: fmt.Sprintf("/clients/%d", p.ClientID), values: []Value{
 			count(1), text(l.Client), text(p.Position), inLines(emails), inLines(p.Phones), day(p.Birthday), lastContact, text(l.Manager.Text)}})
 		if r.People {
 			t.People = append(t.People, l)

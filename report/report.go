@@ -188,7 +188,7 @@ type run struct {
 	behind    string // the column whose records they are; "" of all
 	filter    filters
 	exchanges map[[2]string]store.Exchange // by currency and day
-	steps     map[grouped]step             // that were made
+	steps     map[grouped]*step            // that were made
 	clients   []store.ClientLine           // that keep a row though nothing is theirs
 	asked     bool                         // they are read
 	// lacking are the currencies without a rate; failed is why converting ended.

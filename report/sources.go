@@ -101,16 +101,16 @@ func (r *run) sources() (*Table, error) {
 	}
 	var whole tree[sides[fruits, *fruits], *sides[fruits, *fruits]]
 	for n, p := range periods {
-		if err := r.fruits(p, all, expiry, func(path []step, f *fruits) {
+		if err := r.fruits(p, all, expiry, func(path []*step, f *fruits) {
 			whole.give(path, side[fruits, *fruits](n, len(periods), f))
 		}); err != nil {
 			return nil, err
 		}
 	}
-	if err := r.idle(func(path []step) { whole.give(path, side[fruits, *fruits](0, len(periods), &fruits{})) }); err != nil {
+	if err := r.idle(func(path []*step) { whole.give(path, side[fruits, *fruits](0, len(periods), &fruits{})) }); err != nil {
 		return nil, err
 	}
-	whole.rows(nil, func(row Row, _ string) { t.Rows = append(t.Rows, row) })
+	whole.rows(nil, func(row Row, _ *step) { t.Rows = append(t.Rows, row) })
 	if len(t.Rows) > 0 {
 		t.Total = whole.values()
 	}
@@ -143,7 +143,7 @@ func (r *run) readCampaigns(all []store.Source) {
 
 // fruits calls each for what came of the sources in a period, and for what
 // their campaigns cost.
-func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []step, f *fruits)) error {
+func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []*step, f *fruits)) error {
 	known := map[int64]store.Source{}
 	for _, s := range all {
 		known[s.ID] = s
@@ -184,13 +184,13 @@ func (r *run) fruits(p Period, all []store.Source, expiry int, each func(path []
 		}
 		maps.Copy(names, more)
 	}
-	path := func(source store.Source, client store.GroupKey) []step {
-		steps := make([]step, len(r.by))
+	steps := make([]*step, len(r.by))
+	path := func(source store.Source, client store.GroupKey) []*step {
 		for i, by := range r.by {
 			if by == "client" {
 				steps[i] = r.step(by, client)
 			} else {
-				steps[i] = r.sourcePath(source, r.by[i:i+1])[0]
+				steps[i] = r.sourceStep(by, source)
 			}
 		}
 		return steps
