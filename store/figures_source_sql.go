@@ -26,28 +26,28 @@ type SourceGroup struct {
 
 // sourceAt is the lead source that was valid for a client at a moment: that of
 // the client's newest contact up to then that names one, unless it has expired;
-// else the one that the client has (rules.md section 6.5).
-func sourceAt(client, moment string, expiry int) string {
+// else own, the one that the client has (rules.md section 6.5).
+func sourceAt(client, moment string, expiry int, own string) string {
 	fresh := ""
 	if expiry > 0 {
 		fresh = fmt.Sprintf(" AND s.start_at > %s - %d", moment, expiry*86400)
 	}
 	return `COALESCE((SELECT s.source_id FROM contacts s WHERE s.client_id = ` + client + ` AND s.source_id IS NOT NULL AND s.start_at <= ` + moment + fresh +
-		` ORDER BY s.start_at DESC LIMIT 1), (SELECT cl.source_id FROM clients cl WHERE cl.id = ` + client + `))`
+		` ORDER BY s.start_at DESC LIMIT 1), ` + own + `)`
 }
 
 // sourceOfContact, sourceOfDeal and sourceOfSale are the lead sources to which
-// contacts, deals and documents belong.
+// contacts, deals and documents belong; with these two the client is joined.
 func sourceOfContact(expiry int) string {
-	return `COALESCE(c.source_id, ` + sourceAt("c.client_id", "c.start_at", expiry) + `)`
+	return `COALESCE(c.source_id, ` + sourceAt("c.client_id", "c.start_at", expiry, "(SELECT cl.source_id FROM clients cl WHERE cl.id = c.client_id)") + `)`
 }
 
 func (d dialect) sourceOfDeal(expiry int) string {
-	return `COALESCE(d.source_id, ` + sourceAt("d.client_id", d.unixDay("d.date")+` + 86399`, expiry) + `)`
+	return `COALESCE(d.source_id, ` + sourceAt("d.client_id", d.unixDay("d.date")+` + 86399`, expiry, "cl.source_id") + `)`
 }
 
 func (d dialect) sourceOfSale(expiry int) string {
-	return `COALESCE(d.source_id, ` + sourceAt("doc.client_id", d.unixDay("doc.date")+` + 86399`, expiry) + `)`
+	return `COALESCE(d.source_id, ` + sourceAt("doc.client_id", d.unixDay("doc.date")+` + 86399`, expiry, "cl.source_id") + `)`
 }
 
 // What counts as a contact in, the first contact with a client, and the first
@@ -142,7 +142,8 @@ func (s *Store) SourceGroups(ctx context.Context, figure SourceFigure, q SourceQ
 	if q.PerClient {
 		client = part.client
 	}
-	query := `SELECT ` + part.source + `, ` + client + `, ` + columns + ` FROM ` + part.from + where.where() + ` GROUP BY 1, 2` + group
+	// By client first: there are more clients than sources, so less is compared.
+	query := `SELECT ` + part.source + `, ` + client + `, ` + columns + ` FROM ` + part.from + where.where() + ` GROUP BY 2, 1` + group
 	return s.read(ctx, func(t *tx) error {
 		return t.rows(query, where.args, func(scan func(...any) error) error {
 			var g SourceGroup
