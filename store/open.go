@@ -167,8 +167,15 @@ func openSQLite(path string) (w, r, g *sql.DB, err error) {
 		return nil, nil, nil, err
 	}
 	w.SetMaxOpenConns(1)
-	// The journal mode is set on the writer before a reader opens the file.
-	if err := w.Ping(); err != nil {
+	// The journal mode is set on the writer before a reader opens the file. That
+	// does not wait (busy_timeout) while another process that starts sets it, or
+	// one that ends takes the log away.
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if err = w.Ping(); !isBusy(err) || time.Now().After(end) {
+			break
+		}
+	}
+	if err != nil {
 		w.Close()
 		return nil, nil, nil, err
 	}
