@@ -100,7 +100,7 @@ func (r *run) afterCalls(days int) (*Table, error) {
 		if !isCalled {
 			key = "not called"
 		}
-		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("column." + key))}, Leaf: true, Link: url.Values{"rows": {key}}.Encode(),
+		t.Rows = append(t.Rows, Row{Path: []Value{text(r.t("column." + key))}, Leaf: true, steps: []*step{{filter: "rows", value: key}},
 			Values: append([]Value{count(int64(len(groups[isCalled])))}, sum.values()...)})
 	}
 	t.Notes = append(t.Notes, r.t("not called", voice{r.lang}.date(middle)))

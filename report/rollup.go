@@ -3,7 +3,6 @@ package report
 import (
 	"cmp"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -50,45 +49,6 @@ func comparePaths(a, b []*step) int {
 
 // days is the step's filter that selects a stretch of days, by from and to.
 const days = "days"
-
-// link selects the group with that path, as Row.Link says: what url.Values
-// would encode, without the cost of one for each row.
-func link(path []*step) string {
-	type param struct{ name, value string }
-	var room [8]param
-	params := room[:0]
-	set := func(name, value string) {
-		for i := range params {
-			if params[i].name == name {
-				params[i].value = value
-				return
-			}
-		}
-		params = append(params, param{name, value})
-	}
-	for _, s := range path {
-		switch s.filter {
-		case "":
-			return "" // nothing selects it
-		case days:
-			from, last, _ := strings.Cut(s.value, " ")
-			set("from", from)
-			set("to", last)
-		default:
-			set(s.filter, s.value)
-		}
-	}
-	slices.SortFunc(params, func(a, b param) int { return strings.Compare(a.name, b.name) })
-	var letters [128]byte
-	to := letters[:0]
-	for i, p := range params {
-		if i > 0 {
-			to = append(to, '&')
-		}
-		to = append(append(append(to, url.QueryEscape(p.name)...), '='), url.QueryEscape(p.value)...)
-	}
-	return string(to)
-}
 
 // leafSet are the innermost groups by their paths.
 type leafSet map[[maxBy]*step]*leaf
@@ -155,11 +115,12 @@ func rollUp(found leafSet) ([]Row, []Value) {
 			same++
 		}
 		open, last = open[:min(same, len(open))], last[:min(same, len(last))]
+		titles := make([]Value, len(l.path)) // of all the groups that open now
+		for i, s := range l.path {
+			titles[i] = s.title
+		}
 		for depth := len(open); depth < len(l.path); depth++ {
-			row := Row{Path: make([]Value, depth+1), Leaf: depth == len(l.path)-1, Link: link(l.path[:depth+1])}
-			for i := range row.Path {
-				row.Path[i] = l.path[i].title
-			}
+			row := Row{Path: titles[: depth+1 : depth+1], Leaf: depth == len(l.path)-1, steps: l.path[:depth+1]}
 			if depth > 0 {
 				rows[open[depth-1]].Leaf = false // a group without figures of its own has come before
 			}
@@ -246,7 +207,7 @@ func (t *tree[F, P]) rows(path []*step, each func(row Row, of *step)) {
 		order[i] = nil // of many groups the figures and the rows together would be a lot
 		delete(t.inner, inner.step)
 		path := append(path, inner.step)
-		row := Row{Path: make([]Value, len(path)), Values: inner.values(), Leaf: len(inner.inner) == 0, Link: link(path)}
+		row := Row{Path: make([]Value, len(path)), Values: inner.values(), Leaf: len(inner.inner) == 0, steps: slices.Clone(path)}
 		for i := range path {
 			row.Path[i] = path[i].title
 		}

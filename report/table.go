@@ -49,7 +49,7 @@ type Column struct {
 	// NoSum: the total of the column is not the sum of its rows: an average, say.
 	NoSum bool
 	// Behind asks the same report for the records behind the column's figures,
-	// beside what a row's Link selects; nil: there are none.
+	// beside what a row selects; nil: there are none.
 	Behind url.Values
 }
 
@@ -85,20 +85,33 @@ type Row struct {
 	Status store.Status
 	// Aside: no group of its own, but the average of the team.
 	Aside bool
-	// Link selects the records behind the row, as parameters of a request in the
-	// form of a URL's query: of many rows url.Values would be a lot; "" for none.
-	Link string
-	URL  string // of the record that the row is, a path of the pages; "" for none
+	URL   string // of the record that the row is, a path of the pages; "" for none
+	// steps are the groups of Path, which select the records behind the row; none:
+	// there are none.
+	steps []*step
 	// members are the packed records of the group.
 	members []packed
 }
 
-// selects is Link as parameters; nil: there is none.
+// selects selects the records behind the row, as parameters of a request; nil:
+// nothing does.
 func (r *Row) selects() url.Values {
-	if r.Link == "" {
+	if len(r.steps) == 0 {
 		return nil
 	}
-	all, _ := url.ParseQuery(r.Link)
+	all := url.Values{}
+	for _, s := range r.steps {
+		switch s.filter {
+		case "":
+			return nil
+		case days:
+			from, last, _ := strings.Cut(s.value, " ")
+			all.Set("from", from)
+			all.Set("to", last)
+		default:
+			all.Set(s.filter, s.value)
+		}
+	}
 	return all
 }
 
