@@ -326,7 +326,7 @@ func (t *tx) editContact(actor Actor, old Contact, e ContactEdit) error {
 		string(c.Kind), string(c.State), string(c.Importance), ref(c.ClientID), ref(c.DealID), c.Subject, c.Body,
 		unix(c.When.Start), unix(c.When.End), string(c.When.First), string(c.When.Last), c.Recurrence, c.Minutes, c.Estimated,
 		unix(c.Completed), unix(c.PostponedT), t.now.Unix(), c.ID)
-	if err == nil && (c.ClientID != old.ClientID || c.State != old.State || !c.When.Start.Equal(old.When.Start)) {
+	if err == nil { // always: another transaction may have changed what old says
 		err = t.relist("($1)", c.ID)
 	}
 	if err != nil {
