@@ -87,7 +87,7 @@ func each(t *testing.T, fn func(*house)) {
 // contact does.
 func (h *house) sameListed() {
 	h.t.Helper()
-	n, err := h.Count(ctx, `SELECT COUNT(*) FROM contact_managers cm JOIN contacts c ON c.id = cm.contact_id 
+	n, err := h.Count(ctx, `SELECT COUNT(*) FROM contact_managers cm JOIN contacts c ON c.id = cm.contact_id
 		WHERE COALESCE(cm.client_id, 0) <> COALESCE(c.client_id, 0) OR cm.start_at <> c.start_at OR COALESCE(cm.listed, '') <> CASE
 			WHEN c.state IN ('planned', 'postponed') THEN 'open' WHEN c.state = 'done' AND c.message_key = '' THEN 'done' ELSE '' END`)
 	h.must(err)

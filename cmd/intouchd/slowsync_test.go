@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -26,21 +27,18 @@ type slowSync struct {
 // it has put the filter on; its descriptor 3 is where the listener goes to.
 const slowSyncVariable = "INTOUCHD_SLOW_SYNC"
 
-// wrap makes the command one whose program is under the filter, and returns what
-// is to be called once it was started, or could not be.
-func (s *slowSync) wrap(t testing.TB, cmd *exec.Cmd) (started func()) {
-	t.Helper()
+// start starts the command with its program under the filter.
+func (s *slowSync) start(cmd *exec.Cmd) error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "seccomp")
+	defer theirs.Close()
 	cmd.Env = append(cmd.Env, slowSyncVariable+"="+cmd.Path)
 	cmd.Path, cmd.ExtraFiles = os.Args[0], []*os.File{theirs}
-	return func() {
-		theirs.Close()
-		go s.supervise(pair[0])
-	}
+	go s.supervise(pair[0]) // until theirs is closed everywhere, if nothing comes
+	return cmd.Start()
 }
 
 // supervise gets the listener from the socket, and answers it until its
@@ -62,6 +60,8 @@ func (s *slowSync) supervise(socket int) {
 	}
 	listener := fds[0]
 	defer unix.Close(listener)
+	var held sync.WaitGroup
+	defer held.Wait() // another file may get the descriptor's number
 	for {
 		ready := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
 		if _, err := unix.Poll(ready, -1); err != nil && err != unix.EINTR || ready[0].Revents&unix.POLLHUP != 0 {
@@ -78,8 +78,8 @@ func (s *slowSync) supervise(socket int) {
 		if delay > 0 {
 			s.slowed.Add(1)
 		}
-		// The descriptor stays open while calls wait: it is closed when no process is left, and they with it.
-		time.AfterFunc(delay, func() {
+		held.Go(func() {
+			time.Sleep(delay)
 			control(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&seccompAnswer{ID: call.ID, Flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}))
 		})
 	}
@@ -136,19 +136,15 @@ func becomeSlow(program string) {
 	fatal(syscall.Exec(program, os.Args, os.Environ()))
 }
 
-// A slow fsync is felt by the program, which is linked with nothing, and one
-// that is not slow any more is not.
+// A slow fsync is felt by the program, and one that is not slow any more is not.
 func TestSlowSync(t *testing.T) {
 	s := &slowSync{}
 	file := t.TempDir() + "/intouch.db"
 	add := func(login string) time.Duration {
 		cmd := exec.Command(os.Args[0], "--config", write(t, t.TempDir(), "intouch.toml", "[store]\nurl = \"sqlite:"+file+"\"\n"), "manager", "add", login, "--email", login+"@vector.test")
 		cmd.Env = append(os.Environ(), "INTOUCHD_RUN_MAIN=1")
-		started := s.wrap(t, cmd)
 		began := time.Now()
-		err := cmd.Start()
-		started()
-		if err = errors.Join(err, cmd.Wait()); err != nil {
+		if err := errors.Join(s.start(cmd), cmd.Wait()); err != nil {
 			t.Fatal(err)
 		}
 		return time.Since(began)

@@ -164,7 +164,6 @@ type soakDaemon struct {
 	log      string
 	trust    string
 	sync     *slowSync // nil: it writes no file of its own
-	t        testing.TB
 	cmd      *exec.Cmd
 	ended    chan struct{}
 	startups int
@@ -180,13 +179,11 @@ func (d *soakDaemon) start() error {
 	d.cmd.Env = append(os.Environ(), "INTOUCHD_RUN_MAIN=1", "INTOUCHD_CLOCK="+d.clock, "SSL_CERT_FILE="+d.trust)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := func() {}
+	start := (*exec.Cmd).Start
 	if d.sync != nil {
-		started = d.sync.wrap(d.t, d.cmd)
+		start = d.sync.start
 	}
-	err = d.cmd.Start()
-	started()
-	if err != nil {
+	if err := start(d.cmd); err != nil {
 		return err
 	}
 	d.startups++
@@ -308,7 +305,7 @@ func newSoakHouse(t *testing.T, seed uint64, sqlite bool, built string) *soakHou
 	h.direct = filepath.Join(h.dir, "direct.toml")
 	must(os.WriteFile(h.direct, []byte(h.settings(h.url, porttest.Addr(t), h.dovecot.TLSAddr, h.postfix.Plain)), 0o600))
 	for i := range count {
-		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: porttest.Addr(t), trust: h.dovecot.CertFile, t: t}
+		d := &soakDaemon{name: fmt.Sprint("daemon", i), binary: built, listen: porttest.Addr(t), trust: h.dovecot.CertFile}
 		if sqlite {
 			d.sync = &slowSync{}
 		}
