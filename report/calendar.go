@@ -2,8 +2,9 @@ package report
 
 import (
 	"context"
-	"fmt"
+	"encoding/binary"
 	"slices"
+	"strconv"
 	"sync"
 
 	"intouch/store"
@@ -59,8 +60,9 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(*record)) (
 	f := &r.filter
 	q := store.ItemSelection{Viewer: r.Viewer, Managers: f.managers, Filter: store.Filter{Statuses: f.statuses, Importances: f.importances, Clients: f.clients}}
 	q.From, q.To = p.Bounds(r.loc)
-	// Contacts and events are read side by side.
+	// Contacts and events are read side by side, and listed one at a time.
 	var one sync.Mutex
+	var item record
 	var reads []func(context.Context) error
 	for _, types := range [][]store.ItemType{{store.ContactItem}, {store.ShipmentItem, store.PaymentItem}} {
 		q := q
@@ -69,10 +71,14 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(*record)) (
 			continue
 		}
 		reads = append(reads, func(ctx context.Context) error {
-			others, err := r.st.EachPeriodItem(ctx, q, maxItems, func(it *store.Item) error {
+			others, err := r.st.EachPeriodItem(ctx, q, maxItems, func(items []store.Item) error {
 				one.Lock()
 				defer one.Unlock()
-				r.calendarItem(it, names, each)
+				for i := range items {
+					if r.calendarItem(&item, &items[i], names) {
+						each(&item)
+					}
+				}
 				return nil
 			})
 			one.Lock()
@@ -85,16 +91,20 @@ func (r *run) calendarOf(p Period, names map[int64]string, each func(*record)) (
 	return more, err
 }
 
-// calendarItem gives an item that the request selects, in its groups.
-func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(*record)) {
+// calendarItem makes the record of an item in its groups, using again what the
+// last one had; false: the request does not select it.
+func (r *run) calendarItem(into *record, it *store.Item, names map[int64]string) bool {
 	f := &r.filter
 	class, kind := it.Class, ""
 	if it.Contact != nil {
 		kind = string(it.Contact.Kind)
 	}
-	on := store.DateOf(it.When.Begins(r.loc), r.loc)
+	on, clock := it.When.First, ""
+	if !it.When.AllDay {
+		on, clock = store.DateOf(it.When.Start, r.loc), it.When.Start.In(r.loc).Format("15:04")
+	}
 	if !passes(f.classes, class) || !passes(f.stages, it.Stage) || len(f.kinds) > 0 && !passes(f.kinds, store.Kind(kind)) || !f.on(on) {
-		return
+		return false
 	}
 	manager := itemManager(it)
 	client := store.GroupKey{ID: it.ClientID, Text: it.ClientName}
@@ -102,7 +112,7 @@ func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(*re
 		client.Text = it.Contact.ClientText
 	}
 	if len(f.unregistered) > 0 && (it.ClientID != 0 || !passes(f.unregistered, client.Text)) {
-		return
+		return false
 	}
 	path := r.grouping(func(by string) store.GroupKey {
 		switch by {
@@ -123,18 +133,14 @@ func (r *run) calendarItem(it *store.Item, names map[int64]string, each func(*re
 		}
 		return store.GroupKey{Text: it.Stage}
 	})
-	begins := it.When.Begins(r.loc)
-	clock := ""
-	if !it.When.AllDay {
-		clock = begins.In(r.loc).Format("15:04")
-	}
 	what, sum, moved, url := r.itemTitle(it)
-	order := fmt.Sprintf("%d %020d %d", it.Status.Rank(), begins.Unix(), it.Importance.Rank())
-	own := recordStep(it.Key().ID, what, order)
-	own.key += string(it.Type)
-	each(&record{path: path, own: own, status: it.Status, url: url, values: []Value{
-		count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
-		text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status)}})
+	order := append(make([]byte, 0, 16), byte(it.Status.Rank()))
+	order = append(binary.BigEndian.AppendUint64(order, uint64(it.When.Start.Unix())^1<<63), byte(it.Importance.Rank()))
+	into.path, into.own, into.status, into.url = path, recordStep(it.Key().ID, what, string(order)), it.Status, url
+	into.own.key += string(it.Type)
+	into.values = append(into.values[:0], count(1), day(on), text(clock), text(store.Word(r.lang, itemWord(it))), text(client.Text), text(names[manager]),
+		text(store.Word(r.lang, "importance."+string(it.Importance))), sum, day(moved), r.statusWord(it.Status))
+	return true
 }
 
 // itemTitle is what a row of the calendar says: a contact's subject or the
@@ -145,13 +151,13 @@ func (r *run) itemTitle(it *store.Item) (title string, sum Value, moved store.Da
 		if e.Moved() {
 			moved = e.MovedFrom()
 		}
-		return r.t("deal no", it.Deal.Number), amount(e.Amount, it.Deal.Amount.Currency, true), moved, fmt.Sprintf("/deals/%d", e.DealID)
+		return r.t("deal no", it.Deal.Number), amount(e.Amount, it.Deal.Amount.Currency, true), moved, "/deals/" + strconv.FormatInt(e.DealID, 10)
 	}
 	title = firstLine(it.Contact.Subject)
 	if title == "" {
 		title = r.t("none.subject")
 	}
-	return title, sum, "", fmt.Sprintf("/contacts/%d", it.Contact.ID)
+	return title, sum, "", "/contacts/" + strconv.FormatInt(it.Contact.ID, 10)
 }
 
 // itemWord is the key of the word for what an item is.

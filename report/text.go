@@ -3,6 +3,7 @@ package report
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// maxCell is how wide a column of text is shown on a terminal.
-const maxCell = 60
+// maxCell is how wide a column of text can be on a terminal.
+const maxCell = 120
 
 // WriteText writes the table for a terminal, and its sections below: columns
 // aligned by the width that letters take there, figures to the right.
@@ -38,24 +39,24 @@ func (t *Table) WriteText(w io.Writer) error {
 	if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
 		total[0] = v.t("total")
 	}
-	// Rows are made twice, for the widths and for the lines: all the cells of
-	// many rows would be a lot to hold.
+	// The widths are known when all rows are. What the lines show is kept until
+	// then as long as it is little; the rows of a longer table are made twice.
 	widths := make([]int, len(head))
-	widen := func(line []string) {
-		for i, cell := range inLine(line) {
-			widths[i] = max(widths[i], cellWidth(cell))
+	var line []string
+	var lines, one textCells
+	whole, empty := true, true
+	first := one.add(head, widths)
+	for row := range t.All() {
+		line, empty = t.textRow(line, v, row), false
+		if !whole {
+			one = one[:0].add(line, widths)
+		} else if lines = lines.add(line, widths); len(lines) > maxKeptText {
+			whole, lines = false, nil
 		}
 	}
-	widen(head)
-	empty := true
-	var line []string
-	for row := range t.All() {
-		line = t.textRow(line, v, row)
-		widen(line)
-		empty = false
-	}
+	var last textCells
 	if t.Total != nil {
-		widen(total)
+		last = last.add(total, widths)
 	}
 	out := bufio.NewWriter(w)
 	fmt.Fprintln(out, t.Title)
@@ -64,15 +65,22 @@ func (t *Table) WriteText(w io.Writer) error {
 	}
 	if !empty {
 		fmt.Fprintln(out)
-		t.textLine(out, head, widths)
+		t.textLine(out, first, widths)
 		t.rule(out, widths)
-		for row := range t.All() {
-			line = t.textRow(line, v, row)
-			t.textLine(out, inLine(line), widths)
+		if whole {
+			for len(lines) > 0 {
+				lines = t.textLine(out, lines, widths)
+			}
+		} else {
+			for row := range t.All() {
+				line = t.textRow(line, v, row)
+				one = one[:0].add(line, widths)
+				t.textLine(out, one, widths)
+			}
 		}
 		if t.Total != nil {
 			t.rule(out, widths)
-			t.textLine(out, total, widths)
+			t.textLine(out, last, widths)
 		}
 	}
 	if len(t.Notes) > 0 {
@@ -111,26 +119,54 @@ func (t *Table) textRow(line []string, v voice, row *Row) []string {
 	return line
 }
 
-// textLine writes cells side by side; the last column of text is not filled up.
-func (t *Table) textLine(out *bufio.Writer, line []string, widths []int) {
+// textCells are lines, each of as many cells: the width, the length and the text
+// one after the other.
+type textCells []byte
+
+// maxKeptText is how many bytes of lines WriteText keeps.
+const maxKeptText = 4 << 20
+
+// add appends a line, and makes columns wide enough for it.
+func (c textCells) add(line []string, widths []int) textCells {
+	for i, cell := range line {
+		cell, width := inLine(cell)
+		widths[i] = max(widths[i], width)
+		c = binary.AppendUvarint(c, uint64(width))
+		c = binary.AppendUvarint(c, uint64(len(cell)))
+		c = append(c, cell...)
+	}
+	return c
+}
+
+// textLine writes the cells of the first line side by side, and gives the rest;
+// the last column of text is not filled up.
+func (t *Table) textLine(out *bufio.Writer, c textCells, widths []int) (rest textCells) {
+	number := func() int {
+		n, size := binary.Uvarint(c)
+		c = c[size:]
+		return int(n)
+	}
 	text := out.AvailableBuffer()
 	pad := func(n int) {
 		for range n {
 			text = append(text, ' ')
 		}
 	}
-	for i, cell := range line {
-		gap := widths[i] - cellWidth(cell)
+	for i := range widths {
+		gap := widths[i] - number()
+		n := number()
 		if t.toTheRight(i) {
 			pad(gap)
-			text = append(text, cell...)
+			text = append(text, c[:n]...)
 		} else {
-			text = append(text, cell...)
+			text = append(text, c[:n]...)
 			pad(gap)
 		}
+		c = c[n:]
 		pad(2)
 	}
 	out.Write(append(bytes.TrimRight(text, " "), '\n'))
+	return c
 }
 
 func (t *Table) toTheRight(cell int) bool {
@@ -174,20 +210,18 @@ func plainWidth(s string) (int, bool) {
 	return n, true
 }
 
-// inLine makes each text of a line a cell, in place.
-func inLine(line []string) []string {
-	for i, cell := range line {
-		line[i] = oneLine(cell)
-	}
-	return line
+// oneLine is inLine without the width.
+func oneLine(s string) string {
+	s, _ = inLine(s)
+	return s
 }
 
-// oneLine makes a cell of a stranger's text: no control characters, which
-// would move the cursor or colour the terminal, no marks that turn the
-// direction of writing, and not wider than maxCell.
-func oneLine(s string) string {
-	if n, ok := plainWidth(s); ok && n <= maxCell*2 {
-		return s
+// inLine makes a cell of a stranger's text, and measures it: no control
+// characters, which would move the cursor or colour the terminal, no marks that
+// turn the direction of writing, and not wider than maxCell.
+func inLine(s string) (string, int) {
+	if n, ok := plainWidth(s); ok && n <= maxCell {
+		return s, n
 	}
 	s = strings.Map(func(r rune) rune {
 		switch {
@@ -198,8 +232,8 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
-	if terminal.StringWidth(s) > maxCell*2 {
-		return terminal.Truncate(s, maxCell*2, "…")
+	if terminal.StringWidth(s) > maxCell {
+		s = terminal.Truncate(s, maxCell, "…")
 	}
-	return s
+	return s, cellWidth(s)
 }

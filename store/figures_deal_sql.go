@@ -215,22 +215,24 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 	return out, more, err
 }
 
-// EachPeriodItem calls each for the items that PeriodItems gives, in no order.
-// An item is there only for the call. Of a contact it has what a line of a list
-// shows: no text, persons, nor managers beside the responsible one; so
-// Filter.Words sees only that.
-func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, each func(*Item) error) (more bool, err error) {
+// EachPeriodItem calls each for the items that PeriodItems gives, some at a time,
+// in no order. They are there only for the call, with what a line of a list shows:
+// no text, no persons, no manager beside the responsible one, no attributes of the
+// client. Filter has nothing that asks for these: no Words, Variations,
+// Attributes, nor DoneDays; NoLetters is the query's.
+func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, each func([]Item) error) (more bool, err error) {
 	loc := q.Viewer.Location()
 	contacts, events := q.conditions(s.dialect, limit)
 	err = s.read(ctx, func(t *tx) error {
+		var batch itemBatch
 		found := 0
 		keep := func(it *Item) error {
 			if found++; found > limit {
 				more = true
 				return nil
 			}
-			if q.selects(it, loc, t.now) {
-				return each(it)
+			if q.selects(it, loc, t.now) && batch.add(it) {
+				return batch.give(each)
 			}
 			return nil
 		}
@@ -239,13 +241,47 @@ func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, 
 				return err
 			}
 		}
-		if !events.asked {
-			return nil
+		if events.asked {
+			found = 0
+			if err := t.listedEvents(events.tail, events.args, keep); err != nil {
+				return err
+			}
 		}
-		found = 0
-		return t.eachEventItem(events.tail, events.args, keep)
+		return batch.give(each)
 	})
 	return more, err
+}
+
+// itemBatch are Items with what they point to, in memory that is used again.
+type itemBatch struct {
+	items    []Item
+	contacts [itemsAtOnce]Contact
+	events   [itemsAtOnce]DealEvent
+	deals    [itemsAtOnce]Deal
+}
+
+const itemsAtOnce = 64
+
+// add takes a copy, and reports whether no more can be taken.
+func (b *itemBatch) add(it *Item) (full bool) {
+	n := len(b.items)
+	b.items = append(b.items, *it)
+	own := &b.items[n]
+	if it.Contact != nil {
+		b.contacts[n] = *it.Contact
+		own.Contact = &b.contacts[n]
+	} else {
+		b.events[n], b.deals[n] = *it.Event, *it.Deal
+		own.Event, own.Deal = &b.events[n], &b.deals[n]
+	}
+	return n+1 == itemsAtOnce
+}
+
+// give hands them on.
+func (b *itemBatch) give(each func([]Item) error) error {
+	err := each(b.items)
+	b.items = b.items[:0]
+	return err
 }
 
 // selects places an item in time, and reports whether it begins in the period
@@ -253,7 +289,7 @@ func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, 
 func (q *ItemSelection) selects(it *Item, loc *time.Location, now time.Time) bool {
 	it.When = it.WhenIn(loc)
 	it.Status = it.StatusAt(loc, now)
-	begins := it.When.Begins(loc)
+	begins := it.When.Start
 	filter := q.Filter
 	filter.Managers = nil
 	return !begins.Before(q.From) && begins.Before(q.To) && filter.Match(it, it.Status, now)

@@ -68,17 +68,40 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 func (t *tx) listedContacts(tail string, args []any, each func(*Item) error) error {
 	var c Contact
 	into := []any{&c.ID, &c.Kind, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText, idInto{&c.ManagerID}, &c.Subject,
-		timeInto{&c.When.Start}, timeInto{&c.When.End}, &c.When.First, &c.When.Last, &c.Recurrence, &c.MessageKey, timeInto{&c.Completed}, timeInto{&c.PostponedT},
-		textInto{&c.class}, textInto{&c.stage}, textInto{&c.xyz}, textInto{&c.attributes}}
+		timeInto{&c.When.Start}, timeInto{&c.When.End}, &c.When.First, &c.When.Last, &c.Recurrence, timeInto{&c.PostponedT}, textInto{&c.class}, textInto{&c.stage}}
 	return t.rows(`SELECT c.id, c.kind, c.state, c.importance, c.client_id, cl.name, c.client_text, c.manager_id, c.subject,
-		c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence, c.message_key, c.completed, c.postponed, cl.abc, cl.stage, cl.xyz, cl.attributes
-		FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id `+tail, args, func(scan func(...any) error) error {
+		c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence, c.postponed, cl.abc, cl.stage
+		FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id WHERE c.id IN (SELECT c.id FROM contacts c `+tail+`)`, args, func(scan func(...any) error) error {
 		c = Contact{}
 		if err := scan(into...); err != nil {
 			return err
 		}
 		c.When.AllDay = c.When.First != ""
 		it := contactAsItem(&c)
+		return each(&it)
+	})
+}
+
+// listedEvents is listedContacts for deal events.
+func (t *tx) listedEvents(tail string, args []any, each func(*Item) error) error {
+	var e DealEvent
+	var d Deal
+	var it Item
+	var clientManager int64
+	into := []any{&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Amount, &e.Known, &e.State, timeInto{&e.PostponedT},
+		&d.Number, &d.Amount.Currency, idInto{&d.ManagerID}, &it.ClientID, &it.ClientName, &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage}
+	return t.rows(`SELECT e.id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.amount, e.known, e.state, e.postponed,
+		d.number, d.currency, d.manager_id, d.client_id, cl.name, cl.importance, cl.manager_id, cl.abc, cl.stage
+		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
+		e, d, it, clientManager = DealEvent{}, Deal{}, Item{}, 0
+		if err := scan(into...); err != nil {
+			return err
+		}
+		it.Type, it.Event, it.Deal = ItemType(e.Kind), &e, &d
+		d.ID = e.DealID
+		if m := cmp.Or(d.ManagerID, clientManager); m != 0 {
+			it.Managers = []int64{m}
+		}
 		return each(&it)
 	})
 }
@@ -117,27 +140,13 @@ func scanEvent(scan func(...any) error, e *DealEvent, more ...any) error {
 // JOIN deals d JOIN clients cl".
 func (t *tx) eventItems(tail string, args ...any) ([]Item, error) {
 	var out []Item
-	err := t.eachEventItem(tail, args, func(it *Item) error {
-		own, e, d := *it, *it.Event, *it.Deal
-		own.Event, own.Deal = &e, &d
-		out = append(out, own)
-		return nil
-	})
-	return out, err
-}
-
-// eachEventItem is eventItems for an item after the other: each is there only
-// for the call.
-func (t *tx) eachEventItem(tail string, args []any, each func(*Item) error) error {
-	var e DealEvent
-	var d Deal
-	var it Item
-	var clientManager int64
-	more := append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage, &it.Variation, &it.attributes)
-	return t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage, cl.xyz, cl.attributes
+	err := t.rows(`SELECT `+eventColumns+`, `+dealColumns+`, cl.importance, cl.manager_id, cl.abc, cl.stage, cl.xyz, cl.attributes
 		FROM deal_events e JOIN deals d ON d.id = e.deal_id JOIN clients cl ON cl.id = d.client_id `+tail, args, func(scan func(...any) error) error {
-		e, d, it, clientManager = DealEvent{}, Deal{}, Item{}, 0
-		if err := scanEvent(scan, &e, more...); err != nil {
+		var e DealEvent
+		var d Deal
+		var it Item
+		var clientManager int64
+		if err := scanEvent(scan, &e, append(d.into(), &it.Importance, idInto{&clientManager}, &it.Class, &it.Stage, &it.Variation, &it.attributes)...); err != nil {
 			return err
 		}
 		it.Type, it.Event, it.Deal, it.ClientID, it.ClientName = ItemType(e.Kind), &e, &d, d.ClientID, d.ClientName
@@ -145,8 +154,10 @@ func (t *tx) eachEventItem(tail string, args []any, each func(*Item) error) erro
 			it.Managers = []int64{m}
 		}
 		it.When = e.When(time.UTC)
-		return each(&it)
+		out = append(out, it)
+		return nil
 	})
+	return out, err
 }
 
 // item reads one item by its key.

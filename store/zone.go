@@ -25,11 +25,15 @@ func ParseDate(s string) (Date, error) {
 
 // In is the first moment of the day in loc. A midnight that DST skips gives
 // the first moment that exists.
-func (d Date) In(loc *time.Location) time.Time {
+func (d Date) In(loc *time.Location) time.Time { return d.begins(0, loc) }
+
+// begins is d.Add(n).In(loc).
+func (d Date) begins(n int, loc *time.Location) time.Time {
 	t, err := time.Parse(dateLayout, string(d))
 	if err != nil {
 		return time.Time{}
 	}
+	t = t.AddDate(0, 0, n)
 	return WallTime(t.Year(), t.Month(), t.Day(), 0, 0, loc)
 }
 
@@ -60,6 +64,9 @@ func WallTime(year int, month time.Month, day, hour, min int, loc *time.Location
 	want := time.Date(year, month, day, hour, min, 0, 0, time.UTC)
 	if shown := wall(t); shown.Equal(want) {
 		// time.Date does not say which of two it takes; look one hour back.
+		if offset(t.Add(-2*time.Hour)) == offset(t) {
+			return t
+		}
 		for _, back := range []time.Duration{2 * time.Hour, time.Hour, 30 * time.Minute} {
 			if earlier := t.Add(-back); wall(earlier).Equal(want) {
 				return earlier
@@ -85,8 +92,13 @@ func WallTime(year int, month time.Month, day, hour, min int, loc *time.Location
 
 // wall is what the clocks show at t, as if it were UTC.
 func wall(t time.Time) time.Time {
-	_, off := t.Zone()
-	return t.UTC().Add(time.Duration(off) * time.Second)
+	return t.UTC().Add(time.Duration(offset(t)) * time.Second)
+}
+
+// offset is that of the clocks at t, in seconds east of UTC.
+func offset(t time.Time) int {
+	_, seconds := t.Zone()
+	return seconds
 }
 
 // Span is when something happens: a stretch of time, or whole days.
@@ -101,13 +113,13 @@ func Days(first, last Date, loc *time.Location) Span {
 	if last < first {
 		last = first
 	}
-	return Span{Start: first.In(loc).UTC(), End: last.Add(1).In(loc).UTC(), AllDay: true, First: first, Last: last}
+	return Span{Start: first.In(loc).UTC(), End: last.begins(1, loc).UTC(), AllDay: true, First: first, Last: last}
 }
 
 // Ends is the moment after which the span has passed for one who looks from loc.
 func (s Span) Ends(loc *time.Location) time.Time {
 	if s.AllDay {
-		return s.Last.Add(1).In(loc)
+		return s.Last.begins(1, loc)
 	}
 	return s.End
 }
