@@ -100,6 +100,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{Handler: h, w: w, r: r, ctx: r.Context(), place: p}
+	if reads(r.Method) {
+		c.ctx = h.st.Present(c.ctx)
+	}
 	if !c.authenticate() {
 		return
 	}
@@ -117,6 +120,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// reads reports whether a method changes nothing.
+func reads(method string) bool {
+	switch method {
+	case "PROPFIND", "REPORT", http.MethodGet, http.MethodHead:
+		return true
+	}
+	return false
+}
+
 // dispatch runs the method.
 func (c *call) dispatch() error {
 	k := c.place.kind
@@ -127,9 +139,7 @@ func (c *call) dispatch() error {
 		c.w.Header().Set("Allow", allow(k))
 		return status(http.StatusMethodNotAllowed)
 	}
-	switch c.r.Method {
-	case "PROPFIND", "REPORT", http.MethodGet, http.MethodHead:
-	default:
+	if !reads(c.r.Method) {
 		c.kept.forget()
 	}
 	switch c.r.Method {

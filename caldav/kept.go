@@ -85,7 +85,7 @@ func (k *keeping) add(b []byte) {
 // of the database, and else has the answer that is coming kept. body is the
 // request's.
 func (c *call) answeredBefore(body []byte) bool {
-	at, ok := c.st.Generation()
+	at, ok := c.st.Generation(c.ctx)
 	if !ok {
 		return false
 	}

@@ -92,7 +92,7 @@ func (s *Store) CheckDevice(ctx context.Context, login, password, remote string)
 	now := s.now()
 	// The key of no login: no login holds a NUL, so that pages never find it.
 	k := s.logins.key("device\x00"+login, bare)
-	at, told := s.Generation()
+	at, told := s.Generation(ctx)
 	if told {
 		if m, ok := s.logins.manager(k, at, now); ok {
 			return m, nil

@@ -169,7 +169,7 @@ func (s *Store) Collections(ctx context.Context, managerID int64) ([]Collection,
 
 // Collection by its slug in a manager's home; ErrNotFound.
 func (s *Store) Collection(ctx context.Context, managerID int64, slug string) (c Collection, err error) {
-	now, known := s.Generation()
+	now, known := s.Generation(ctx)
 	key := collectionKey{managerID, slug}
 	if known {
 		if c, ok := s.remembered.collection(now, key); ok {

@@ -139,7 +139,7 @@ func (s *Store) entriesNamed(ctx context.Context, read func(context.Context, fun
 		}
 		return all, nil
 	}
-	at, known := s.Generation()
+	at, known := s.Generation(ctx)
 	if known {
 		if all, err := remembered(at); all {
 			return err

@@ -24,16 +24,31 @@ type generations struct {
 	connection int64
 }
 
-// Generation is the present one; false where the engine cannot tell
-// (PostgreSQL), and then nothing may be remembered. It costs some µs.
-func (s *Store) Generation() (Generation, bool) {
+type presentKey struct{}
+
+// Present is ctx for a request that only reads, and may be answered from what is
+// remembered of the state that the database is in now: Generation asks SQLite
+// only once for it.
+func (s *Store) Present(ctx context.Context) context.Context {
+	if at, ok := s.Generation(ctx); ok {
+		return context.WithValue(ctx, presentKey{}, at)
+	}
+	return ctx
+}
+
+// Generation is the present one, or that of Present; false where the engine
+// cannot tell (PostgreSQL), and then nothing may be remembered. It costs some µs.
+func (s *Store) Generation(ctx context.Context) (Generation, bool) {
+	if at, ok := ctx.Value(presentKey{}).(Generation); ok {
+		return at, true
+	}
 	if s.dialect != sqliteDialect {
 		return Generation{}, false
 	}
 	g := &s.generations
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	ctx := context.Background() // it waits for nobody
+	ctx = context.Background() // it waits for nobody, and the connection is everybody's
 	if g.stmt == nil {
 		conn, err := g.db.Conn(ctx)
 		if err != nil {

@@ -46,10 +46,11 @@ func TestGeneration(t *testing.T) {
 			t.Errorf("the calendar is %q", name)
 		}
 	}
-	before, ok := ours.Generation()
-	if again, _ := ours.Generation(); !ok || again != before {
+	before, ok := ours.Generation(t.Context())
+	if again, _ := ours.Generation(t.Context()); !ok || again != before {
 		t.Errorf("the generation is %v, then %v with nothing changed", before, again)
 	}
+	present := ours.Present(ctx)
 
 	for name, by := range map[string]*Store{"Ours": ours, "Theirs": theirs} {
 		c, err := by.Collection(ctx, m.ID, "current")
@@ -62,6 +63,12 @@ func TestGeneration(t *testing.T) {
 		if got := calendar(); got != name {
 			t.Errorf("the calendar is %q after it was named %q", got, name)
 		}
+	}
+	if asked, _ := ours.Generation(present); asked != before {
+		t.Errorf("one that only reads is in generation %v, and began in %v", asked, before)
+	}
+	if now, _ := ours.Generation(ctx); now == before {
+		t.Errorf("the generation is %v still after two edits", now)
 	}
 	row.Name = "Anna Petrova"
 	if _, _, err := theirs.SaveManager(ctx, Actor{}, row); err != nil {

@@ -116,7 +116,7 @@ func (s *Store) integrationOf(ctx context.Context, token string) (Integration, e
 		return Integration{}, ErrBadLogin
 	}
 	hash := tokenHash(token)
-	at, told := s.Generation()
+	at, told := s.Generation(ctx)
 	if told {
 		if in, ok := s.remembered.integration(at, hash); ok {
 			return in, nil

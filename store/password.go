@@ -292,7 +292,7 @@ func (s *Store) CheckLogin(ctx context.Context, login, password, remote string) 
 	// What failures are counted under.
 	pair, account := login+"|"+place, login+"|"
 	k := s.logins.key(login, password)
-	at, told := s.Generation()
+	at, told := s.Generation(ctx)
 	if told {
 		if m, ok := s.logins.manager(k, at, now); ok {
 			return m, nil

@@ -42,7 +42,7 @@ func TestStream_SlowReaders(t *testing.T) {
 	if _, err := s.Collections(ctx, m.ID); err != nil {
 		t.Errorf("the calendars meanwhile: %v", err)
 	}
-	if _, known := s.Generation(); !known {
+	if _, known := s.Generation(t.Context()); !known {
 		t.Error("no generation meanwhile")
 	}
 	close(read)
