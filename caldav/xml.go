@@ -360,7 +360,7 @@ func appendText[T string | []byte](dst []byte, s T) []byte {
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
-		if c >= ' ' && c < utf8.RuneSelf && c != '&' && c != '<' && c != '>' && c != '"' || c == '\n' || c == '\t' {
+		if asItIs[c] {
 			i++
 			continue
 		}
@@ -393,6 +393,15 @@ func appendText[T string | []byte](dst []byte, s T) []byte {
 	}
 	return append(dst, s[from:]...)
 }
+
+// asItIs are the bytes that stand for themselves in character data.
+var asItIs = func() (all [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		all[c] = !strings.ContainsRune("&<>\"", c)
+	}
+	all['\n'], all['\t'] = true, true
+	return all
+}()
 
 // trimmed is an element's text without the white space that pretty printers
 // put around it; "" for nil.
