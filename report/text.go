@@ -39,19 +39,24 @@ func (t *Table) WriteText(w io.Writer) error {
 	if len(t.Groups) == 0 && len(total) > 0 && total[0] == "" {
 		total[0] = v.t("total")
 	}
-	// The widths are known when all rows are. What the lines show is kept until
-	// then as long as it is little; the rows of a longer table are made twice.
+	// The widths are known when all rows are. What the lines of a long list show is
+	// kept until then, in blocks, as long as it is little; else rows are made twice.
 	widths := make([]int, len(head))
 	var line []string
-	var lines, one textCells
-	whole, empty := true, true
+	var one textCells
+	var kept []textCells
+	whole, empty := t.long != nil, true
 	first := one.add(head, widths)
 	for row := range t.All() {
 		line, empty = t.textRow(line, v, row), false
-		if !whole {
+		if n := len(kept); !whole {
 			one = one[:0].add(line, widths)
-		} else if lines = lines.add(line, widths); len(lines) > maxKeptText {
-			whole, lines = false, nil
+		} else if n > 0 && len(kept[n-1]) < blockSize*7/8 {
+			kept[n-1] = kept[n-1].add(line, widths)
+		} else if whole = n < maxKeptBlocks; whole {
+			kept = append(kept, make(textCells, 0, blockSize).add(line, widths))
+		} else {
+			one, kept = one.add(line, widths), nil
 		}
 	}
 	var last textCells
@@ -68,8 +73,10 @@ func (t *Table) WriteText(w io.Writer) error {
 		t.textLine(out, first, widths)
 		t.rule(out, widths)
 		if whole {
-			for len(lines) > 0 {
-				lines = t.textLine(out, lines, widths)
+			for _, lines := range kept {
+				for len(lines) > 0 {
+					lines = t.textLine(out, lines, widths)
+				}
 			}
 		} else {
 			for row := range t.All() {
@@ -123,8 +130,8 @@ func (t *Table) textRow(line []string, v voice, row *Row) []string {
 // one after the other.
 type textCells []byte
 
-// maxKeptText is how many bytes of lines WriteText keeps.
-const maxKeptText = 4 << 20
+// maxKeptBlocks bounds the lines that WriteText keeps.
+const maxKeptBlocks = 16
 
 // add appends a line, and makes columns wide enough for it.
 func (c textCells) add(line []string, widths []int) textCells {

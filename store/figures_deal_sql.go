@@ -183,7 +183,7 @@ func (c *conditions) ofClient(d dialect, importances []Importance, classes, stag
 // many events are looked at, the earliest; more: there are others.
 func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (out []Item, more bool, err error) {
 	loc := q.Viewer.Location()
-	contacts, events := q.conditions(s.dialect, limit)
+	contacts, events := q.conditions(s.dialect)
 	err = s.read(ctx, func(t *tx) error {
 		keep := func(it Item) {
 			if q.selects(&it, loc, t.now) {
@@ -191,7 +191,7 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 			}
 		}
 		if contacts.asked {
-			found, err := t.contacts(contacts.tail, contacts.args...)
+			found, err := t.contacts(contacts.first(limit+1), contacts.args...)
 			if err != nil {
 				return err
 			}
@@ -204,7 +204,7 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 		if !events.asked {
 			return nil
 		}
-		found, err := t.eventItems(events.tail, events.args...)
+		found, err := t.eventItems(events.first(limit+1), events.args...)
 		more = more || len(found) > limit
 		for _, it := range found[:min(len(found), limit)] {
 			keep(it)
@@ -222,7 +222,7 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 // Attributes, nor DoneDays; NoLetters is the query's.
 func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, each func([]Item) error) (more bool, err error) {
 	loc := q.Viewer.Location()
-	contacts, events := q.conditions(s.dialect, limit)
+	contacts, events := q.conditions(s.dialect)
 	err = s.read(ctx, func(t *tx) error {
 		var batch itemBatch
 		found := 0
@@ -237,13 +237,19 @@ func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, 
 			return nil
 		}
 		if contacts.asked {
-			if err := t.listedContacts(contacts.tail, contacts.args, keep); err != nil {
+			if err := t.listedContacts(contacts.first(limit), contacts.args, keep); err != nil {
 				return err
+			}
+			if found == limit { // they are in no order: which one is too many is not seen
+				err := t.row(`SELECT EXISTS (SELECT 1 FROM contacts c `+contacts.first(1)+fmt.Sprintf(" OFFSET %d)", limit), contacts.args, &more)
+				if err != nil {
+					return err
+				}
 			}
 		}
 		if events.asked {
 			found = 0
-			if err := t.listedEvents(events.tail, events.args, keep); err != nil {
+			if err := t.listedEvents(events.first(limit+1), events.args, keep); err != nil {
 				return err
 			}
 		}
@@ -297,14 +303,17 @@ func (q *ItemSelection) selects(it *Item, loc *time.Location, now time.Time) boo
 
 // itemQuery selects contacts or deal events, if these are asked for at all.
 type itemQuery struct {
-	asked bool
-	tail  string // WHERE ... ORDER BY ... LIMIT
-	args  []any
+	asked        bool
+	where, order string
+	args         []any
 }
 
-// conditions select one more than limit of each, so that it is seen that there
-// are more.
-func (q *ItemSelection) conditions(d dialect, limit int) (ofContacts, ofEvents itemQuery) {
+// first is the end of a statement that selects so many, the earliest.
+func (q *itemQuery) first(n int) string {
+	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", q.where, q.order, n)
+}
+
+func (q *ItemSelection) conditions(d dialect) (ofContacts, ofEvents itemQuery) {
 	loc := q.Viewer.Location()
 	states := statesOf(&q.Filter)
 	// Whole days lie in the zone of the one who looks, not where they are stored.
@@ -332,8 +341,8 @@ func (q *ItemSelection) conditions(d dialect, limit int) (ofContacts, ofEvents i
 		contacts.add("c.state IN "+states+inPeriod, begins...)
 		events.add(eventIn, days...)
 	}
-	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where() + fmt.Sprintf(" ORDER BY c.start_at, c.id LIMIT %d", limit+1), contacts.args},
-		itemQuery{among(q.Filter.Types, ShipmentItem) || among(q.Filter.Types, PaymentItem), events.where() + fmt.Sprintf(" ORDER BY "+eventDay+", e.id LIMIT %d", limit+1), events.args}
+	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where(), "c.start_at, c.id", contacts.args},
+		itemQuery{among(q.Filter.Types, ShipmentItem) || among(q.Filter.Types, PaymentItem), events.where(), eventDay + ", e.id", events.args}
 }
 
 // PersonLines calls each for the selected persons, by client, then name.
