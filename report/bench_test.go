@@ -37,6 +37,9 @@ import (
 // in that file, and takes it from there the next time. INTOUCH_BENCH_ONLY runs
 // only the reports whose name contains it.
 func BenchmarkReports(b *testing.B) {
+	// The pace of the program's collector (cmd/intouchd/memory.go): at half as
+	// much again as lives.
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	h := &benchHouse{years: 3}
 	if n, err := strconv.Atoi(os.Getenv("INTOUCH_BENCH_YEARS")); err == nil && n > 0 {
 		h.years = n
