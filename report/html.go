@@ -142,7 +142,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 			line.Class = strings.TrimSpace("group " + line.Class)
 		}
 		if grouped {
-			cell := htmlCell{Class: "cell", Indent: strings.Repeat("\u2003", row.Depth()), URL: row.url(opt)}
+			cell := htmlCell{Class: "cell", Indent: strings.Repeat("\u00a0\u00a0\u00a0", row.Depth()), URL: row.url(opt)}
 			if len(row.Path) > 0 {
 				cell.Text = row.Path[len(row.Path)-1].Text
 			}
