@@ -519,8 +519,9 @@ func (q *PersonSelection) takes(birthday Date, attributes []byte, today Date) (b
 
 // lastContacts gives for each person the begin, in Unix seconds, of the last
 // done contact that the person took part in; those without one are not in it.
-// For most it is among the newest contacts of all, and these the index
-// contacts_start has in order; only of the others each one's own are read.
+// Of many persons it mostly is among the newest contacts of all, and these the
+// index contacts_start has in order; of the others, and of a few persons, each
+// one's own are read.
 func (t *tx) lastContacts(persons []int64) (map[int64]int64, error) {
 	last := make(map[int64]int64, len(persons))
 	scan := func(scan func(...any) error) error {
@@ -529,9 +530,12 @@ func (t *tx) lastContacts(persons []int64) (map[int64]int64, error) {
 		last[id] = at
 		return err
 	}
-	if err := t.rows(fmt.Sprintf(`SELECT cp.person_id, MAX(c.start_at) FROM (SELECT id, start_at FROM contacts WHERE state = 'done' ORDER BY start_at DESC LIMIT %d) c
-		JOIN contact_persons cp ON cp.contact_id = c.id GROUP BY cp.person_id`, 4*len(persons)), nil, scan); err != nil {
-		return nil, err
+	if len(persons) > personBatch {
+		newest := fmt.Sprintf(`SELECT cp.person_id, MAX(c.start_at) FROM (SELECT id, start_at FROM contacts WHERE state = 'done' ORDER BY start_at DESC LIMIT %d) c
+			JOIN contact_persons cp ON cp.contact_id = c.id GROUP BY cp.person_id`, 4*len(persons))
+		if err := t.rows(newest, nil, scan); err != nil {
+			return nil, err
+		}
 	}
 	var others []int64
 	for _, id := range persons {

@@ -37,7 +37,7 @@ func TestStore_PersonLines(t *testing.T) {
 		}
 		met("p7", day(-90), store.Done)
 		met("p7", day(-80), store.Done)
-		for n := range 30 { // more than are looked at for a few persons
+		for n := range 30 {
 			met("p8", day(-30+n), store.Done)
 		}
 		met("p9", day(1), store.Planned)
@@ -62,6 +62,20 @@ func TestStore_PersonLines(t *testing.T) {
 			if got != c.want {
 				h.t.Errorf("%+v: %s, want %s", c.q, got, c.want)
 			}
+		}
+
+		// Of more persons than are read at once the newest contacts of all are looked at first.
+		h.imports(func(im *store.Import) {
+			for n := range 1000 {
+				h.row(im.Person(store.PersonRow{ID: fmt.Sprint("q", n), Client: "c1", Name: fmt.Sprint("q", n)}))
+			}
+		})
+		told := map[string]time.Time{}
+		for _, l := range lines(store.PersonSelection{}) {
+			told[l.Person.Name] = l.Last
+		}
+		if len(told) < 1003 || !told["p7"].Equal(day(-80)) || !told["p8"].Equal(day(-1)) || !told["p9"].IsZero() || !told["q999"].IsZero() {
+			h.t.Errorf("of %d persons the last contacts were: p7 %v, p8 %v, p9 %v", len(told), told["p7"], told["p8"], told["p9"])
 		}
 	})
 }
