@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"regexp"
+	"strings"
 	"time"
 
 	"intouch/store"
@@ -60,26 +62,58 @@ func parsePages() pages {
 	return p
 }
 
-// parseTemplates gives the templates in one language: t, word and money know
-// it.
+// fixedWords is a text of the page that is always the same.
+var fixedWords = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
+
+// parseTemplates gives the templates in one language: t, word and money know it.
+// What is always the same stands in them as it is shown: to look up and escape
+// the words of each row's buttons took a quarter of a long list's time.
 func parseTemplates(lang store.Language) *template.Template {
 	say := voice{lang: lang}
-	snoozes := snoozeOptions(lang, store.Span{})
-	daySnoozes := snoozeOptions(lang, store.Days("2026-01-01", "2026-01-01", time.UTC))
-	return template.Must(template.New("").Funcs(template.FuncMap{
+	snoozes := optionList(snoozeOptions(lang, store.Span{}))
+	daySnoozes := optionList(snoozeOptions(lang, store.Days("2026-01-01", "2026-01-01", time.UTC)))
+	all := template.New("").Funcs(template.FuncMap{
 		"t":     say.t,
 		"word":  func(kind string, v any) string { return store.Word(lang, fmt.Sprintf("%s%v", kind, v)) },
 		"money": func(m store.Money) string { return m.Format(lang) },
 		"text":  linkify,
 		"clip":  clip,
-		"snoozes": func(days bool) []option {
+		"snoozes": func(days bool) template.HTML {
 			if days {
 				return daySnoozes
 			}
 			return snoozes
 		},
 		"boxes": func(name string, all []option) boxes { return boxes{name, all} },
-	}).ParseFS(templateFiles, "templates/*.html"))
+	})
+	files, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		panic(err) // embedded: missing only in a broken build
+	}
+	for _, f := range files {
+		text, err := templateFiles.ReadFile("templates/" + f.Name())
+		if err != nil {
+			panic(err)
+		}
+		text = fixedWords.ReplaceAllFunc(text, func(call []byte) []byte {
+			return []byte(template.HTMLEscapeString(say.t(string(fixedWords.FindSubmatch(call)[1]))))
+		})
+		template.Must(all.New(f.Name()).Parse(string(text)))
+	}
+	return all
+}
+
+// optionList are the options of a select.
+func optionList(all []option) template.HTML {
+	var list strings.Builder
+	for _, o := range all {
+		selected := ""
+		if o.On {
+			selected = " selected"
+		}
+		fmt.Fprintf(&list, `<option value="%s"%s>%s</option>`, template.HTMLEscapeString(o.Value), selected, template.HTMLEscapeString(o.Label))
+	}
+	return template.HTML(list.String())
 }
 
 // boxes are the checkboxes of one name.
