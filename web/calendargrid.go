@@ -122,12 +122,25 @@ func (s *server) grid(v *visit, form *calendarForm, names map[int64]string) (*gr
 	first, last := stretch(form.Layout, form.Day)
 	filter := form.Filter
 	filter.DoneDays = 0 // the days shown are the bound
-	items, more, err := s.st.PeriodItems(v.ctx, store.ItemSelection{
-		Viewer: v.who, Managers: filter.Managers, Filter: filter,
-		From: first.Add(-gridLong).In(v.say.loc).UTC(), To: last.Add(1).In(v.say.loc).UTC(),
-	}, gridLimit)
-	if err != nil {
-		return nil, err
+	var items []store.Item
+	more := false
+	for _, part := range []struct {
+		types []store.ItemType
+		from  store.Date
+	}{
+		{[]store.ItemType{store.ContactItem}, first.Add(-gridLong)},
+		{[]store.ItemType{store.ShipmentItem, store.PaymentItem}, first}, // of one day each
+	} {
+		q := store.ItemSelection{Viewer: v.who, Managers: filter.Managers, Filter: filter, From: part.from.In(v.say.loc).UTC(), To: last.Add(1).In(v.say.loc).UTC()}
+		q.Filter.Types = slices.DeleteFunc(part.types, func(t store.ItemType) bool { return len(filter.Types) > 0 && !slices.Contains(filter.Types, t) })
+		if len(q.Filter.Types) == 0 {
+			continue
+		}
+		found, others, err := s.st.PeriodItems(v.ctx, q, gridLimit)
+		if err != nil {
+			return nil, err
+		}
+		items, more = append(items, found...), more || others
 	}
 	g := layOut(v.say, form, items, names, v.here())
 	q := v.URL.Query()
