@@ -181,47 +181,63 @@ func layOut(say voice, form *calendarForm, items []store.Item, names map[int64]s
 			g.Weekdays = append(g.Weekdays, weekdays[say.lang.Index()][(i+1)%7])
 		}
 	}
-	slices.SortStableFunc(items, func(a, b store.Item) int {
-		p, q := a.WhenIn(say.loc), b.WhenIn(say.loc)
-		if p.AllDay != q.AllDay {
-			if p.AllDay {
+	type placed struct {
+		*store.Item
+		when  store.Span
+		first bool // of its days
+	}
+	all := make([]placed, len(items))
+	for i := range items {
+		all[i] = placed{Item: &items[i], when: items[i].WhenIn(say.loc)}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int {
+		if a.when.AllDay != b.when.AllDay {
+			if a.when.AllDay {
 				return -1
 			}
 			return 1
 		}
-		return p.Begins(say.loc).Compare(q.Begins(say.loc))
+		return a.when.Start.Compare(b.when.Start)
 	})
-	days := map[store.Date][]entry{}
-	for i := range items {
-		it := &items[i]
-		when := it.WhenIn(say.loc)
-		from := store.DateOf(when.Begins(say.loc), say.loc)
+	days := map[store.Date][]placed{}
+	for _, it := range all {
+		from := store.DateOf(it.when.Start, say.loc)
 		to := from
-		if ends := when.Ends(say.loc); ends.After(when.Begins(say.loc)) {
-			to = store.DateOf(ends.Add(-time.Second), say.loc)
+		if it.when.End.After(it.when.Start) {
+			to = store.DateOf(it.when.End.Add(-time.Second), say.loc)
 		}
 		for d := max(from, first); d <= min(to, last); d = d.Add(1) {
-			e := entry{row: itemRow(say, it, names, back)}
-			e.Left = say.hours(when)
+			it.first = d == from
+			days[d] = append(days[d], it)
+		}
+	}
+	// Of a full day of a month only some become rows.
+	entries := func(some []placed) (list []entry) {
+		for _, it := range some {
+			e := entry{row: itemRow(say, it.Item, names, back)}
+			e.Left = say.hours(it.when)
 			if it.Event != nil && form.Layout != "day" {
 				e.Title = e.What + " " + e.Title // a sum alone says little
 			}
-			if !when.AllDay && d == from {
-				e.Time = say.clock(when.Start)
+			if !it.when.AllDay && it.first {
+				e.Time = say.clock(it.when.Start)
 			}
-			days[d] = append(days[d], e)
+			list = append(list, e)
 		}
+		return list
 	}
 	for d := first; d <= last; d = d.Add(1) {
 		if weekday(d) == 0 || len(g.Weeks) == 0 {
 			g.Weeks = append(g.Weeks, nil)
 		}
 		t, _ := time.Parse(time.DateOnly, string(d))
-		c := cell{Day: d, Name: say.day(d), Number: t.Day(), Today: d == say.today(), Outside: d < begins || d > ends, Entries: days[d]}
-		if form.Layout == "month" && len(c.Entries) > cellLimit {
-			c.More = say.t("calendar.more", len(c.Entries)-cellLimit+1)
-			c.Entries = c.Entries[:cellLimit-1]
+		c := cell{Day: d, Name: say.day(d), Number: t.Day(), Today: d == say.today(), Outside: d < begins || d > ends}
+		shown := days[d]
+		if form.Layout == "month" && len(shown) > cellLimit {
+			c.More = say.t("calendar.more", len(shown)-cellLimit+1)
+			shown = shown[:cellLimit-1]
 		}
+		c.Entries = entries(shown)
 		week := &g.Weeks[len(g.Weeks)-1]
 		*week = append(*week, c)
 	}
