@@ -313,6 +313,7 @@ func (q *itemQuery) first(n int) string {
 	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", q.where, q.order, n)
 }
 
+// conditions are what contacts and deal events must be.
 func (q *ItemSelection) conditions(d dialect) (ofContacts, ofEvents itemQuery) {
 	loc := q.Viewer.Location()
 	states := statesOf(&q.Filter)

@@ -62,7 +62,7 @@ func parsePages() pages {
 	return p
 }
 
-// fixedWords is a text of the page that is always the same.
+// fixedWords are those that a page always says.
 var fixedWords = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
 
 // parseTemplates gives the templates in one language: t, word and money know it.
