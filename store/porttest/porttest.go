@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"testing"
 )
 
@@ -14,10 +15,22 @@ import (
 // finds its own free again, whatever other tests do meanwhile.
 const first, behind = 10_000, 32_768
 
-// Find gives a port of 127.0.0.1 on which nobody listens.
+var (
+	mu    sync.Mutex
+	given = map[int]bool{}
+)
+
+// Find gives a port of 127.0.0.1 on which nobody listens, another one each time:
+// what is about to listen on the last one may not do so yet.
 func Find() (port int, err error) {
+	mu.Lock()
+	defer mu.Unlock()
 	for range 100 {
 		port := first + rand.IntN(behind-first)
+		if given[port] {
+			continue
+		}
+		given[port] = true
 		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
 			return port, l.Close()
 		}
