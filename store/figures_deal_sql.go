@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -191,11 +192,13 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 			}
 		}
 		if contacts.asked {
-			found, err := t.contacts(contacts.first(limit+1), contacts.args...)
+			found, err := t.rowContacts(&q.Filter, contacts.first(limit+1), contacts.args...)
 			if err != nil {
 				return err
 			}
-			more = len(found) > limit
+			if more = len(found) > limit; more {
+				slices.SortFunc(found, func(a, b Contact) int { return cmp.Or(a.When.Start.Compare(b.When.Start), cmp.Compare(a.ID, b.ID)) })
+			}
 			for i := range found[:min(len(found), limit)] {
 				found[i].hideFrom(q.Viewer.ID)
 				keep(contactAsItem(&found[i]))
@@ -320,12 +323,7 @@ func (q *ItemSelection) conditions(d dialect) (ofContacts, ofEvents itemQuery) {
 	// Whole days lie in the zone of the one who looks, not where they are stored.
 	begins := []any{q.From.Add(-24 * time.Hour).Unix(), q.To.Add(24 * time.Hour).Unix()}
 	inPeriod := " AND start_at <> 0 AND start_at >= ? AND start_at < ?"
-	days := []any{string(DateOf(q.From, loc)), string(DateOf(q.To.Add(-time.Second), loc))}
-	eventIn := "e.state IN " + states + " AND " + eventDay + " >= ? AND " + eventDay + " <= ?"
-	deal := "e.deal_id"
-	if slices.Contains(q.Filter.Statuses, StatusDone) {
-		deal = "+e.deal_id" // a manager's done events are more than the house's of a month
-	}
+	first, last := DateOf(q.From, loc), DateOf(q.To.Add(-time.Second), loc)
 	var contacts conditions
 	if q.Filter.NoLetters {
 		contacts.add("c.message_key = ''")
@@ -336,11 +334,11 @@ func (q *ItemSelection) conditions(d dialect) (ofContacts, ofEvents itemQuery) {
 	whose := ofEach(q.Viewer, q.Managers)
 	for _, managers := range whose {
 		contacts.contactsOf(d, managers, &q.Filter, inPeriod, begins...)
-		events.eventsOf(d, deal, managers, eventIn, days...)
+		events.eventsOf(d, managers, &q.Filter, first, last)
 	}
 	if len(whose) == 0 {
 		contacts.add("c.state IN "+states+inPeriod, begins...)
-		events.add(eventIn, days...)
+		events.add("e.state IN "+states+" AND "+eventDay+" >= ? AND "+eventDay+" <= ?", string(first), string(last))
 	}
 	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where(), "c.start_at, c.id", contacts.args},
 		itemQuery{among(q.Filter.Types, ShipmentItem) || among(q.Filter.Types, PaymentItem), events.where(), eventDay + ", e.id", events.args}

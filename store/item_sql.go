@@ -32,25 +32,12 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	at, ids := map[int64]*Contact{}, make([]int64, len(out))
-	for i := range out {
-		at[out[i].ID], ids[i] = &out[i], out[i].ID
-	}
-	in := t.s.dialect.ids("$1")
-	err = t.rows(`SELECT contact_id, manager_id FROM contact_managers WHERE contact_id IN `+in+` ORDER BY contact_id, manager_id`,
-		[]any{asJSON(ids)}, func(scan func(...any) error) error {
-			var contact, manager int64
-			if err := scan(&contact, &manager); err != nil {
-				return err
-			}
-			at[contact].Managers = append(at[contact].Managers, manager)
-			return nil
-		})
-	if err != nil {
+	if err := t.takersPart(out); err != nil {
 		return nil, err
 	}
+	at, ids := contactsByID(out)
 	err = t.rows(`SELECT cp.contact_id, p.id, p.name, cp.address FROM contact_persons cp JOIN persons p ON p.id = cp.person_id
-		WHERE cp.contact_id IN `+in+` ORDER BY cp.contact_id, p.id`,
+		WHERE cp.contact_id IN `+t.s.dialect.ids("$1")+` ORDER BY cp.contact_id, p.id`,
 		[]any{asJSON(ids)}, func(scan func(...any) error) error {
 			var contact int64
 			var p PersonRef
@@ -63,15 +50,47 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	return out, err
 }
 
-// listedContacts calls each for contacts as Items, which are there only for the
-// call, with what a line of a list shows: much less than contacts reads.
+// takersPart reads the managers who took part.
+func (t *tx) takersPart(contacts []Contact) error {
+	if len(contacts) == 0 {
+		return nil
+	}
+	at, ids := contactsByID(contacts)
+	return t.rows(`SELECT contact_id, manager_id FROM contact_managers WHERE contact_id IN `+t.s.dialect.ids("$1")+` ORDER BY contact_id, manager_id`,
+		[]any{asJSON(ids)}, func(scan func(...any) error) error {
+			var contact, manager int64
+			if err := scan(&contact, &manager); err != nil {
+				return err
+			}
+			at[contact].Managers = append(at[contact].Managers, manager)
+			return nil
+		})
+}
+
+func contactsByID(contacts []Contact) (at map[int64]*Contact, ids []int64) {
+	at, ids = make(map[int64]*Contact, len(contacts)), make([]int64, len(contacts))
+	for i := range contacts {
+		at[contacts[i].ID], ids[i] = &contacts[i], contacts[i].ID
+	}
+	return at, ids
+}
+
+// listedColumns are what a line of a list shows of a contact.
+const listedColumns = `c.id, c.kind, c.state, c.importance, c.client_id, cl.name, c.client_text, c.manager_id, c.subject,
+	c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence, c.postponed, cl.abc, cl.stage`
+
+func (c *Contact) intoListed() []any {
+	return []any{&c.ID, &c.Kind, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText, idInto{&c.ManagerID}, &c.Subject,
+		timeInto{&c.When.Start}, timeInto{&c.When.End}, &c.When.First, &c.When.Last, &c.Recurrence, timeInto{&c.PostponedT}, textInto{&c.class}, textInto{&c.stage}}
+}
+
+// listedContacts calls each for contacts as Items, in no order, which are there
+// only for the call, with what a line of a list shows: much less than contacts
+// reads.
 func (t *tx) listedContacts(tail string, args []any, each func(*Item) error) error {
 	var c Contact
-	into := []any{&c.ID, &c.Kind, &c.State, &c.Importance, idInto{&c.ClientID}, textInto{&c.ClientName}, &c.ClientText, idInto{&c.ManagerID}, &c.Subject,
-		timeInto{&c.When.Start}, timeInto{&c.When.End}, &c.When.First, &c.When.Last, &c.Recurrence, timeInto{&c.PostponedT}, textInto{&c.class}, textInto{&c.stage}}
-	return t.rows(`SELECT c.id, c.kind, c.state, c.importance, c.client_id, cl.name, c.client_text, c.manager_id, c.subject,
-		c.start_at, c.end_at, c.first_day, c.last_day, c.recurrence, c.postponed, cl.abc, cl.stage
-		FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id WHERE c.id IN (SELECT c.id FROM contacts c `+tail+`)`, args, func(scan func(...any) error) error {
+	into := c.intoListed()
+	return t.rows(`SELECT `+listedColumns+` FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id WHERE c.id IN (SELECT c.id FROM contacts c `+tail+`)`, args, func(scan func(...any) error) error {
 		c = Contact{}
 		if err := scan(into...); err != nil {
 			return err
@@ -80,6 +99,29 @@ func (t *tx) listedContacts(tail string, args []any, each func(*Item) error) err
 		it := contactAsItem(&c)
 		return each(&it)
 	})
+}
+
+// rowContacts reads contacts, in no order, with what a row of a calendar's page
+// or of a digest shows and offers, and with what f asks of them: persons and
+// attachments are not read, the text only where f asks for words in it.
+func (t *tx) rowContacts(f *Filter, tail string, args ...any) ([]Contact, error) {
+	text := "''"
+	if f.Words != "" {
+		text = "c.body"
+	}
+	var out []Contact
+	err := t.rows(`SELECT `+listedColumns+`, `+text+`, c.deal_id, cd.number, c.signs, c.message_key, c.completed, c.private, c.version, cl.xyz, cl.attributes
+		FROM contacts c LEFT JOIN clients cl ON cl.id = c.client_id LEFT JOIN deals cd ON cd.id = c.deal_id WHERE c.id IN (SELECT c.id FROM contacts c `+tail+`)`, args, func(scan func(...any) error) error {
+		out = append(out, Contact{})
+		c := &out[len(out)-1]
+		err := scan(append(c.intoListed(), &c.Body, idInto{&c.DealID}, textInto{&c.DealNumber}, jsonInto{&c.Signs}, &c.MessageKey, timeInto{&c.Completed}, &c.Private, &c.Version, textInto{&c.xyz}, textInto{&c.attributes})...)
+		c.When.AllDay = c.When.First != ""
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, t.takersPart(out)
 }
 
 // listedEvents is listedContacts for deal events.
@@ -188,7 +230,8 @@ type AgendaQuery struct {
 	Limit    int       // 500 when 0
 }
 
-// Agenda gives planned contacts and deal events, sorted by status, then time.
+// Agenda gives planned contacts and deal events, sorted by status, then time,
+// with what a row of a page or a digest shows (rowContacts).
 func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 	var out []Item
 	if q.Limit <= 0 {
@@ -217,19 +260,18 @@ func (s *Store) Agenda(ctx context.Context, q AgendaQuery) ([]Item, error) {
 				out = append(out, it)
 			}
 		}
-		states := statesOf(&q.Filter)
 		var c conditions
 		c.contactsOf(s.dialect, whose, &q.Filter, "")
-		contacts, err := t.contacts(c.where()+" ORDER BY c.start_at DESC LIMIT 5000", c.args...)
+		contacts, err := t.rowContacts(&q.Filter, c.where()+" ORDER BY c.start_at DESC LIMIT 5000", c.args...)
 		if err != nil {
 			return err
 		}
 		for i := range contacts {
+			contacts[i].hideFrom(q.Viewer.ID)
 			keep(contactAsItem(&contacts[i]))
 		}
 		c = conditions{parts: []string{"d.status <> 'cancelled'"}}
-		// All days: deal_events_open begins with the deal and has the day.
-		c.eventsOf(s.dialect, "e.deal_id", whose, "e.state IN "+states+" AND "+eventDay+" >= ''")
+		c.eventsOf(s.dialect, whose, &q.Filter, "", noDay)
 		events, err := t.eventItems(c.where()+" ORDER BY e.due DESC LIMIT 5000", c.args...)
 		if err != nil {
 			return err
@@ -275,47 +317,68 @@ func (c *conditions) contactsOf(d dialect, managers []int64, f *Filter, begins s
 	}
 }
 
-// eventsOf adds that a deal event e is one of those selected by where, and of a
-// deal of the managers. They are found from indexes alone. from is "e.deal_id",
-// or "+e.deal_id" where where selects fewer than the managers have: SQLite starts
-// nowhere from a column behind a plus.
-func (c *conditions) eventsOf(d dialect, from string, managers []int64, where string, args ...any) {
-	deals, of := dealsOf(d, managers, "")
-	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE "+where+" AND "+from+" IN "+deals+")", append(slices.Clone(args), of...)...)
+// eventsOf adds that a deal event e is one of a deal of the managers, of a state
+// that the filter can match, and of a day from first to last. They are found from
+// indexes alone.
+func (c *conditions) eventsOf(d dialect, managers []int64, f *Filter, first, last Date) {
+	listed := " AND o.listed_to = '" + stillListed + "'"
+	var from []any
+	if slices.Contains(f.Statuses, StatusDone) {
+		listed, from = " AND o.listed_to >= ?", []any{string(first)}
+	}
+	deals, args := dealsOf(d, managers, listed, from...)
+	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE e.deal_id IN "+deals+" AND "+eventDay+" >= ? AND "+eventDay+" <= ? AND e.state IN "+statesOf(f)+")",
+		append(args, string(first), string(last))...)
 }
 
 // dealsOf is a subselect of the deals that managers are responsible for,
 // themselves or through the client, with its arguments for each ?; 0 among them:
-// that nobody is. and is a further condition on "deals o".
-func dealsOf(d dialect, managers []int64, and string) (string, []any) {
+// that nobody is. and is a further condition on "deals o", of these arguments.
+func dealsOf(d dialect, managers []int64, and string, args ...any) (string, []any) {
 	ids, nobody := asJSON(managers), ""
 	if slices.Contains(managers, 0) {
 		nobody = " OR oc.manager_id IS NULL"
 	}
 	return "(SELECT o.id FROM deals o WHERE o.manager_id IN " + d.ids("?") + and + `
 		UNION ALL SELECT o.id FROM clients oc CROSS JOIN deals o WHERE o.client_id = oc.id AND (oc.manager_id IN ` + d.ids("?") + nobody + ") AND o.manager_id IS NULL" + and + ")",
-		[]any{ids, ids}
+		slices.Concat([]any{ids}, args, []any{ids}, args)
 }
 
 // SortAgenda sorts by status (overdue, current, postponed, done), then time,
 // then importance. What has no time comes last.
 func SortAgenda(items []Item, loc *time.Location) {
-	slices.SortStableFunc(items, func(a, b Item) int {
-		if d := a.Status.Rank() - b.Status.Rank(); d != 0 {
+	type place struct {
+		rank, importance int
+		begins           time.Time
+		item             *Item
+	}
+	places := make([]place, len(items))
+	for i := range items {
+		it := &items[i]
+		places[i] = place{it.Status.Rank(), it.Importance.Rank(), noTime, it}
+		if !it.When.IsZero() {
+			places[i].begins = it.When.Begins(loc)
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		if a.rank != b.rank {
+			return a.rank - b.rank
+		}
+		if d := cmp.Or(a.begins.Compare(b.begins), a.importance-b.importance); d != 0 {
 			return d
 		}
-		if a.When.IsZero() != b.When.IsZero() {
-			if a.When.IsZero() {
-				return 1
-			}
-			return -1
-		}
-		if d := a.When.Begins(loc).Compare(b.When.Begins(loc)); d != 0 {
-			return d
-		}
-		return a.Importance.Rank() - b.Importance.Rank()
+		k, l := a.item.Key(), b.item.Key()
+		return cmp.Or(cmp.Compare(a.item.Type, b.item.Type), cmp.Compare(k.ID, l.ID))
 	})
+	sorted := make([]Item, len(items))
+	for i, p := range places {
+		sorted[i] = *p.item
+	}
+	copy(items, sorted)
 }
+
+// noTime is behind all times.
+var noTime = time.Unix(1<<40, 0)
 
 // MovedEvents are deal events of that manager whose day a person or the
 // accounting system moved since a moment.

@@ -26,13 +26,25 @@ var openNext = `CASE WHEN status = 'cancelled' THEN ''
 	THEN COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = deals.id AND e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> ''), '` + string(noDay) + `')
 	ELSE '' END`
 
-// placeDeal writes where an open deal stands among the others. The deal is
+// listedTo is the day that deals.listed_to keeps: up to which a calendar lists
+// events of the deal, stillListed while one is planned or postponed, "" where it
+// has none. It is written with openNext.
+var listedTo = `COALESCE((SELECT CASE WHEN MAX(CASE WHEN e.state IN ('planned', 'postponed') THEN 1 ELSE 0 END) = 1 THEN '` + stillListed + `'
+	ELSE MAX(` + eventDay + `) END FROM deal_events e WHERE e.deal_id = deals.id), '')`
+
+// stillListed is behind all days.
+const stillListed = "open"
+
+// setPlace is what places a deal among the others.
+var setPlace = "open_next = " + openNext + ", listed_to = " + listedTo
+
+// placeDeal writes where a deal stands among the others. The deal is
 // locked first: an UPDATE that had to wait would count the documents of before.
 func (t *tx) placeDeal(id int64) error {
 	if err := t.lockAll("deals", id); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE deals SET open_next = `+openNext+` WHERE id = $1`, id)
+	_, err := t.exec(`UPDATE deals SET `+setPlace+` WHERE id = $1`, id)
 	return err
 }
 

@@ -35,6 +35,7 @@ func (s *soak) check() {
 	s.checkOrders()
 	s.checkHistory(contacts)
 	s.checkMails(contacts)
+	s.checkLists()
 	if !h.sqlite {
 		s.checkLeases()
 	}
@@ -508,6 +509,26 @@ func (s *soak) databaseFaults() (n int) {
 		n += s.h.faults.of(name)
 	}
 	return n
+}
+
+// checkLists: what lists are read by is what the records say.
+func (s *soak) checkLists() {
+	const day = `CASE WHEN e.expected <> '' AND e.expect_set >= e.due_set THEN e.expected ELSE e.due END`
+	for what, query := range map[string]string{
+		"contacts of managers": `SELECT COUNT(*) FROM contact_managers m JOIN contacts c ON c.id = m.contact_id
+			WHERE m.start_at <> c.start_at OR COALESCE(m.client_id, 0) <> COALESCE(c.client_id, 0) OR COALESCE(m.listed, '') <>
+				CASE WHEN c.state IN ('planned', 'postponed') THEN 'open' WHEN c.state = 'done' AND c.message_key = '' THEN 'done' ELSE '' END`,
+		"deals with a day": `SELECT COUNT(*) FROM deals d WHERE d.listed_to <> CASE
+				WHEN EXISTS (SELECT 1 FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed')) THEN 'open'
+				ELSE COALESCE((SELECT MAX(` + day + `) FROM deal_events e WHERE e.deal_id = d.id), '') END`,
+		"open deals": `SELECT COUNT(*) FROM deals d WHERE d.open_next NOT IN ('', '2200-12-31') AND
+				d.open_next <> (SELECT MIN(` + day + `) FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed') AND ` + day + ` <> '')`,
+	} {
+		var wrong int
+		if err := s.h.db.QueryRow(query).Scan(&wrong); err != nil || wrong > 0 {
+			s.h.Errorf("%s: %d are listed otherwise than they are: %v", what, wrong, err)
+		}
+	}
 }
 
 // checkLeases: every mailbox is one living daemon's, and all have their share.
