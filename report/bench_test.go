@@ -169,7 +169,9 @@ func (h *benchHouse) fill(b *testing.B, driver, source string, day func(expr str
 			FROM deals d CROSS JOIN (SELECT 'shipment' AS kind UNION ALL SELECT 'payment') k LEFT JOIN documents doc ON doc.deal_id = d.id AND doc.kind = k.kind`,
 			day(fmt.Sprintf("(d.id * %d / %d) + CASE k.kind WHEN 'shipment' THEN 10 ELSE 25 END", h.days(), deals)))},
 		{1, `UPDATE deals SET open_next = COALESCE((SELECT MIN(e.due) FROM deal_events e WHERE e.deal_id = deals.id AND e.state = 'planned'), ''),
-			listed_to = (SELECT CASE WHEN MIN(e.state) = 'done' AND MAX(e.state) = 'done' THEN MAX(e.due) ELSE 'open' END FROM deal_events e WHERE e.deal_id = deals.id)`},
+			listed_to = (SELECT CASE WHEN MIN(e.state) = 'done' AND MAX(e.state) = 'done' THEN MAX(e.due) ELSE 'open' END FROM deal_events e WHERE e.deal_id = deals.id),
+			shipped = (SELECT COALESCE(SUM(x.amount), 0) FROM documents x WHERE x.deal_id = deals.id AND x.kind = 'shipment'),
+			paid = (SELECT COALESCE(SUM(x.amount), 0) FROM documents x WHERE x.deal_id = deals.id AND x.kind = 'payment')`},
 		{benchClients, fmt.Sprintf(`INSERT INTO classifications (client_id, day, abc, stage, xyz, amount)
 			SELECT i, %s, CASE (i + q.q) %% 3 WHEN 0 THEN 'A' WHEN 1 THEN 'B' ELSE 'C' END, 'regular', CASE (i + q.q) %% 2 WHEN 0 THEN 'X' ELSE 'Y' END, 1
 			FROM n CROSS JOIN (WITH RECURSIVE qs(q) AS (SELECT 0 UNION ALL SELECT q + 1 FROM qs WHERE q < %d) SELECT q FROM qs) q`, day("q.q * 91"), h.years*4-1)},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 //go:embed table.html
@@ -67,47 +68,105 @@ type htmlTable struct {
 	About, Notes []string
 	Head         []htmlCell
 	Rows         []htmlRow
-	Total        []htmlCell
+	Total        *htmlRow
 	Sections     []htmlTable
 	Chart        template.HTML // drawn within
 	Style        template.CSS
 }
 
 type htmlRow struct {
-	Class string
-	Cells []htmlCell
+	At, Link template.HTMLAttr // of the row and of its links
+	Cells    []htmlCell
+}
+
+// HTML is the row: of a thousand rows a template takes ten times as long.
+func (r *htmlRow) HTML() template.HTML {
+	var b strings.Builder
+	tag := func(name string, at template.HTMLAttr) {
+		b.WriteString("<" + name)
+		if at != "" {
+			b.WriteString(" " + string(at))
+		}
+		b.WriteString(">")
+	}
+	tag("tr", r.At)
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		tag("td", c.At)
+		b.WriteString(c.Indent)
+		if c.URL != "" {
+			b.WriteString(`<a href="` + template.HTMLEscapeString(c.URL) + `"`)
+			if r.Link != "" {
+				b.WriteString(" " + string(r.Link))
+			}
+			b.WriteString(">")
+		}
+		b.WriteString(template.HTMLEscapeString(c.Text))
+		if c.URL != "" {
+			b.WriteString("</a>")
+		}
+		b.WriteString("</td>")
+	}
+	b.WriteString("</tr>")
+	return template.HTML(b.String())
 }
 
 type htmlCell struct {
-	Class, Indent, Text, URL string
+	At                template.HTMLAttr
+	Indent, Text, URL string // the URL is one of this program's own
+}
+
+// attributes give the attribute of an element of some classes: the class for a
+// page, their styles for a mail. Each is made once.
+type attributes struct {
+	target HTML
+	made   map[string]template.HTMLAttr
+}
+
+func (a *attributes) of(classes string) template.HTMLAttr {
+	at, known := a.made[classes]
+	if !known {
+		at = a.make(classes)
+		a.made[classes] = at
+	}
+	return at
+}
+
+func (a *attributes) make(classes string) template.HTMLAttr {
+	if classes == "" {
+		return ""
+	}
+	if a.target != Mail {
+		return template.HTMLAttr(`class="` + template.HTMLEscapeString(classes) + `"`)
+	}
+	var styles []string
+	for _, c := range strings.Fields(classes) {
+		if inline[c] != "" {
+			styles = append(styles, inline[c])
+		}
+	}
+	return template.HTMLAttr(`style="` + strings.Join(styles, ";") + `"`)
+}
+
+// The template, for a page and for a mail, which is not always needed.
+var pageTable, mailTable = sync.OnceValue(func() *template.Template { return parseTable(Page) }), sync.OnceValue(func() *template.Template { return parseTable(Mail) })
+
+func parseTable(target HTML) *template.Template {
+	at := attributes{target: target}
+	return template.Must(template.New("").Funcs(template.FuncMap{"at": at.make}).Parse(tableHTML))
 }
 
 // WriteHTML writes the table.
 func (t *Table) WriteHTML(w io.Writer, opt HTMLOptions) error {
-	at := func(classes string) template.HTMLAttr {
-		if classes == "" {
-			return ""
-		}
-		if opt.For != Mail {
-			return template.HTMLAttr(`class="` + template.HTMLEscapeString(classes) + `"`)
-		}
-		var styles []string
-		for _, c := range strings.Fields(classes) {
-			if inline[c] != "" {
-				styles = append(styles, inline[c])
-			}
-		}
-		return template.HTMLAttr(`style="` + strings.Join(styles, ";") + `"`)
+	at := attributes{opt.For, map[string]template.HTMLAttr{}}
+	tmpl, name := pageTable(), "table"
+	if opt.For == Mail {
+		tmpl = mailTable()
 	}
-	tmpl, err := template.New("").Funcs(template.FuncMap{"at": at}).Parse(tableHTML)
-	if err != nil {
-		return err
-	}
-	name := "table"
 	if opt.For == Document {
 		name = "document"
 	}
-	out := t.htmlTable(opt)
+	out := t.htmlTable(opt, &at)
 	if c := t.Chart(); c != nil && opt.For != Mail { // a mail has it as PNG beside
 		var b strings.Builder
 		if err := c.WriteSVG(&b); err != nil {
@@ -118,7 +177,7 @@ func (t *Table) WriteHTML(w io.Writer, opt HTMLOptions) error {
 	return tmpl.ExecuteTemplate(w, name, out)
 }
 
-func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
+func (t *Table) htmlTable(opt HTMLOptions, at *attributes) htmlTable {
 	v := voice{t.Lang}
 	out := htmlTable{Lang: string(t.Lang), Title: t.Title, About: t.About, Notes: t.Notes, Style: documentStyle}
 	grouped := len(t.Groups) > 0
@@ -127,22 +186,23 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		for _, g := range t.Groups {
 			titles = append(titles, g.Title)
 		}
-		out.Head = append(out.Head, htmlCell{Class: "head", Text: strings.Join(titles, " / ")})
+		out.Head = append(out.Head, htmlCell{At: at.of("head"), Text: strings.Join(titles, " / ")})
 	}
 	for _, c := range t.Columns {
-		out.Head = append(out.Head, htmlCell{Class: alignment("head", c.Type), Text: c.Title})
+		out.Head = append(out.Head, htmlCell{At: at.of(alignment("head", c.Type)), Text: c.Title})
 	}
 	shown, left := t.shown(opt)
 	for row := range t.All() {
 		if !shown(row) {
 			continue
 		}
-		line := htmlRow{Class: string(row.Status)}
+		class := string(row.Status)
 		if !row.Leaf {
-			line.Class = strings.TrimSpace("group " + line.Class)
+			class = strings.TrimSpace("group " + class)
 		}
+		line := htmlRow{At: at.of(class), Link: at.of("link"), Cells: make([]htmlCell, 0, len(out.Head))}
 		if grouped {
-			cell := htmlCell{Class: "cell", Indent: strings.Repeat("\u00a0\u00a0\u00a0", row.Depth()), URL: row.url(opt)}
+			cell := htmlCell{At: at.of("cell"), Indent: strings.Repeat("\u00a0\u00a0\u00a0", row.Depth()), URL: row.url(opt)}
 			if len(row.Path) > 0 {
 				cell.Text = row.Path[len(row.Path)-1].Text
 			}
@@ -150,7 +210,7 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		}
 		selects := row.selects()
 		for n, value := range row.Values {
-			cell := htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone)}
+			cell := htmlCell{At: at.of(alignment("", t.Columns[n].Type)), Text: v.show(t.Columns[n].Type, value, t.Zone)}
 			cell.URL = t.link(opt, selects, n, value)
 			if !grouped && n == 0 {
 				cell.URL = row.url(opt)
@@ -160,21 +220,25 @@ func (t *Table) htmlTable(opt HTMLOptions) htmlTable {
 		out.Rows = append(out.Rows, line)
 	}
 	if t.Total != nil {
+		total := htmlRow{At: at.of("total"), Link: at.of("link")}
 		if grouped {
-			out.Total = append(out.Total, htmlCell{Class: "cell", Text: v.t("total")})
+			total.Cells = append(total.Cells, htmlCell{At: at.of("cell"), Text: v.t("total")})
 		}
 		for n, value := range t.Total {
-			out.Total = append(out.Total, htmlCell{Class: alignment("", t.Columns[n].Type), Text: v.show(t.Columns[n].Type, value, t.Zone), URL: t.link(opt, url.Values{}, n, value)})
+			total.Cells = append(total.Cells, htmlCell{At: at.of(alignment("", t.Columns[n].Type)), Text: v.show(t.Columns[n].Type, value, t.Zone), URL: t.link(opt, url.Values{}, n, value)})
 		}
-		if !grouped && len(out.Total) > 0 && out.Total[0].Text == "" {
-			out.Total[0].Text = v.t("total")
+		if !grouped && len(total.Cells) > 0 && total.Cells[0].Text == "" {
+			total.Cells[0].Text = v.t("total")
+		}
+		if len(total.Cells) > 0 {
+			out.Total = &total
 		}
 	}
 	if *left > 0 && !t.partial { // else how many is not known
 		out.Notes = append(slices.Clone(out.Notes), v.t("more rows", v.number(int64(*left))))
 	}
 	for i := range t.Sections {
-		out.Sections = append(out.Sections, t.Sections[i].htmlTable(opt))
+		out.Sections = append(out.Sections, t.Sections[i].htmlTable(opt, at))
 	}
 	return out
 }

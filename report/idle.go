@@ -89,12 +89,15 @@ func (r *run) idleManagers(each func(path []*step)) error {
 	if len(r.by) == 0 || r.by[0] != "manager" || len(r.filter.clients) > 0 || r.chosen() {
 		return nil
 	}
-	all, err := r.st.Managers(r.ctx)
-	if err != nil {
-		return err
+	all := []store.Manager{r.Viewer}
+	if r.Viewer.Role == store.RoleHead {
+		var err error
+		if all, err = r.st.Managers(r.ctx); err != nil {
+			return err
+		}
 	}
 	for _, m := range all {
-		if passes(r.filter.managers, m.ID) && r.Viewer.Sees(m.ID) {
+		if passes(r.filter.managers, m.ID) {
 			each([]*step{r.step("manager", store.GroupKey{ID: m.ID, Text: m.Name})})
 		}
 	}

@@ -90,6 +90,12 @@ func (e *DealEvent) When(loc *time.Location) Span {
 // Status of the event at a moment. An event of which nobody knows whether it
 // happened is never overdue (rules.md section 4, "unknown is not false").
 func (e *DealEvent) Status(loc *time.Location, at time.Time) Status {
+	if e.State == Planned { // most are, and that is told without placing the day in time
+		if d := e.Day(); d != "" && e.Known && DateOf(at, loc) > d {
+			return StatusOverdue
+		}
+		return StatusCurrent
+	}
 	st := StatusAt(e.State, e.When(loc), e.PostponedT, loc, at)
 	if st == StatusOverdue && !e.Known {
 		return StatusCurrent

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -16,14 +15,14 @@ import (
 func (s *Store) OpenDeals(ctx context.Context, q DealSelection, each func(*OpenDeal) error) error {
 	open := conditions{parts: []string{"d.open_next <> ''"}}
 	s.openDealConditions(&open, &q)
-	sum := func(kinds string) string {
-		return "CAST(COALESCE(SUM(CASE x.kind " + kinds + " ELSE 0 END), 0) AS BIGINT)"
-	}
-	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, MIN(cl.manager_id)), COALESCE(d.source_id, MIN(cl.source_id)), ` + sum(shippedKinds) + `, ` + sum(paidKinds) + `
-		FROM deals d JOIN clients cl ON cl.id = d.client_id LEFT JOIN documents x ON x.deal_id = d.id AND x.currency = d.currency
-		WHERE d.id IN ` + s.dialect.ids("$1") + ` GROUP BY d.id ORDER BY d.id`
+	query := `SELECT d.id, d.number, d.date, d.client_id, d.amount, d.currency, d.shipment_known, d.payment_known, COALESCE(d.manager_id, cl.manager_id), COALESCE(d.source_id, cl.source_id), d.shipped, d.paid
+		FROM deals d JOIN clients cl ON cl.id = d.client_id WHERE d.id IN ` + s.dialect.ids("$1") + ` ORDER BY d.id`
 	return s.read(ctx, func(t *tx) error {
-		all, err := t.numbers(`SELECT d.id FROM deals d JOIN clients cl ON cl.id = d.client_id`+open.where(), open.args...)
+		from := "deals d"
+		if len(q.Sources)+len(q.Importances)+len(q.Classes)+len(q.Stages) > 0 {
+			from += " JOIN clients cl ON cl.id = d.client_id"
+		}
+		all, err := t.numbers("SELECT d.id FROM "+from+open.where(), open.args...)
 		if err != nil {
 			return err
 		}
@@ -95,10 +94,12 @@ func (t *tx) openEvents(deals []OpenDeal) error {
 		ids[i] = deals[i].Deal.ID
 		at[ids[i]] = &deals[i]
 	}
+	var e DealEvent
+	into := []any{&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Known, &e.State, timeInto{&e.PostponedT}, &e.Amount, &e.Covered}
 	return t.rows(`SELECT e.id, e.deal_id, e.kind, e.due, e.due_set, e.due_before, e.expected, e.expect_set, e.known, e.state, e.postponed, e.amount, e.covered
 		FROM deal_events e WHERE e.deal_id IN `+t.s.dialect.ids("$1")+` AND e.state IN ('planned', 'postponed')`, []any{asJSON(ids)}, func(scan func(...any) error) error {
-		var e DealEvent
-		err := scan(&e.ID, &e.DealID, &e.Kind, &e.Due, timeInto{&e.DueSet}, &e.DueBefore, &e.Expected, timeInto{&e.ExpectSet}, &e.Known, &e.State, timeInto{&e.PostponedT}, &e.Amount, &e.Covered)
+		e = DealEvent{}
+		err := scan(into...)
 		if of := at[e.DealID]; of != nil {
 			of.Events = append(of.Events, e)
 		}
@@ -192,14 +193,14 @@ func (s *Store) PeriodItems(ctx context.Context, q ItemSelection, limit int) (ou
 			}
 		}
 		if contacts.asked {
-			found, err := t.rowContacts(&q.Filter, contacts.first(limit+1), contacts.args...)
+			found, err := t.rowContacts(&q.Filter, contacts.first(limit), contacts.args...)
 			if err != nil {
 				return err
 			}
-			if more = len(found) > limit; more {
-				slices.SortFunc(found, func(a, b Contact) int { return cmp.Or(a.When.Start.Compare(b.When.Start), cmp.Compare(a.ID, b.ID)) })
+			if more, err = contacts.others(t, len(found), limit); err != nil {
+				return err
 			}
-			for i := range found[:min(len(found), limit)] {
+			for i := range found {
 				found[i].hideFrom(q.Viewer.ID)
 				keep(contactAsItem(&found[i]))
 			}
@@ -243,11 +244,9 @@ func (s *Store) EachPeriodItem(ctx context.Context, q ItemSelection, limit int, 
 			if err := t.listedContacts(contacts.first(limit), contacts.args, keep); err != nil {
 				return err
 			}
-			if found == limit { // they are in no order: which one is too many is not seen
-				err := t.row(`SELECT EXISTS (SELECT 1 FROM contacts c `+contacts.first(1)+fmt.Sprintf(" OFFSET %d)", limit), contacts.args, &more)
-				if err != nil {
-					return err
-				}
+			var err error
+			if more, err = contacts.others(t, found, limit); err != nil {
+				return err
 			}
 		}
 		if events.asked {
@@ -314,6 +313,15 @@ type itemQuery struct {
 // first is the end of a statement that selects so many, the earliest.
 func (q *itemQuery) first(n int) string {
 	return fmt.Sprintf("%s ORDER BY %s LIMIT %d", q.where, q.order, n)
+}
+
+// others reports whether there are contacts beside the first so many, of which
+// those were found: in no order, so that one too many would not be known.
+func (q *itemQuery) others(t *tx, found, limit int) (more bool, err error) {
+	if found == limit {
+		err = t.row(`SELECT EXISTS (SELECT 1 FROM contacts c `+q.first(1)+fmt.Sprintf(" OFFSET %d)", limit), q.args, &more)
+	}
+	return more, err
 }
 
 // conditions are what contacts and deal events must be.

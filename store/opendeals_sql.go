@@ -6,37 +6,24 @@ import (
 	"slices"
 )
 
-// The kinds of documents that add to what was shipped of a deal, and to what
-// was paid.
-const (
-	shippedKinds = "WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount"
-	paidKinds    = "WHEN 'payment' THEN x.amount"
-)
-
-// documentSum is what a deal's documents of its currency add up to.
-func documentSum(deal, kinds string) string {
-	return `(SELECT COALESCE(SUM(CASE x.kind ` + kinds + ` ELSE 0 END), 0) FROM documents x WHERE x.deal_id = ` + deal + `.id AND x.currency = ` + deal + `.currency)`
-}
-
-// openNext is the day that deals.open_next keeps: of the next event of an open
-// deal, noDay where none has a day, "" when the deal is not open. It is written
-// whenever a deal, its documents or its events change.
-var openNext = `CASE WHEN status = 'cancelled' THEN ''
-	WHEN amount > ` + documentSum("deals", shippedKinds) + ` OR amount > ` + documentSum("deals", paidKinds) + `
-	THEN COALESCE((SELECT MIN(` + eventDay + `) FROM deal_events e WHERE e.deal_id = deals.id AND e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> ''), '` + string(noDay) + `')
-	ELSE '' END`
-
-// listedTo is the day that deals.listed_to keeps: up to which a calendar lists
-// events of the deal, stillListed while one is planned or postponed, "" where it
-// has none. It is written with openNext.
-var listedTo = `COALESCE((SELECT CASE WHEN MAX(CASE WHEN e.state IN ('planned', 'postponed') THEN 1 ELSE 0 END) = 1 THEN '` + stillListed + `'
-	ELSE MAX(` + eventDay + `) END FROM deal_events e WHERE e.deal_id = deals.id), '')`
-
-// stillListed is behind all days.
+// stillListed is a deal's listed_to while one of its events is planned or
+// postponed: behind all days.
 const stillListed = "open"
 
-// setPlace is what places a deal among the others.
-var setPlace = "open_next = " + openNext + ", listed_to = " + listedTo
+// dealPlace is what of a deal is written whenever it, its documents or its events
+// change: shipped and paid are what its documents of its currency add up to;
+// open_next is the day of the next event of an open deal, noDay where none has a
+// day, "" when the deal is not open; listed_to is the day up to which a calendar
+// lists its events, or stillListed, "" where it has none.
+var dealPlace = `(shipped, paid, open_next, listed_to) = (SELECT papers.shipped, papers.paid,
+	CASE WHEN deals.status <> 'cancelled' AND (deals.amount > papers.shipped OR deals.amount > papers.paid) THEN COALESCE(days.next, '` + string(noDay) + `') ELSE '' END,
+	CASE WHEN days.waiting = 1 THEN '` + stillListed + `' ELSE COALESCE(days.last, '') END
+	FROM (SELECT CAST(COALESCE(SUM(CASE x.kind WHEN 'shipment' THEN x.amount WHEN 'return' THEN -x.amount ELSE 0 END), 0) AS BIGINT) AS shipped,
+			CAST(COALESCE(SUM(CASE x.kind WHEN 'payment' THEN x.amount ELSE 0 END), 0) AS BIGINT) AS paid
+			FROM documents x WHERE x.deal_id = deals.id AND x.currency = deals.currency) papers
+		CROSS JOIN (SELECT MIN(CASE WHEN e.state IN ('planned', 'postponed') AND ` + eventDay + ` <> '' THEN ` + eventDay + ` END) AS next,
+			MAX(CASE WHEN e.state IN ('planned', 'postponed') THEN 1 ELSE 0 END) AS waiting, MAX(` + eventDay + `) AS last
+			FROM deal_events e WHERE e.deal_id = deals.id) days)`
 
 // placeDeal writes where a deal stands among the others. The deal is
 // locked first: an UPDATE that had to wait would count the documents of before.
@@ -44,7 +31,7 @@ func (t *tx) placeDeal(id int64) error {
 	if err := t.lockAll("deals", id); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE deals SET `+setPlace+` WHERE id = $1`, id)
+	_, err := t.exec(`UPDATE deals SET `+dealPlace+` WHERE id = $1`, id)
 	return err
 }
 
@@ -59,9 +46,9 @@ func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, n
 	c := conditions{parts: []string{"d.open_next <> ''"}}
 	s.openDealConditions(&c, &q.DealSelection)
 	if q.Left == Shipment {
-		c.add("d.amount > " + documentSum("d", shippedKinds))
+		c.add("d.amount > d.shipped")
 	} else if q.Left == Payment {
-		c.add("d.amount > " + documentSum("d", paidKinds))
+		c.add("d.amount > d.paid")
 	}
 	if text := fold(clip(q.Text, 200)); text != "" {
 		c.add(`(cl.folded LIKE ? ESCAPE '\' OR d.number = ?)`, "%"+likeEscaper.Replace(text)+"%", clip(q.Text, 200))
@@ -89,7 +76,7 @@ func (s *Store) OpenDealPage(ctx context.Context, q DealList) (out []OpenDeal, n
 		out = append(out, *d)
 		return nil
 	})
-	slices.SortFunc(out, func(a, b OpenDeal) int { return slices.Index(ids, a.Deal.ID) - slices.Index(ids, b.Deal.ID) })
+	out = inOrder(ids, out, func(o *OpenDeal) int64 { return o.Deal.ID })
 	if more && len(out) > 0 {
 		next = out[len(out)-1].place()
 	}

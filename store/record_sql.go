@@ -159,12 +159,17 @@ func each[R any](records []R, number func(*R) int64) []int64 {
 // inOrder puts records into the order of their numbers; a vanished one is left
 // out.
 func inOrder[R any](ids []int64, records []R, number func(*R) int64) []R {
-	place := make(map[int64]int, len(ids))
-	for i, id := range ids {
-		place[id] = i
+	at := make(map[int64]int, len(records))
+	for i := range records {
+		at[number(&records[i])] = i
 	}
-	slices.SortFunc(records, func(a, b R) int { return cmp.Compare(place[number(&a)], place[number(&b)]) })
-	return records
+	sorted := make([]R, 0, len(records))
+	for _, id := range ids {
+		if i, there := at[id]; there {
+			sorted = append(sorted, records[i])
+		}
+	}
+	return sorted
 }
 
 func one[R any](records []R, err error) (r R, _ error) {

@@ -122,7 +122,7 @@ func (t *tx) markDeals() error {
 	if err := t.lockAll("deals", ids...); err != nil { // as placeDeal does
 		return err
 	}
-	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1, `+setPlace+` WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
+	_, err := t.exec(`UPDATE deals SET changed = $1, version = version + 1, `+dealPlace+` WHERE id IN `+t.s.dialect.ids("$2"), t.now.Unix(), asJSON(ids))
 	return err
 }
 

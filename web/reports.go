@@ -235,10 +235,6 @@ func (s *server) offerReport(v *visit, view *reportView, q url.Values) error {
 		}
 		view.Grouped = append(view.Grouped, g)
 	}
-	managers, err := s.st.Managers(v.ctx)
-	if err != nil {
-		return err
-	}
 	for _, f := range view.Fields {
 		field := reportField{Field: f, Values: q[f.Name]}
 		if len(field.Values) == 0 {
@@ -247,6 +243,10 @@ func (s *server) offerReport(v *visit, view *reportView, q url.Values) error {
 		if f.Name == "manager" {
 			if v.who.Role != store.RoleHead {
 				continue
+			}
+			managers, err := s.st.Managers(v.ctx)
+			if err != nil {
+				return err
 			}
 			field.Kind = report.WordField
 			for _, m := range managers {

@@ -521,6 +521,9 @@ func (s *soak) checkLists() {
 		"deals with a day": `SELECT COUNT(*) FROM deals d WHERE d.listed_to <> CASE
 				WHEN EXISTS (SELECT 1 FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed')) THEN 'open'
 				ELSE COALESCE((SELECT MAX(` + day + `) FROM deal_events e WHERE e.deal_id = d.id), '') END`,
+		"documents of deals": `SELECT COUNT(*) FROM deals d WHERE d.shipped <> (SELECT COALESCE(SUM(x.amount), 0) FROM documents x WHERE x.deal_id = d.id AND x.currency = d.currency AND x.kind = 'shipment')
+				- (SELECT COALESCE(SUM(x.amount), 0) FROM documents x WHERE x.deal_id = d.id AND x.currency = d.currency AND x.kind = 'return')
+			OR d.paid <> (SELECT COALESCE(SUM(x.amount), 0) FROM documents x WHERE x.deal_id = d.id AND x.currency = d.currency AND x.kind = 'payment')`,
 		"open deals": `SELECT COUNT(*) FROM deals d WHERE d.open_next NOT IN ('', '2200-12-31') AND
 				d.open_next <> (SELECT MIN(` + day + `) FROM deal_events e WHERE e.deal_id = d.id AND e.state IN ('planned', 'postponed') AND ` + day + ` <> '')`,
 	} {
