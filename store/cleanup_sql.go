@@ -13,7 +13,7 @@ const cleanBatch = 1000
 // CleanUp removes what is older than kept. The rest that grows cleans itself:
 // tombstones of calendars and cards when these are written, files of exchanges
 // (CleanExchange), failed logins, answers to Idempotency-Keys, events that a
-// webhook took.
+// webhook took. It also merges what searches read.
 func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err error) {
 	if kept.Ledger > 0 {
 		kept.Ledger = max(kept.Ledger, MinLedger)
@@ -58,5 +58,5 @@ func (s *Store) CleanUp(ctx context.Context, kept Kept) (r CleanedReport, err er
 			return r, fmt.Errorf("drop the texts of old letters: %w", err)
 		}
 	}
-	return r, nil
+	return r, s.mergeWords(ctx)
 }

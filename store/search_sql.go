@@ -132,6 +132,7 @@ const wordsSetting = "search words"
 // goes on where it was interrupted.
 func (s *Store) IndexWords(ctx context.Context) error {
 	const batch = 1000
+	indexed := false
 	for done := false; !done; {
 		err := s.write(ctx, func(t *tx) error {
 			if err := t.alone(wordsWork); err != nil { // other daemons do the same
@@ -165,10 +166,47 @@ func (s *Store) IndexWords(ctx context.Context) error {
 			if next := slices.Index(searchedKinds, what) + 1; next < len(searchedKinds) {
 				return t.set(wordsSetting, searchedKinds[next]+" 0")
 			}
+			indexed = true
 			return t.set(wordsSetting, "done")
 		})
 		if err != nil {
 			return err
+		}
+	}
+	if indexed {
+		return s.mergeWords(ctx)
+	}
+	return nil
+}
+
+// mergeWords makes one of the many b-trees into which SQLite writes words as they
+// come, and all of which a search reads
+// (https://sqlite.org/fts5.html#the_merge_command), some pages at a time, so that
+// others write in between.
+func (s *Store) mergeWords(ctx context.Context) error {
+	if s.dialect == postgresDialect {
+		return nil
+	}
+	const pages = 500
+	for _, kind := range searchedKinds {
+		table := "search_" + kind + "s"
+		step := -pages // all of them, beside those of one level
+		for done := false; !done; step = pages {
+			err := s.write(ctx, func(t *tx) error {
+				var before, after int64
+				if err := t.row(`SELECT total_changes()`, nil, &before); err != nil {
+					return err
+				}
+				if _, err := t.exec(`INSERT INTO `+table+` (`+table+`, rank) VALUES ('merge', $1)`, step); err != nil {
+					return err
+				}
+				err := t.row(`SELECT total_changes()`, nil, &after)
+				done = after-before < 2 // nothing was left
+				return err
+			})
+			if err != nil {
+				return fmt.Errorf("merge the words of %ss: %w", kind, err)
+			}
 		}
 	}
 	return nil
@@ -249,10 +287,10 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if last := len(words) - 1; last > 0 && oneLetter(words[last]) {
 		asked, again = asked[:last], asked
 	}
-	out, rest, ended, err := l.matching(kind, asked, words, own, limit)
+	out, mine, ended, err := l.matching(kind, asked, words, own, limit)
 	if err == nil && !ended && len(out) <= limit && !slices.Equal(asked, again) {
 		asked = again
-		out, rest, ended, err = l.matching(kind, asked, words, own, limit)
+		out, mine, ended, err = l.matching(kind, asked, words, own, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -260,12 +298,21 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	if !ended {
 		l.more[kind] = true
 	}
-	if others != "" && len(out) <= limit && len(rest) > 0 {
-		if most := maxOthers[l.patient]; len(rest) > most {
+	if others != "" && len(out) <= limit {
+		most := maxOthers[l.patient]
+		rest, err := l.numbers(l.find(kind, "$1", "$2", "$3"), l.s.dialect.wordQuery(asked), int64(math.MaxInt64), most+1+len(mine))
+		if err != nil {
+			return nil, err
+		}
+		rest = slices.DeleteFunc(rest, func(id int64) bool { return slices.Contains(mine, id) })
+		if len(rest) > most {
 			l.more[kind], rest = true, rest[:most]
 		}
 		if rest, err = l.having(kind, rest, asked, words); err != nil {
 			return nil, err
+		}
+		if len(rest) == 0 {
+			rest = []int64{} // JSON knows two nothings
 		}
 		known, err := l.numbers(strings.ReplaceAll(others, "{ids}", l.s.dialect.ids("$1")), asJSON(rest), l.viewer.ID)
 		if err != nil {
@@ -280,44 +327,48 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 	return out, nil
 }
 
+// find is a SELECT of the newest rows, as value, before the id of a parameter,
+// that the index finds by the words of another; at most as many as the third says.
+func (l *search) find(kind, words, before, limit string) string {
+	table := "search_" + kind + "s"
+	return `SELECT ` + table + `.rowid AS value FROM ` + table + ` WHERE ` + l.s.dialect.matches(table, words) + ` AND ` + table + `.rowid < ` + before + ` ORDER BY ` + table + `.rowid DESC LIMIT ` + limit
+}
+
 // matching gives the rows that the index finds by the asked words, that have
 // the words, and that own selects: until they are more than limit, from the
-// newest. rest are those that own did not select, whatever their words; ended:
-// none were left out.
-func (l *search) matching(kind string, asked, words []string, own string, limit int) (out, rest []int64, ended bool, err error) {
-	table := "search_" + kind + "s"
-	find := `SELECT ` + table + `.rowid FROM ` + table + ` WHERE ` + l.s.dialect.matches(table, "$1") + ` AND ` + table + `.rowid < $2 ORDER BY ` + table + `.rowid DESC LIMIT $3`
-	own = strings.ReplaceAll(own, "{ids}", l.s.dialect.ids("$1"))
+// newest. mine are those that own selected, whatever their words; ended: none
+// were left out.
+func (l *search) matching(kind string, asked, words []string, own string, limit int) (out, mine []int64, ended bool, err error) {
+	// What is found stays within the database: of thousands few are the viewer's.
+	query := `WITH found AS MATERIALIZED (` + l.find(kind, "$1", "$3", "$4") + `)
+		SELECT COUNT(*), COALESCE(MIN(value), 0) FROM found UNION ALL SELECT id, -1 FROM (` + strings.ReplaceAll(own, "{ids}", "(SELECT value FROM found)") + `) mine`
 	before, most, batch := int64(math.MaxInt64), maxCandidates[l.patient], searchBatch
 	if !slices.Equal(asked, l.s.dialect.indexed(asked)) {
 		batch = most // each time all are gathered
 	}
-	for looked := 0; looked < most && len(out) <= limit; {
+	for looked := 0; looked < most && len(out) <= limit && !ended; looked, batch = looked+batch, 4*batch {
 		batch = min(batch, most-looked)
-		found, err := l.numbers(find, l.s.dialect.wordQuery(asked), before, batch)
+		var some []int64
+		err := l.rows(query, []any{l.s.dialect.wordQuery(asked), l.viewer.ID, before, batch}, func(scan func(...any) error) error {
+			var id, last int64
+			err := scan(&id, &last)
+			if last < 0 {
+				some = append(some, id)
+			} else {
+				before, ended = last, id < int64(batch)
+			}
+			return err
+		})
 		if err != nil {
 			return nil, nil, false, err
 		}
-		if ended = len(found) < batch; !ended {
-			before = found[len(found)-1]
+		mine = append(mine, some...)
+		if some, err = l.having(kind, some, asked, words); err != nil {
+			return nil, nil, false, err
 		}
-		if len(found) > 0 {
-			mine, err := l.numbers(own, asJSON(found), l.viewer.ID)
-			if err != nil {
-				return nil, nil, false, err
-			}
-			rest = append(rest, slices.DeleteFunc(found, func(id int64) bool { return slices.Contains(mine, id) })...)
-			if mine, err = l.having(kind, mine, asked, words); err != nil {
-				return nil, nil, false, err
-			}
-			out = append(out, mine...)
-		}
-		if ended {
-			break
-		}
-		looked, batch = looked+batch, 4*batch
+		out = append(out, some...)
 	}
-	return out, rest, ended, nil
+	return out, mine, ended, nil
 }
 
 // having leaves of the rows that the index found by the asked words those with

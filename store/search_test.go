@@ -176,6 +176,34 @@ func TestSearch_Common(t *testing.T) {
 	})
 }
 
+// What was written bit by bit is one b-tree after a clean-up, and found as before.
+func TestCleanUp_MergesWords(t *testing.T) {
+	url := "sqlite:" + filepath.Join(t.TempDir(), "house.db")
+	c := &clock{t: monday()}
+	h := houseIn(t, url, c)
+	for n := range 7 {
+		h.call(fmt.Sprint("Смета ", n), c.t.Add(time.Hour))
+	}
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
+	h.must(err)
+	defer db.Close()
+	trees := func() (n int) {
+		h.must(db.QueryRow(`SELECT COUNT(DISTINCT segid) FROM search_contacts_idx`).Scan(&n))
+		return n
+	}
+	for n := range 2 {
+		before := trees()
+		h.must(second(h.CleanUp(ctx, store.Kept{})))
+		if got := trees(); got != 1 || before < 2 {
+			t.Errorf("%d b-trees of words, %d before", got, before)
+		}
+		if got := h.finds(h.boris, "смета"); len(got) != 7+n {
+			t.Errorf("found %q", got)
+		}
+		h.call("Смета", c.t.Add(time.Hour))
+	}
+}
+
 // What is older than the index is collected, and an interrupted collection goes
 // on.
 func TestIndexWords(t *testing.T) {
