@@ -52,21 +52,47 @@ func BenchmarkPages(b *testing.B) {
 			b.Fatalf("m%d cannot sign in", i+1)
 		}
 	}
-	// own numbers a client, deal or contact of user i: of clients those with
-	// i + 20,000 n belong to manager 2 + i.
-	own := func(i, n int) int { return max(i-1, 1) + 100*(n+1) }
+	db, err := sql.Open("sqlite", os.Getenv("INTOUCH_BENCH_HOUSE")+".pages")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	// own gives a page of each user's own records, by a query of their ids.
+	own := func(path, query string) func(i, n int) string {
+		ids := make([][]int64, users)
+		for i := range ids {
+			rows, err := db.Query(query, i+1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for rows.Next() {
+				var id int64
+				if err := rows.Scan(&id); err != nil {
+					b.Fatal(err)
+				}
+				ids[i] = append(ids[i], id)
+			}
+		}
+		return func(i, n int) string {
+			if len(ids[i]) == 0 { // the head's, who sees all
+				return fmt.Sprint(path, ids[1+n%(users-1)][n%10])
+			}
+			return fmt.Sprint(path, ids[i][n*7%len(ids[i])])
+		}
+	}
 	pages := []func(i, n int) string{
 		func(i, n int) string { return "/?layout=list" },
 		func(i, n int) string { return "/?layout=week" },
 		func(i, n int) string { return "/?layout=month" },
 		func(i, n int) string { return "/clients" },
 		func(i, n int) string { return "/clients?name=client+1" },
-		func(i, n int) string { return fmt.Sprintf("/clients/%d", own(i, n)) },
-		func(i, n int) string { return "/clients/1" },
+		own("/clients/", "SELECT id FROM clients WHERE manager_id = ? LIMIT 100"),
+		func(i, n int) string { return "/clients/1" }, // which the head and one manager may see
 		func(i, n int) string { return "/persons" },
 		func(i, n int) string { return "/persons/list" },
 		func(i, n int) string { return "/deals" },
-		func(i, n int) string { return fmt.Sprintf("/contacts/%d", 2+n*31+i) },
+		own("/contacts/", "SELECT contact_id FROM contact_managers WHERE manager_id = ? LIMIT 100"),
+		own("/deals/", "SELECT id FROM deals WHERE manager_id = ? LIMIT 100"),
 		func(i, n int) string { return "/contacts/new" },
 		func(i, n int) string { return "/search?q=subject+" + fmt.Sprint(i+n*7) },
 		func(i, n int) string { return fmt.Sprintf("/search?q=subject+%d", 100000+i*7919+n*71) },
