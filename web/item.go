@@ -17,6 +17,7 @@ type row struct {
 	Importance store.Importance
 	What       string // kind of contact, or shipment or payment
 	Title      string
+	Named      string // both, as its buttons are told apart
 	Link       string
 	ClientID   int64
 	Client     string
@@ -68,11 +69,12 @@ func itemRow(say voice, it *store.Item, names map[int64]string, back string) row
 			r.Notes = append(r.Notes, say.t("item.repeats"))
 		}
 		r.Notes = append(r.Notes, signs(say, c)...)
+		r.Named = r.What + ", " + r.Title
 		return r
 	}
 	e := it.Event
 	e2 := eventRow(say, e, it.Deal, it.Managers, back)
-	r.What, r.Title, r.Notes, r.Action, r.Version = e2.What, e2.Title, e2.Notes, e2.Action, e2.Version
+	r.What, r.Title, r.Named, r.Notes, r.Action, r.Version = e2.What, e2.Title, e2.Named, e2.Notes, e2.Action, e2.Version
 	r.Link = dealPath(e.DealID)
 	if it.Deal != nil {
 		r.Manager = names[it.Deal.ManagerID]
@@ -97,6 +99,7 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 		CanDo:     st != store.StatusDone && st != store.StatusCancelled && say.may(managers...),
 		Postponed: e.State == store.Postponed, Days: true,
 	}
+	r.Named = r.What + ", " + r.Title
 	if e.Moved() {
 		r.Notes = append(r.Notes, say.t("item.movedfrom", say.date(e.MovedFrom())))
 	}
@@ -112,9 +115,13 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 	return r
 }
 
-// snoozeOptions are the words by which something that takes place then can be
-// moved.
-func snoozeOptions(lang store.Language, when store.Span) (out []option) {
+// snoozeOptions are the words by which something can be moved, with a clock time
+// or of whole days.
+func snoozeOptions(lang store.Language, days bool) (out []option) {
+	var when store.Span
+	if days {
+		when = store.Days("2026-01-01", "2026-01-01", time.UTC)
+	}
 	for _, word := range store.Snoozes {
 		if _, ok := when.Snooze(word, time.Unix(0, 0), time.UTC); ok {
 			out = append(out, option{string(word), texts.Say(lang, "snooze."+string(word)), word == "tomorrow"})

@@ -11,7 +11,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
-	"time"
+	"sync"
 
 	"intouch/store"
 )
@@ -65,24 +65,35 @@ func parsePages() pages {
 // fixedWords are those that a page always says.
 var fixedWords = regexp.MustCompile(`\{\{t "([^"]+)"\}\}`)
 
+// otherActs are what the buttons behind a row's ⋯ depend on.
+type otherActs struct {
+	Days, Contact bool
+	Importance    store.Importance
+}
+
 // parseTemplates gives the templates in one language: t, word and money know it.
 // What is always the same stands in them as it is shown: to look up and escape
 // the words of each row's buttons took a quarter of a long list's time.
 func parseTemplates(lang store.Language) *template.Template {
 	say := voice{lang: lang}
-	snoozes := optionList(snoozeOptions(lang, store.Span{}))
-	daySnoozes := optionList(snoozeOptions(lang, store.Days("2026-01-01", "2026-01-01", time.UTC)))
-	all := template.New("").Funcs(template.FuncMap{
-		"t":     say.t,
-		"word":  func(kind string, v any) string { return store.Word(lang, fmt.Sprintf("%s%v", kind, v)) },
-		"money": func(m store.Money) string { return m.Format(lang) },
-		"text":  linkify,
-		"clip":  clip,
-		"snoozes": func(days bool) template.HTML {
-			if days {
-				return daySnoozes
+	var all *template.Template
+	var made sync.Map // otherActs → template.HTML
+	all = template.New("").Funcs(template.FuncMap{
+		"t":       say.t,
+		"word":    func(kind string, v any) string { return store.Word(lang, fmt.Sprintf("%s%v", kind, v)) },
+		"money":   func(m store.Money) string { return m.Format(lang) },
+		"text":    linkify,
+		"clip":    clip,
+		"snoozes": func(days bool) []option { return snoozeOptions(lang, days) },
+		"others": func(days, contact bool, importance store.Importance) (template.HTML, error) {
+			acts := otherActs{days, contact, importance}
+			if done, ok := made.Load(acts); ok {
+				return done.(template.HTML), nil
 			}
-			return snoozes
+			var b strings.Builder
+			err := all.ExecuteTemplate(&b, "others", acts)
+			made.Store(acts, template.HTML(b.String())) // escaped by the template
+			return template.HTML(b.String()), err
 		},
 		"boxes": func(name string, all []option) boxes { return boxes{name, all} },
 	})
@@ -101,19 +112,6 @@ func parseTemplates(lang store.Language) *template.Template {
 		template.Must(all.New(f.Name()).Parse(string(text)))
 	}
 	return all
-}
-
-// optionList are the options of a select.
-func optionList(all []option) template.HTML {
-	var list strings.Builder
-	for _, o := range all {
-		selected := ""
-		if o.On {
-			selected = " selected"
-		}
-		fmt.Fprintf(&list, `<option value="%s"%s>%s</option>`, template.HTMLEscapeString(o.Value), selected, template.HTMLEscapeString(o.Label))
-	}
-	return template.HTML(list.String())
 }
 
 // boxes are the checkboxes of one name.

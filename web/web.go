@@ -24,6 +24,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/klauspost/compress/gzhttp"
@@ -363,10 +364,22 @@ func (s *server) errorPage(v *visit, code int, key string) {
 	}
 }
 
+// pageBuffers are used again: a long page is written into half a megabyte.
+var pageBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// keptBuffer is how large one may be, in bytes, to be kept.
+const keptBuffer = 1 << 20
+
 // show renders a page completely before the first byte goes out, so that a
 // failing template is a 500 and not half a page.
 func (s *server) show(v *visit, code int, name, title string, body any) error {
-	var buf bytes.Buffer
+	buf := pageBuffers.Get().(*bytes.Buffer)
+	defer func() {
+		if buf.Cap() <= keptBuffer {
+			buf.Reset()
+			pageBuffers.Put(buf)
+		}
+	}()
 	notice, err := s.notice(v)
 	if err != nil {
 		s.log.Error("notice failed", "request", v.id, "err", err) // the page says more than it
@@ -376,7 +389,7 @@ func (s *server) show(v *visit, code int, name, title string, body any) error {
 		Notice: notice, Version: s.opt.Version, Assets: s.pages.urls, Sought: sought(v.URL),
 		Open: s.open(v), Body: body,
 	}
-	if err := s.pages.render(&buf, v.say.lang, name, frame); err != nil {
+	if err := s.pages.render(buf, v.say.lang, name, frame); err != nil {
 		return err
 	}
 	v.w.Header().Set("Content-Type", "text/html; charset=utf-8")
