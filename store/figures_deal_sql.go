@@ -346,7 +346,8 @@ func (q *ItemSelection) conditions(d dialect) (ofContacts, ofEvents itemQuery) {
 	}
 	if len(whose) == 0 {
 		contacts.add("c.state IN "+states+inPeriod, begins...)
-		events.add("e.state IN "+states+" AND "+eventDay+" >= ? AND "+eventDay+" <= ?", string(first), string(last))
+		in, days := eventsIn(&q.Filter, first, last)
+		events.add(in, days...)
 	}
 	return itemQuery{among(q.Filter.Types, ContactItem), contacts.where(), "c.start_at, c.id", contacts.args},
 		itemQuery{among(q.Filter.Types, ShipmentItem) || among(q.Filter.Types, PaymentItem), events.where(), eventDay + ", e.id", events.args}

@@ -32,10 +32,10 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	if err := t.takersPart(out); err != nil {
+	at, ids := contactsByID(out)
+	if err := t.takersPart(at, ids); err != nil {
 		return nil, err
 	}
-	at, ids := contactsByID(out)
 	err = t.rows(`SELECT cp.contact_id, p.id, p.name, cp.address FROM contact_persons cp JOIN persons p ON p.id = cp.person_id
 		WHERE cp.contact_id IN `+t.s.dialect.ids("$1")+` ORDER BY cp.contact_id, p.id`,
 		[]any{asJSON(ids)}, func(scan func(...any) error) error {
@@ -50,12 +50,8 @@ func (t *tx) contacts(tail string, args ...any) ([]Contact, error) {
 	return out, err
 }
 
-// takersPart reads the managers who took part.
-func (t *tx) takersPart(contacts []Contact) error {
-	if len(contacts) == 0 {
-		return nil
-	}
-	at, ids := contactsByID(contacts)
+// takersPart reads the managers who took part in contacts.
+func (t *tx) takersPart(at map[int64]*Contact, ids []int64) error {
 	return t.rows(`SELECT contact_id, manager_id FROM contact_managers WHERE contact_id IN `+t.s.dialect.ids("$1")+` ORDER BY contact_id, manager_id`,
 		[]any{asJSON(ids)}, func(scan func(...any) error) error {
 			var contact, manager int64
@@ -118,10 +114,10 @@ func (t *tx) rowContacts(f *Filter, tail string, args ...any) ([]Contact, error)
 		c.When.AllDay = c.When.First != ""
 		return err
 	})
-	if err != nil {
+	if err != nil || len(out) == 0 {
 		return nil, err
 	}
-	return out, t.takersPart(out)
+	return out, t.takersPart(contactsByID(out))
 }
 
 // listedEvents is listedContacts for deal events.
@@ -327,8 +323,14 @@ func (c *conditions) eventsOf(d dialect, managers []int64, f *Filter, first, las
 		listed, from = " AND o.listed_to >= ?", []any{string(first)}
 	}
 	deals, args := dealsOf(d, managers, listed, from...)
-	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE e.deal_id IN "+deals+" AND "+eventDay+" >= ? AND "+eventDay+" <= ? AND e.state IN "+statesOf(f)+")",
-		append(args, string(first), string(last))...)
+	in, days := eventsIn(f, first, last)
+	c.add("e.id IN (SELECT e.id FROM deal_events e WHERE e.deal_id IN "+deals+" AND "+in+")", append(args, days...)...)
+}
+
+// eventsIn is that a deal event e is of a state that the filter can match, and of
+// a day from first to last, with the arguments for each ?.
+func eventsIn(f *Filter, first, last Date) (string, []any) {
+	return eventDay + " >= ? AND " + eventDay + " <= ? AND e.state IN " + statesOf(f), []any{string(first), string(last)}
 }
 
 // dealsOf is a subselect of the deals that managers are responsible for,

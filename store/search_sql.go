@@ -311,14 +311,13 @@ func (l *search) ids(kind, own, others string, limit int) ([]int64, error) {
 		if rest, err = l.having(kind, rest, asked, words); err != nil {
 			return nil, err
 		}
-		if len(rest) == 0 {
-			rest = []int64{} // JSON knows two nothings
+		if len(rest) > 0 {
+			known, err := l.numbers(strings.ReplaceAll(others, "{ids}", l.s.dialect.ids("$1")), asJSON(rest), l.viewer.ID)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, known...)
 		}
-		known, err := l.numbers(strings.ReplaceAll(others, "{ids}", l.s.dialect.ids("$1")), asJSON(rest), l.viewer.ID)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, known...)
 	}
 	slices.SortFunc(out, func(a, b int64) int { return cmp.Compare(b, a) })
 	if len(out) > limit {

@@ -17,7 +17,6 @@ type row struct {
 	Importance store.Importance
 	What       string // kind of contact, or shipment or payment
 	Title      string
-	Named      string // both, as its buttons are told apart
 	Link       string
 	ClientID   int64
 	Client     string
@@ -69,12 +68,11 @@ func itemRow(say voice, it *store.Item, names map[int64]string, back string) row
 			r.Notes = append(r.Notes, say.t("item.repeats"))
 		}
 		r.Notes = append(r.Notes, signs(say, c)...)
-		r.Named = r.What + ", " + r.Title
 		return r
 	}
 	e := it.Event
 	e2 := eventRow(say, e, it.Deal, it.Managers, back)
-	r.What, r.Title, r.Named, r.Notes, r.Action, r.Version = e2.What, e2.Title, e2.Named, e2.Notes, e2.Action, e2.Version
+	r.What, r.Title, r.Notes, r.Action, r.Version = e2.What, e2.Title, e2.Notes, e2.Action, e2.Version
 	r.Link = dealPath(e.DealID)
 	if it.Deal != nil {
 		r.Manager = names[it.Deal.ManagerID]
@@ -99,7 +97,6 @@ func eventRow(say voice, e *store.DealEvent, deal *store.Deal, managers []int64,
 		CanDo:     st != store.StatusDone && st != store.StatusCancelled && say.may(managers...),
 		Postponed: e.State == store.Postponed, Days: true,
 	}
-	r.Named = r.What + ", " + r.Title
 	if e.Moved() {
 		r.Notes = append(r.Notes, say.t("item.movedfrom", say.date(e.MovedFrom())))
 	}

@@ -91,9 +91,11 @@ func parseTemplates(lang store.Language) *template.Template {
 				return done.(template.HTML), nil
 			}
 			var b strings.Builder
-			err := all.ExecuteTemplate(&b, "others", acts)
+			if err := all.ExecuteTemplate(&b, "others", acts); err != nil {
+				return "", err
+			}
 			made.Store(acts, template.HTML(b.String())) // escaped by the template
-			return template.HTML(b.String()), err
+			return template.HTML(b.String()), nil
 		},
 		"boxes": func(name string, all []option) boxes { return boxes{name, all} },
 	})
